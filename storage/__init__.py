@@ -1,0 +1,1 @@
+"""What the bot remembers. Plain functions over a connection; never a token value in any column."""

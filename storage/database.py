@@ -1,0 +1,332 @@
+"""The only file that knows the engine: SQLite in WAL mode, one writer thread with group commit, readers beside it.
+
+Everything else in `storage` is plain synchronous functions over a `Connection`. `Database` decides thread and
+transaction: `await db.write(deliveries.receive, ...)` runs in the writer's transaction and returns once the commit is
+durable (`synchronous=FULL`: with NORMAL the last commits may vanish on power loss, and a webhook answered 202 with them).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import sqlite_utils
+
+from storage.migrations import MIGRATIONS, SCHEMA
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Row = dict[str, Any]
+
+BUSY_TIMEOUT_MS = 5_000
+MOST_WRITES_PER_COMMIT = 256  # bounds how long one fsync makes the first of a burst wait
+READERS = 2
+
+
+class StorageError(Exception):
+    """The database could not do it; the message says why in one line and names no stored value."""
+
+
+class Conflict(StorageError):
+    """A UNIQUE key already holds such a row."""
+
+
+class Connection:
+    """What repository functions see: SQL with named parameters in, dict rows out. Portable SQL only."""
+
+    def __init__(self, raw: sqlite3.Connection) -> None:
+        self._raw = raw
+
+    def execute(self, sql: str, params: Mapping[str, object] | None = None) -> int:
+        """Run one statement; returns the number of rows it changed."""
+        return self._raw.execute(sql, params or {}).rowcount
+
+    def execute_many(self, sql: str, rows: Iterable[Mapping[str, object]]) -> None:
+        self._raw.executemany(sql, rows)
+
+    def all(self, sql: str, params: Mapping[str, object] | None = None) -> list[Row]:
+        return self._raw.execute(sql, params or {}).fetchall()
+
+    def one(self, sql: str, params: Mapping[str, object] | None = None) -> Row | None:
+        """The first row or None. Also for `... RETURNING`: the cursor is read to its end."""
+        rows = self.all(sql, params)
+        return rows[0] if rows else None
+
+    def value(self, sql: str, params: Mapping[str, object] | None = None) -> Any:
+        """The first column of the first row, or None."""
+        row = self.one(sql, params)
+        return next(iter(row.values())) if row else None
+
+    @contextlib.contextmanager
+    def atomic(self) -> Iterator[None]:
+        """All or nothing for a part of the transaction that is already open."""
+        self._raw.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            self._raw.execute("ROLLBACK TO part")
+            self._raw.execute("RELEASE part")
+            raise
+        self._raw.execute("RELEASE part")
+
+
+def to_ms(when: datetime | None) -> int | None:
+    """An aware datetime as milliseconds since the epoch, the way every time is stored."""
+    return None if when is None else int(when.timestamp() * 1000)
+
+
+def from_ms(ms: int | None) -> datetime | None:
+    """The stored milliseconds as an aware UTC datetime."""
+    return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC)
+
+
+@dataclass
+class _Write:
+    work: Callable[[Connection], Any]
+    done: Callable[[Any, BaseException | None], None]
+    loop: asyncio.AbstractEventLoop | None
+    result: Any = None
+    error: BaseException | None = field(default=None)
+
+
+class Database:
+    """Owns the writer thread and the readers. Open it once per process with `Database.open`, close it at the end."""
+
+    def __init__(self, path: Path, writer: sqlite3.Connection) -> None:
+        self.path = path
+        self._writer = writer
+        self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._local = threading.local()
+        self._reader_connections: list[sqlite3.Connection] = []
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="db-read", initializer=self._open_reader)
+        self._thread = threading.Thread(target=self._write_loop, name="db-write", daemon=True)
+        self._thread.start()
+        self._closed = False
+
+    @classmethod
+    def open(cls, url: str) -> Database:
+        """Open (and create or migrate) the database behind `sqlite:///relative` or `sqlite:////absolute`.
+
+        Raises StorageError in one line for a wrong URL, an unwritable place, a file that is no database, a disk that
+        refuses WAL (network mounts do) or a schema newer than this program.
+        """
+        path = path_of(url)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            new = not path.exists()
+            writer = _connect(path)
+            if new:
+                path.chmod(0o600)
+            mode = writer.execute("PRAGMA journal_mode=WAL").fetchone()["journal_mode"]
+            if mode != "wal":
+                raise StorageError(f"{path} cannot use WAL (got {mode}): is it on a network disk? Use a local one.")
+            _migrate(writer)
+        except (sqlite3.Error, OSError) as error:
+            raise StorageError(f"cannot open the database {path}: {error}") from error
+        return cls(path, writer)
+
+    async def write(self, work: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work(connection, ...)` in the writer's transaction; returns after the commit is durable.
+
+        Writes that wait together share one commit. An error in one rolls back that one alone. Cancelling the caller
+        does not stop the write.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def done(result: T, error: BaseException | None) -> None:
+            if future.done():
+                return
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self._enqueue(_Write(lambda c: work(c, *args, **kwargs), done, loop))
+        return await future
+
+    def write_now(self, work: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """`write` for callers without an event loop (the command line)."""
+        future: Future[T] = Future()
+
+        def done(result: T, error: BaseException | None) -> None:
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self._enqueue(_Write(lambda c: work(c, *args, **kwargs), done, None))
+        return future.result()
+
+    async def read(self, work: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work(connection, ...)` on a read-only connection, off the event loop, in one snapshot."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, lambda: self._read(lambda c: work(c, *args, **kwargs)))
+
+    def read_now(self, work: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """`read` for callers without an event loop."""
+        return self._readers.submit(self._read, lambda c: work(c, *args, **kwargs)).result()
+
+    def backup(self, to: Path) -> None:
+        """A consistent copy while others read and write. Refuses to overwrite."""
+        if to.exists():
+            raise StorageError(f"{to} exists already: choose another name")
+        source = _connect(self.path)
+        try:
+            with contextlib.closing(sqlite3.connect(to)) as target:
+                source.backup(target)
+        except (sqlite3.Error, OSError) as error:
+            raise StorageError(f"cannot write the backup {to}: {error}") from error
+        finally:
+            source.close()
+
+    def close(self) -> None:
+        """Finish the writes that wait, then close every connection. Safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        self._writes.put(None)
+        self._thread.join()
+        self._readers.shutdown(wait=True)
+        for connection in self._reader_connections:
+            connection.close()
+        self._writer.close()
+
+    def _enqueue(self, write: _Write) -> None:
+        if self._closed:
+            raise StorageError("the database is closed")
+        self._writes.put(write)
+
+    def _write_loop(self) -> None:
+        stop = False
+        while not stop:
+            batch: list[_Write] = []
+            item = self._writes.get()
+            while True:
+                if item is None:
+                    stop = True
+                    break
+                batch.append(item)
+                if len(batch) >= MOST_WRITES_PER_COMMIT:
+                    break
+                try:
+                    item = self._writes.get_nowait()
+                except queue.Empty:
+                    break
+            if batch:
+                self._commit(batch)
+
+    def _commit(self, batch: list[_Write]) -> None:
+        connection = Connection(self._writer)
+        try:
+            # Immediate: a deferred transaction that reads first fails at once when another process committed in between.
+            self._writer.execute("BEGIN IMMEDIATE")
+            for write in batch:
+                try:
+                    with connection.atomic():
+                        write.result = write.work(connection)
+                except Exception as error:  # noqa: BLE001 - whatever it is belongs to the caller that waits for it
+                    write.error = _translated(error)
+            self._writer.execute("COMMIT")
+        except sqlite3.Error as error:
+            with contextlib.suppress(sqlite3.Error):
+                self._writer.execute("ROLLBACK")
+            for write in batch:
+                write.error = _translated(error)
+        by_loop: dict[asyncio.AbstractEventLoop | None, list[_Write]] = {}
+        for write in batch:
+            by_loop.setdefault(write.loop, []).append(write)
+        for loop, writes in by_loop.items():
+            if loop is None:
+                _settle(writes)
+            else:
+                # One wake-up of the loop per commit, not one per write. A closed loop has nobody left to tell.
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(_settle, writes)
+
+    def _open_reader(self) -> None:
+        raw = _connect(self.path)
+        raw.execute("PRAGMA query_only=ON")
+        self._local.connection = Connection(raw)
+        self._local.raw = raw
+        self._reader_connections.append(raw)
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
+        raw: sqlite3.Connection = self._local.raw
+        try:
+            raw.execute("BEGIN")
+            try:
+                return work(self._local.connection)
+            finally:
+                raw.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+
+
+def path_of(url: str) -> Path:
+    """The file behind a `sqlite:///` URL. Raises StorageError for anything else."""
+    if not url.startswith("sqlite:///") or len(url) == len("sqlite:///"):
+        raise StorageError("DATABASE_URL must look like sqlite:///data/tokenwatch.db")
+    return Path(url.removeprefix("sqlite:///"))
+
+
+def _settle(writes: list[_Write]) -> None:
+    for write in writes:
+        write.done(write.result, write.error)
+
+
+def _dict_row(cursor: sqlite3.Cursor, row: tuple[object, ...]) -> Row:
+    return {column[0]: value for column, value in zip(cursor.description, row, strict=True)}
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    raw = sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False)
+    raw.row_factory = _dict_row
+    # These are per connection and not kept in the file.
+    raw.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    raw.execute("PRAGMA foreign_keys=ON")
+    raw.execute("PRAGMA synchronous=FULL")
+    return raw
+
+
+def _migrate(raw: sqlite3.Connection) -> None:
+    # The lock first: sqlite-utils looks for pending migrations before it begins, so two starting processes could
+    # otherwise both run the same one.
+    raw.execute("BEGIN EXCLUSIVE")
+    factory, raw.row_factory = raw.row_factory, None
+    try:
+        db = sqlite_utils.Database(raw)
+        known = {migration.name for migration in MIGRATIONS.pending(sqlite_utils.Database(memory=True))}
+        if "_sqlite_migrations" in db.table_names():
+            applied = {
+                row[0] for row in raw.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = ?", [SCHEMA])
+            }
+            if applied - known:
+                raise StorageError(
+                    "the database was written by a newer version of Tokenwatch: upgrade, or restore a backup"
+                )
+        MIGRATIONS.apply(db)
+        raw.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            raw.execute("ROLLBACK")
+        raise
+    finally:
+        raw.row_factory = factory
+
+
+def _translated(error: BaseException) -> BaseException:
+    if isinstance(error, sqlite3.IntegrityError):
+        return Conflict(str(error))
+    if isinstance(error, sqlite3.Error):
+        return StorageError(f"the database refused: {error}")
+    return error

@@ -1,0 +1,192 @@
+"""The schema as an append-only list of migrations. Add the next one at the end; never edit one that was released.
+
+Times are milliseconds since the epoch (UTC). Lists and frozen values are JSON text that only Python reads.
+"""
+
+import sqlite_utils
+from sqlite_utils import Migrations
+
+SCHEMA = "tokenwatch"
+MIGRATIONS = Migrations(SCHEMA)
+
+
+def _run(db: sqlite_utils.Database, statements: str) -> None:
+    for statement in statements.split(";"):
+        if statement.strip():
+            db.execute(statement)
+
+
+@MIGRATIONS()
+def m001_first_schema(db: sqlite_utils.Database) -> None:
+    _run(
+        db,
+        """
+        CREATE TABLE deliveries (
+            seq INTEGER PRIMARY KEY,
+            guid TEXT NOT NULL UNIQUE,
+            event TEXT NOT NULL,
+            action TEXT,
+            repository TEXT NOT NULL,
+            body BLOB NOT NULL,
+            received_at INTEGER NOT NULL,
+            state TEXT NOT NULL,
+            due_at INTEGER NOT NULL,
+            tries INTEGER NOT NULL DEFAULT 0,
+            lease_owner TEXT,
+            lease_until INTEGER,
+            finished_at INTEGER,
+            reason TEXT,
+            note TEXT
+        ) STRICT;
+        CREATE INDEX deliveries_unfinished ON deliveries (due_at, seq)
+            WHERE state IN ('new', 'waiting', 'working');
+        CREATE INDEX deliveries_working ON deliveries (repository) WHERE state = 'working';
+        CREATE INDEX deliveries_dead ON deliveries (seq) WHERE state = 'dead';
+
+        CREATE TABLE tokens (
+            id INTEGER PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE,
+            registry TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            permission TEXT,
+            cidr TEXT NOT NULL DEFAULT '[]',
+            bypass_2fa INTEGER,
+            bypass_reason TEXT,
+            hint TEXT,
+            created_at INTEGER,
+            expires_at INTEGER,
+            expires_computed INTEGER NOT NULL DEFAULT 0,
+            last_used_at INTEGER,
+            revoked_at INTEGER,
+            owner TEXT,
+            backup_owner TEXT,
+            note TEXT NOT NULL DEFAULT '',
+            added_at INTEGER NOT NULL,
+            updated_at INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX tokens_by_end ON tokens (expires_at) WHERE revoked_at IS NULL;
+        CREATE INDEX tokens_by_hint ON tokens (hint);
+        CREATE TABLE token_grants (
+            token_id INTEGER NOT NULL REFERENCES tokens (id) ON DELETE CASCADE,
+            kind TEXT NOT NULL,
+            name TEXT NOT NULL,
+            position INTEGER NOT NULL,
+            PRIMARY KEY (token_id, kind, name)
+        ) STRICT;
+        CREATE INDEX token_grants_by_name ON token_grants (name);
+        CREATE TABLE token_uses (
+            token_id INTEGER NOT NULL REFERENCES tokens (id) ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            repo TEXT NOT NULL,
+            workflow TEXT,
+            secret TEXT,
+            level TEXT NOT NULL,
+            environment TEXT,
+            PRIMARY KEY (token_id, position)
+        ) STRICT;
+        CREATE INDEX token_uses_by_repo ON token_uses (repo);
+
+        CREATE TABLE runs (
+            repo TEXT NOT NULL,
+            run_id INTEGER NOT NULL,
+            attempt INTEGER NOT NULL,
+            workflow TEXT NOT NULL,
+            conclusion TEXT,
+            outcome TEXT NOT NULL,
+            cause TEXT,
+            package TEXT,
+            version TEXT,
+            completed_at INTEGER,
+            seen_at INTEGER NOT NULL,
+            PRIMARY KEY (repo, run_id, attempt)
+        ) STRICT;
+        CREATE INDEX runs_by_workflow ON runs (repo, workflow, completed_at);
+
+        CREATE TABLE incidents (
+            id INTEGER PRIMARY KEY,
+            fingerprint TEXT NOT NULL,
+            state TEXT NOT NULL,
+            registry TEXT,
+            cause TEXT NOT NULL,
+            verdict TEXT NOT NULL,
+            token_id INTEGER REFERENCES tokens (id) ON DELETE SET NULL,
+            repo TEXT NOT NULL,
+            workflow TEXT NOT NULL,
+            package TEXT,
+            version TEXT,
+            occurrences INTEGER NOT NULL,
+            opened_at INTEGER NOT NULL,
+            last_seen_at INTEGER NOT NULL,
+            claimed_by TEXT,
+            claimed_at INTEGER,
+            snoozed_by TEXT,
+            snoozed_until INTEGER,
+            snooze_reason TEXT,
+            resolved_at INTEGER,
+            resolved_by TEXT,
+            resolution TEXT,
+            channel TEXT,
+            card_key TEXT NOT NULL,
+            facts TEXT NOT NULL
+        ) STRICT;
+        CREATE UNIQUE INDEX incidents_one_open ON incidents (fingerprint) WHERE state <> 'resolved';
+        CREATE INDEX incidents_by_workflow ON incidents (repo, workflow) WHERE state <> 'resolved';
+        CREATE TABLE occurrences (
+            incident_id INTEGER NOT NULL REFERENCES incidents (id) ON DELETE CASCADE,
+            repo TEXT NOT NULL,
+            run_id INTEGER NOT NULL,
+            attempt INTEGER NOT NULL,
+            seen_at INTEGER NOT NULL,
+            run_url TEXT NOT NULL,
+            PRIMARY KEY (incident_id, repo, run_id, attempt)
+        ) STRICT;
+
+        CREATE TABLE messages (
+            seq INTEGER PRIMARY KEY,
+            key TEXT NOT NULL UNIQUE,
+            kind TEXT NOT NULL,
+            channel TEXT NOT NULL,
+            about TEXT,
+            text TEXT NOT NULL,
+            blocks TEXT NOT NULL,
+            state TEXT NOT NULL,
+            due_at INTEGER NOT NULL,
+            tries INTEGER NOT NULL DEFAULT 0,
+            lease_owner TEXT,
+            lease_until INTEGER,
+            ts TEXT,
+            reason TEXT,
+            made_at INTEGER NOT NULL,
+            sent_at INTEGER
+        ) STRICT;
+        CREATE INDEX messages_unsent ON messages (due_at, seq) WHERE state IN ('new', 'sending', 'unknown');
+
+        CREATE TABLE due_jobs (
+            name TEXT NOT NULL,
+            due TEXT NOT NULL,
+            lease_owner TEXT NOT NULL,
+            lease_until INTEGER NOT NULL,
+            done_at INTEGER,
+            PRIMARY KEY (name, due)
+        ) STRICT;
+
+        CREATE TABLE reminders (
+            token_id INTEGER NOT NULL REFERENCES tokens (id) ON DELETE CASCADE,
+            ends_at INTEGER NOT NULL,
+            rung INTEGER NOT NULL,
+            message_key TEXT NOT NULL,
+            said_at INTEGER,
+            PRIMARY KEY (token_id, ends_at, rung)
+        ) STRICT;
+
+        CREATE TABLE audit (
+            id INTEGER PRIMARY KEY,
+            at INTEGER NOT NULL,
+            who TEXT NOT NULL,
+            action TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            details TEXT NOT NULL DEFAULT ''
+        ) STRICT;
+        CREATE INDEX audit_by_subject ON audit (subject, at);
+        """,
+    )
