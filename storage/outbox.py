@@ -1,0 +1,265 @@
+"""Slack messages to send or edit, written in the transaction of what they tell of, sent afterwards.
+
+kind: post (a message of its own), reply (in the thread of `about`), edit (of the message `about`). `key` names the
+message for ever and travels in its metadata, so that a post whose answer was lost can be found again.
+States: new -> sending -> sent | unknown (accepted or not? look before sending again) | dead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from storage.database import Connection, Row, from_ms, moment, to_ms
+
+Kind = Literal["post", "reply", "edit"]
+
+READY = """
+    m.state IN ('new', 'unknown') AND m.due_at <= :now
+    AND (m.kind = 'post' OR EXISTS (SELECT 1 FROM messages p WHERE p.key = m.about AND p.ts IS NOT NULL))
+    AND NOT EXISTS (SELECT 1 FROM messages b WHERE b.about = m.about AND b.kind = 'reply' AND m.kind = 'reply'
+        AND b.seq < m.seq AND b.state IN ('new', 'sending', 'unknown'))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One row. `blocks`: JSON text; `parent_ts`: ts of the message that a reply or edit belongs to."""
+
+    seq: int
+    key: str
+    kind: Kind
+    channel: str
+    about: str | None
+    text: str
+    blocks: str
+    state: str
+    due_at: datetime
+    tries: int
+    version: int
+    ts: str | None
+    parent_ts: str | None
+    reason: str | None
+    made_at: datetime
+    sent_at: datetime | None
+
+
+def put(
+    connection: Connection,
+    *,
+    key: str,
+    kind: Kind,
+    channel: str,
+    text: str,
+    blocks: str,
+    now: datetime,
+    about: str | None = None,
+) -> bool:
+    """Queue a message once: a second one with the same key changes nothing and returns False."""
+    return bool(
+        connection.execute(
+            """
+            INSERT INTO messages (key, kind, channel, about, text, blocks, state, due_at, made_at)
+            VALUES (:key, :kind, :channel, :about, :text, :blocks, 'new', :now, :now)
+            ON CONFLICT (key) DO NOTHING
+            """,
+            {
+                "key": key,
+                "kind": kind,
+                "channel": channel,
+                "about": about,
+                "text": text,
+                "blocks": blocks,
+                "now": to_ms(now),
+            },
+        )
+    )
+
+
+def put_edit(connection: Connection, *, about: str, text: str, blocks: str, now: datetime, apart: timedelta) -> None:
+    """Queue the newest look of a message. Edits coalesce: one row a message, sent at most once in `apart`."""
+    posted = connection.one("SELECT channel, ts FROM messages WHERE key = :about", {"about": about})
+    if posted is None:
+        return
+    if posted["ts"] is None and _still_new(connection, about, text, blocks):
+        return
+    connection.execute(
+        """
+        INSERT INTO messages (key, kind, channel, about, text, blocks, state, due_at, made_at)
+        VALUES (:key, 'edit', :channel, :about, :text, :blocks, 'new', :now, :now)
+        ON CONFLICT (key) DO UPDATE SET text = excluded.text, blocks = excluded.blocks, version = messages.version + 1,
+            tries = 0, made_at = excluded.made_at,
+            state = CASE WHEN messages.state = 'sending' THEN 'sending' ELSE 'new' END,
+            due_at = CASE WHEN messages.state IN ('new', 'sending', 'unknown') THEN messages.due_at
+                ELSE MAX(:now, COALESCE(messages.sent_at, 0) + :apart) END
+        """,
+        {
+            "key": f"edit:{about}",
+            "channel": posted["channel"],
+            "about": about,
+            "text": text,
+            "blocks": blocks,
+            "now": to_ms(now),
+            "apart": int(apart.total_seconds() * 1000),
+        },
+    )
+
+
+def channels_ready(connection: Connection, now: datetime) -> list[str]:
+    """Channels that have something to send now."""
+    rows = connection.all(
+        f"SELECT DISTINCT m.channel FROM messages m WHERE {READY}",  # noqa: S608 - the constant above
+        {"now": to_ms(now)},
+    )
+    return [row["channel"] for row in rows]
+
+
+def claim(
+    connection: Connection,
+    *,
+    channel: str,
+    kinds: tuple[Kind, ...],
+    owner: str,
+    now: datetime,
+    lease: timedelta,
+) -> tuple[Outgoing, bool] | None:
+    """Take the oldest message of a channel that may be sent now, and whether it was `unknown` (look before sending)."""
+    parameters: dict[str, object] = {"channel": channel, "now": to_ms(now)}
+    parameters |= {f"kind{index}": kind for index, kind in enumerate(kinds)}
+    places = ", ".join(f":kind{index}" for index in range(len(kinds)))
+    row = connection.one(
+        f"SELECT m.* FROM messages m WHERE m.channel = :channel AND m.kind IN ({places}) AND {READY}"  # noqa: S608
+        " ORDER BY m.seq LIMIT 1",
+        parameters,
+    )
+    if row is None:
+        return None
+    connection.execute(
+        "UPDATE messages SET state = 'sending', tries = tries + 1, lease_owner = :owner, lease_until = :until"
+        " WHERE seq = :seq",
+        {"owner": owner, "until": to_ms(now + lease), "seq": row["seq"]},
+    )
+    parent = connection.value("SELECT ts FROM messages WHERE key = :key", {"key": row["about"]})
+    return _outgoing({**row, "tries": row["tries"] + 1}, parent), row["state"] == "unknown"
+
+
+def sent(connection: Connection, message: Outgoing, *, ts: str, now: datetime) -> None:
+    """Slack has it. An edit that was overtaken by a newer look while it was on its way is due again."""
+    connection.execute(
+        """
+        UPDATE messages SET ts = :ts, sent_at = :now, reason = NULL, lease_owner = NULL, lease_until = NULL,
+            state = CASE WHEN version = :version THEN 'sent' ELSE 'new' END
+        WHERE seq = :seq
+        """,
+        {"ts": ts, "now": to_ms(now), "version": message.version, "seq": message.seq},
+    )
+    connection.execute(
+        "UPDATE reminders SET said_at = :now WHERE message_key = :key AND said_at IS NULL",
+        {"now": to_ms(now), "key": message.key},
+    )
+
+
+def later(
+    connection: Connection, message: Outgoing, *, state: str, due_at: datetime, reason: str, counts: bool = True
+) -> None:
+    """Not now: `new` when Slack surely did not take it, `unknown` when it may have. `counts`: the try counts."""
+    connection.execute(
+        "UPDATE messages SET state = :state, due_at = :due, reason = :reason, lease_owner = NULL, lease_until = NULL,"
+        " tries = tries - :back WHERE seq = :seq",
+        {
+            "state": state,
+            "due": to_ms(due_at),
+            "reason": reason,
+            "back": 0 if counts else 1,
+            "seq": message.seq,
+        },
+    )
+
+
+def give_up(connection: Connection, message: Outgoing, *, reason: str) -> None:
+    connection.execute(
+        "UPDATE messages SET state = 'dead', reason = :reason, lease_owner = NULL, lease_until = NULL WHERE seq = :seq",
+        {"reason": reason, "seq": message.seq},
+    )
+
+
+def simplify(connection: Connection, message: Outgoing, *, reason: str, now: datetime) -> None:
+    """Slack refused the blocks: say the sentence alone rather than nothing."""
+    connection.execute(
+        "UPDATE messages SET state = 'new', blocks = '[]', due_at = :now, reason = :reason WHERE seq = :seq",
+        {"now": to_ms(now), "reason": reason, "seq": message.seq},
+    )
+
+
+def post_anew(connection: Connection, edit: Outgoing, *, now: datetime) -> None:
+    """Somebody deleted the message that was to be edited: its newest look becomes a post again."""
+    connection.execute(
+        "UPDATE messages SET state = 'new', ts = NULL, text = :text, blocks = :blocks, due_at = :now, tries = 0,"
+        " reason = 'message-deleted' WHERE key = :about",
+        {"text": edit.text, "blocks": edit.blocks, "now": to_ms(now), "about": edit.about},
+    )
+    connection.execute("DELETE FROM messages WHERE seq = :seq", {"seq": edit.seq})
+
+
+def recover(connection: Connection, now: datetime) -> int:
+    """Rows whose sender died: nobody knows whether Slack took them."""
+    return connection.execute(
+        "UPDATE messages SET state = 'unknown', lease_owner = NULL WHERE state = 'sending' AND lease_until < :now",
+        {"now": to_ms(now)},
+    )
+
+
+def get(connection: Connection, key: str) -> Outgoing | None:
+    row = connection.one("SELECT * FROM messages WHERE key = :key", {"key": key})
+    if row is None:
+        return None
+    return _outgoing(row, connection.value("SELECT ts FROM messages WHERE key = :key", {"key": row["about"]}))
+
+
+def next_due(connection: Connection) -> datetime | None:
+    """When something unsent is due or a sender's lease ends."""
+    at = connection.value(
+        "SELECT MIN(CASE WHEN state = 'sending' THEN lease_until ELSE due_at END) FROM messages"
+        " WHERE state IN ('new', 'sending', 'unknown')"
+    )
+    return from_ms(at)
+
+
+def unsent(connection: Connection) -> tuple[int, datetime | None]:
+    """How many messages wait, and since when the oldest."""
+    row = connection.one(
+        "SELECT COUNT(*) AS n, MIN(made_at) AS oldest FROM messages WHERE state IN ('new', 'sending', 'unknown')"
+    )
+    return (row["n"], from_ms(row["oldest"])) if row else (0, None)
+
+
+def _still_new(connection: Connection, key: str, text: str, blocks: str) -> bool:
+    """A post that nobody has tried to send yet simply takes the newer look."""
+    return bool(
+        connection.execute(
+            "UPDATE messages SET text = :text, blocks = :blocks WHERE key = :key AND state = 'new' AND tries = 0",
+            {"text": text, "blocks": blocks, "key": key},
+        )
+    )
+
+
+def _outgoing(row: Row, parent_ts: str | None) -> Outgoing:
+    return Outgoing(
+        seq=row["seq"],
+        key=row["key"],
+        kind=row["kind"],
+        channel=row["channel"],
+        about=row["about"],
+        text=row["text"],
+        blocks=row["blocks"],
+        state=row["state"],
+        due_at=moment(row["due_at"]),
+        tries=row["tries"],
+        version=row["version"],
+        ts=row["ts"],
+        parent_ts=parent_ts,
+        reason=row["reason"],
+        made_at=moment(row["made_at"]),
+        sent_at=from_ms(row["sent_at"]),
+    )

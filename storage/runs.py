@@ -1,0 +1,89 @@
+"""What became of each workflow run attempt the bot heard of, also of those it said nothing about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from storage.database import Connection, Row, from_ms, moment, to_ms
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One attempt. `outcome`: published, staged, failed, quiet (none of our business) or green (nothing read)."""
+
+    repo: str
+    run_id: int
+    attempt: int
+    workflow: str
+    conclusion: str | None
+    outcome: str
+    cause: str | None
+    package: str | None
+    version: str | None
+    completed_at: datetime | None
+    seen_at: datetime
+
+
+def keep(connection: Connection, run: RunRecord) -> None:
+    """Write or rewrite the record of one attempt."""
+    connection.execute(
+        """
+        INSERT INTO runs (repo, run_id, attempt, workflow, conclusion, outcome, cause, package, version,
+            completed_at, seen_at)
+        VALUES (:repo, :run_id, :attempt, :workflow, :conclusion, :outcome, :cause, :package, :version,
+            :completed_at, :seen_at)
+        ON CONFLICT (repo, run_id, attempt) DO UPDATE SET conclusion = excluded.conclusion,
+            outcome = excluded.outcome, cause = excluded.cause, package = excluded.package,
+            version = excluded.version, completed_at = excluded.completed_at
+        """,
+        {
+            "repo": run.repo,
+            "run_id": run.run_id,
+            "attempt": run.attempt,
+            "workflow": run.workflow,
+            "conclusion": run.conclusion,
+            "outcome": run.outcome,
+            "cause": run.cause,
+            "package": run.package,
+            "version": run.version,
+            "completed_at": to_ms(run.completed_at),
+            "seen_at": to_ms(run.seen_at),
+        },
+    )
+
+
+def later_attempt(connection: Connection, repo: str, run_id: int, attempt: int) -> RunRecord | None:
+    """The latest attempt of the same run after this one, if the bot heard of one first: events come out of order."""
+    row = connection.one(
+        "SELECT * FROM runs WHERE repo = :repo AND run_id = :run_id AND attempt > :attempt"
+        " ORDER BY attempt DESC LIMIT 1",
+        {"repo": repo, "run_id": run_id, "attempt": attempt},
+    )
+    return _record(row) if row else None
+
+
+def last_published(connection: Connection, repo: str, workflow: str) -> RunRecord | None:
+    """The latest attempt of this workflow that is known to have published."""
+    row = connection.one(
+        "SELECT * FROM runs WHERE repo = :repo AND workflow = :workflow AND outcome = 'published'"
+        " ORDER BY completed_at DESC LIMIT 1",
+        {"repo": repo, "workflow": workflow},
+    )
+    return _record(row) if row else None
+
+
+def _record(row: Row) -> RunRecord:
+    return RunRecord(
+        repo=row["repo"],
+        run_id=row["run_id"],
+        attempt=row["attempt"],
+        workflow=row["workflow"],
+        conclusion=row["conclusion"],
+        outcome=row["outcome"],
+        cause=row["cause"],
+        package=row["package"],
+        version=row["version"],
+        completed_at=from_ms(row["completed_at"]),
+        seen_at=moment(row["seen_at"]),
+    )
