@@ -58,7 +58,7 @@ def receive(
     body: bytes,
     now: datetime,
 ) -> Received:
-    """Keep a delivery. GitHub redelivers under the same GUID, so a dead one comes to life again and a done one stays."""
+    """Keep a delivery. GitHub redelivers under the same GUID: a dead one comes to life again, a done one stays."""
     at = to_ms(now)
     inserted = connection.execute(
         """
@@ -128,7 +128,7 @@ def finish(
     note: str | None = None,
     due_at: datetime | None = None,
 ) -> None:
-    """Write how a claimed delivery ended, in the transaction of what came of it. Raises LeaseLost, which undoes both."""
+    """Write how a claimed delivery ended, in the transaction of what came of it. Raises LeaseLost: undoes both."""
     changed = connection.execute(
         """
         UPDATE deliveries SET state = :state, reason = :reason, note = :note, due_at = :due, lease_owner = NULL,
@@ -154,7 +154,8 @@ def hand_back(connection: Connection, *, owner: str, now: datetime) -> int:
     """Give up every lease of a process that stops; the interrupted tries do not count."""
     return connection.execute(
         """
-        UPDATE deliveries SET state = 'waiting', due_at = :now, tries = tries - 1, lease_owner = NULL, lease_until = NULL
+        UPDATE deliveries SET state = 'waiting', due_at = :now, tries = tries - 1, lease_owner = NULL,
+            lease_until = NULL
         WHERE state = 'working' AND lease_owner = :owner
         """,
         {"owner": owner, "now": to_ms(now)},

@@ -161,6 +161,7 @@ def m001_first_schema(db: sqlite_utils.Database) -> None:
             sent_at INTEGER
         ) STRICT;
         CREATE INDEX messages_unsent ON messages (due_at, seq) WHERE state IN ('new', 'sending', 'unknown');
+        CREATE INDEX messages_about ON messages (about) WHERE about IS NOT NULL;
 
         CREATE TABLE due_jobs (
             name TEXT NOT NULL,
