@@ -1,0 +1,1 @@
+"""GitHub: what it sends (no I/O) and the calls we make, in our own types."""

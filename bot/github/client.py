@@ -1,0 +1,251 @@
+"""The calls we make to GitHub, answered in our own types and our own errors.
+
+gidgethub does the REST protocol; limits, time-outs and the streamed job log are ours. Endpoints and permissions: GitHub
+REST docs, API version below.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import ipaddress
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+import gidgethub
+import gidgethub.aiohttp
+
+from bot.errors import GiveUp, TryAgain
+from bot.github.auth import Auth
+from bot.github.run import Job, Run, job_of, moment_of, run_of
+
+API_VERSION = "2022-11-28"
+TIMEOUT_S = 15
+LOG_SILENCE_S = 30
+CHUNK = 256 * 1024
+MOST_JOB_PAGES = 10  # 1,000 jobs: more than GitHub's own limit of 256 a matrix
+SECONDARY_LIMIT_WAIT_S = 60  # GitHub docs: without Retry-After wait at least a minute
+
+
+class _Api(gidgethub.aiohttp.GitHubAPI):
+    """gidgethub with the API version sent and the headers of the last reply kept for error texts."""
+
+    def __init__(self, session: aiohttp.ClientSession, base_url: str) -> None:
+        super().__init__(session, "tokenwatch", base_url=base_url)
+        self.reply: Mapping[str, str] = {}
+
+    async def _request(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        status, reply, content = await super()._request(
+            method, url, {**headers, "x-github-api-version": API_VERSION}, body
+        )
+        self.reply = reply
+        return status, reply, content
+
+
+class GitHub:
+    """Every call raises TryAgain when it may work later and GiveUp when it will not."""
+
+    def __init__(self, session: aiohttp.ClientSession, api_url: str, auth: Auth, now: Callable[[], datetime]) -> None:
+        self._session = session
+        self._api_url = api_url.rstrip("/")
+        self._auth = auth
+        self._now = now
+
+    @property
+    def configured(self) -> bool:
+        return self._auth.configured
+
+    async def check(self) -> None:
+        """Do our credentials work at all?"""
+        if self._auth.is_app:
+            await self._call("GET", "/app", jwt=self._auth.app_jwt())
+        else:
+            await self._call("GET", "/rate_limit", repo="")
+
+    async def run(self, repo: str, run_id: int, attempt: int | None = None) -> Run:
+        path = f"/repos/{repo}/actions/runs/{run_id}" + (f"/attempts/{attempt}" if attempt else "")
+        run = run_of(await self._call("GET", path, repo=repo), repo=repo)
+        if run is None:
+            raise GiveUp("run-malformed", "GitHub's answer is not a workflow run")
+        return run
+
+    async def jobs(self, run: Run) -> tuple[Job, ...]:
+        """The jobs of this attempt."""
+        jobs: list[Job] = []
+        for page in range(1, MOST_JOB_PAGES + 1):
+            path = f"/repos/{run.repo}/actions/runs/{run.run_id}/attempts/{run.attempt}/jobs?per_page=100&page={page}"
+            reply = await self._call("GET", path, repo=run.repo, installation_id=run.installation_id)
+            found = [job for data in reply.get("jobs") or () if isinstance(data, dict) and (job := job_of(data))]
+            jobs += found
+            total = reply.get("total_count")
+            if not found or not isinstance(total, int) or len(jobs) >= total:
+                break
+        return tuple(jobs)
+
+    @contextlib.asynccontextmanager
+    async def job_log(self, run: Run, job: Job) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The raw log of a job as chunks. TryAgain("log-not-there") right after the event, GiveUp("log-gone") later."""
+        url = f"{self._api_url}/repos/{run.repo}/actions/jobs/{job.job_id}/logs"
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT_S, sock_read=LOG_SILENCE_S)
+        token = await self._token(run.repo, run.installation_id)
+        headers = {
+            "authorization": f"Bearer {token}",
+            "accept": "application/vnd.github+json",
+            "x-github-api-version": API_VERSION,
+            "user-agent": "tokenwatch",
+        }
+        try:
+            async with self._session.get(url, headers=headers, allow_redirects=False, timeout=timeout) as first:
+                if first.status not in (301, 302, 303, 307, 308):
+                    _raise_for_log(first)
+                    yield first.content.iter_chunked(CHUNK)
+                    return
+                location = first.headers.get("Location", "")
+            if not _may_follow(location):
+                raise GiveUp("log-redirect", "GitHub redirected the log to a place that is not https")
+            # The blob host gets no credential: the link itself carries one, good for a minute.
+            async with self._session.get(location, allow_redirects=False, timeout=timeout) as blob:
+                _raise_for_log(blob)
+                yield blob.content.iter_chunked(CHUNK)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise TryAgain("log-cut", f"the log could not be read to its end: {type(error).__name__}") from error
+
+    async def file(self, run: Run, path: str, ref: str) -> bytes | None:
+        """A file of the repository at a ref; None when it is not there or too large to be handed out inline."""
+        target = f"/repos/{run.repo}/contents/{quote(path)}?ref={quote(ref)}"
+        try:
+            reply = await self._call("GET", target, repo=run.repo, installation_id=run.installation_id)
+        except GiveUp as gone:
+            if gone.reason == "github-not-found":
+                return None
+            raise
+        content = reply.get("content")
+        if reply.get("encoding") != "base64" or not isinstance(content, str):
+            return None
+        return base64.b64decode(content)
+
+    async def secret_updated_at(self, run: Run, name: str, environment: str | None = None) -> datetime | None:
+        """When the repository's (or environment's) secret was last written; None when there is none of that name."""
+        scope = f"environments/{quote(environment, safe='')}" if environment else "actions"
+        return await self._updated_at(run, f"/repos/{run.repo}/{scope}/secrets/{quote(name, safe='')}")
+
+    async def organization_secret_updated_at(self, run: Run, name: str) -> datetime | None:
+        """When the organisation's secret, as this repository sees it, was last written."""
+        reply = await self._call(
+            "GET",
+            f"/repos/{run.repo}/actions/organization-secrets?per_page=100",
+            repo=run.repo,
+            installation_id=run.installation_id,
+        )
+        for secret in reply.get("secrets") or ():
+            if isinstance(secret, dict) and secret.get("name") == name:
+                return moment_of(secret.get("updated_at"))
+        return None
+
+    async def rerun_failed_jobs(self, repo: str, run_id: int) -> None:
+        await self._call("POST", f"/repos/{repo}/actions/runs/{run_id}/rerun-failed-jobs", repo=repo)
+
+    async def _updated_at(self, run: Run, path: str) -> datetime | None:
+        try:
+            reply = await self._call("GET", path, repo=run.repo, installation_id=run.installation_id)
+        except GiveUp as gone:
+            if gone.reason == "github-not-found":
+                return None
+            raise
+        return moment_of(reply.get("updated_at"))
+
+    async def _token(self, repo: str, installation_id: int | None) -> str:
+        return await self._auth.token(repo, installation_id, self._now(), self._exchange, self._find_installation)
+
+    async def _exchange(self, installation_id: int, app_jwt: str) -> dict[str, object]:
+        return await self._call("POST", f"/app/installations/{installation_id}/access_tokens", jwt=app_jwt)
+
+    async def _find_installation(self, repo: str, app_jwt: str) -> int:
+        reply = await self._call("GET", f"/repos/{repo}/installation", jwt=app_jwt)
+        return int(reply["id"])
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        repo: str = "",
+        installation_id: int | None = None,
+        jwt: str | None = None,
+    ) -> dict[str, Any]:
+        api = _Api(self._session, self._api_url)
+        url = self._api_url + path  # whole, because an Enterprise Server has a path in its base
+        token = jwt or await self._token(repo, installation_id)
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                if method == "POST":
+                    reply = await api.post(url, data={}, jwt=token)
+                else:
+                    reply = await api.getitem(url, jwt=token)
+        except (gidgethub.GitHubException, aiohttp.ClientError, TimeoutError, ValueError) as error:
+            if isinstance(error, gidgethub.HTTPException) and error.status_code == 401 and jwt is None:
+                self._auth.forget(repo)
+            raise self._translated(error, api.reply, path) from error
+        return reply if isinstance(reply, dict) else {}
+
+    def _translated(self, error: Exception, reply: Mapping[str, str], path: str) -> TryAgain | GiveUp:
+        endpoint = path.partition("?")[0]
+        if not isinstance(error, gidgethub.HTTPException):
+            return TryAgain("github-unreachable", f"GitHub did not answer {endpoint}: {type(error).__name__}")
+        status = int(error.status_code)
+        if status in (403, 429):
+            wait = _rate_limit_wait_s(status, reply, str(error), self._now())
+            if wait is not None:
+                return TryAgain("github-rate-limited", "GitHub asks us to wait", after_s=wait)
+            needs = reply.get("x-accepted-github-permissions")
+            return GiveUp("github-forbidden", f"GitHub: 403 for {endpoint}" + (f", needs {needs}" if needs else ""))
+        if status == 401:
+            return TryAgain("github-unauthorized", "GitHub refuses our credential", after_s=60)
+        if status in (404, 410):
+            return GiveUp("github-not-found", f"GitHub: {status} for {endpoint}")
+        if status >= 500:
+            return TryAgain("github-broken", f"GitHub: {status} for {endpoint}")
+        return GiveUp("github-refused", f"GitHub: {status} for {endpoint}")
+
+
+def _raise_for_log(reply: aiohttp.ClientResponse) -> None:
+    if reply.status == 200:
+        return
+    if reply.status == 410:
+        raise GiveUp("log-gone", "the log was deleted or has expired")
+    if reply.status == 404:
+        raise TryAgain("log-not-there", "the log is not there (yet)")
+    if reply.status in (403, 429):
+        wait = _rate_limit_wait_s(reply.status, reply.headers, "", datetime.now(UTC))
+        if wait is not None:
+            raise TryAgain("github-rate-limited", "GitHub asks us to wait", after_s=wait)
+        raise GiveUp("github-forbidden", f"GitHub: {reply.status} for the job log, needs actions: read")
+    raise TryAgain("log-refused", f"the log was answered with {reply.status}")
+
+
+def _may_follow(location: str) -> bool:
+    parts = urlsplit(location)
+    if parts.scheme == "https" and parts.hostname and "@" not in parts.netloc:
+        return True
+    # Plain http only to this machine: the stand-ins of the demo and the tests.
+    with contextlib.suppress(ValueError):
+        return parts.scheme == "http" and ipaddress.ip_address(parts.hostname or "").is_loopback
+    return False
+
+
+def _rate_limit_wait_s(status: int, reply: Mapping[str, str], message: str, now: datetime) -> float | None:
+    """Seconds to wait if this is a rate limit (403 is one only when it says so), else None."""
+    retry_after = reply.get("retry-after", "")
+    if retry_after.isdecimal():
+        return float(retry_after)
+    if reply.get("x-ratelimit-remaining") == "0" and reply.get("x-ratelimit-reset", "").isdecimal():
+        return max(1.0, int(reply["x-ratelimit-reset"]) - now.timestamp())
+    if status == 429 or "rate limit" in message.lower():
+        return float(SECONDARY_LIMIT_WAIT_S)
+    return None

@@ -1,0 +1,221 @@
+"""Works through received deliveries. The only place where retries of work happen.
+
+A delivery is claimed under a lease, handed to `work`, and finished in the same transaction as what came of it. Several
+are worked at once, those of one repository in order. A process that dies leaves leases that run out; one that stops
+hands its own back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.errors import GiveUp, TryAgain
+from bot.metrics import METRICS
+from storage import deliveries, outbox
+from storage.database import Connection, Database, StorageError
+from storage.deliveries import LeaseLost, Stored
+
+log = structlog.get_logger("inbox")
+
+AT_ONCE = 8
+LEASE = timedelta(seconds=60)
+RENEW_EVERY_S = 20
+MOST_TRIES = 12  # with the growth below: about a day
+FIRST_WAIT_S = 2.0
+LONGEST_WAIT_S = 4 * 3600.0
+GROWTH = 3.0
+LONGEST_NAP_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """How a delivery ended well. `apply` writes what came of it, in the transaction that finishes the delivery.
+
+    `reason`: kebab-case word for lists and metrics; `note`: one line more, without anything secret.
+    """
+
+    reason: str
+    note: str | None = None
+    apply: Callable[[Connection], None] | None = None
+
+
+Work = Callable[[Stored], Awaitable[Worked]]
+
+
+class Inbox:
+    """Run it as one task: `await inbox.run()`; cancel it to stop."""
+
+    def __init__(
+        self,
+        db: Database,
+        work: Work,
+        *,
+        now: Callable[[], datetime],
+        sent_something: Callable[[], None],
+        operators_channel: str | None = None,
+    ) -> None:
+        self._db = db
+        self._work = work
+        self._now = now
+        self._sent_something = sent_something
+        self._operators_channel = operators_channel
+        self._owner = uuid.uuid4().hex
+        self._wake = asyncio.Event()
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def wake(self) -> None:
+        """Something new was stored."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        try:
+            while True:
+                await self._room.acquire()
+                self._wake.clear()
+                delivery = await self._claim()
+                if delivery is None:
+                    self._room.release()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(await self._nap_s()):
+                            await self._wake.wait()
+                    continue
+                task = asyncio.create_task(self._handle(delivery), name=f"delivery {delivery.seq}")
+                self._tasks.add(task)
+                task.add_done_callback(self._ended)
+        finally:
+            await self._stop()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._room.release()
+        self._wake.set()  # the next delivery of the same repository may be due now
+
+    async def _stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(StorageError):
+            await self._db.write(deliveries.hand_back, owner=self._owner, now=self._now())
+
+    async def _claim(self) -> Stored | None:
+        try:
+            return await self._db.write(deliveries.claim, owner=self._owner, now=self._now(), lease=LEASE)
+        except StorageError as error:
+            log.error("claim failed", error=str(error))
+            return None
+
+    async def _nap_s(self) -> float:
+        try:
+            due = await self._db.read(deliveries.next_due)
+        except StorageError:
+            return LONGEST_NAP_S
+        if due is None:
+            return LONGEST_NAP_S
+        # A due row that was not claimed belongs to a repository that is being worked on: its end wakes us.
+        return min(max((due - self._now()).total_seconds(), 0.5), LONGEST_NAP_S)
+
+    async def _handle(self, delivery: Stored) -> None:
+        renewal = asyncio.create_task(self._keep_lease(delivery))
+        started = asyncio.get_running_loop().time()
+        try:
+            with structlog.contextvars.bound_contextvars(delivery=delivery.guid, delivery_event=delivery.event):
+                await self._try(delivery)
+        finally:
+            renewal.cancel()
+            METRICS.work_seconds.observe(asyncio.get_running_loop().time() - started)
+
+    async def _try(self, delivery: Stored) -> None:
+        try:
+            worked = await self._work(delivery)
+            await self._finish(delivery, worked)
+        except TryAgain as error:
+            await self._later(delivery, error)
+        except GiveUp as error:
+            log.warning("gave up", reason=error.reason, why=error.message)
+            await self._finish(delivery, Worked(error.reason, error.message))
+        except LeaseLost:
+            log.warning("lease lost", tries=delivery.tries)
+        except Exception as error:  # noqa: BLE001 - the one place that catches: a defect must not stop other deliveries
+            log.exception("delivery failed unexpectedly")
+            await self._later(delivery, TryAgain("defect", f"unexpected {type(error).__name__}"))
+
+    async def _finish(self, delivery: Stored, worked: Worked) -> None:
+        now = self._now()
+
+        def write(connection: Connection) -> None:
+            deliveries.finish(
+                connection,
+                delivery,
+                owner=self._owner,
+                state="done",
+                now=now,
+                reason=worked.reason,
+                note=worked.note,
+            )
+            if worked.apply:
+                worked.apply(connection)
+
+        await self._db.write(write)
+        METRICS.worked.labels(delivery.event, worked.reason).inc()
+        log.info("worked", reason=worked.reason, tries=delivery.tries)
+        self._sent_something()
+
+    async def _later(self, delivery: Stored, error: TryAgain) -> None:
+        last = delivery.tries >= MOST_TRIES
+        now = self._now()
+        wait_s = error.after_s if error.after_s is not None else grown_wait_s(delivery.tries, random.random())  # noqa: S311
+
+        def write(connection: Connection) -> None:
+            deliveries.finish(
+                connection,
+                delivery,
+                owner=self._owner,
+                state="dead" if last else "waiting",
+                now=now,
+                reason=error.reason,
+                note=error.message,
+                due_at=now + timedelta(seconds=wait_s),
+            )
+            if last and self._operators_channel:
+                outbox.put(
+                    connection,
+                    key=f"dead:{delivery.seq}",
+                    kind="post",
+                    channel=self._operators_channel,
+                    text=(
+                        f"A GitHub delivery could not be worked after {delivery.tries} tries ({error.reason})."
+                        f" See `python -m bot deliveries show {delivery.seq}`, then replay it."
+                    ),
+                    blocks="[]",
+                    now=now,
+                )
+
+        try:
+            await self._db.write(write)
+        except (LeaseLost, StorageError) as failed:
+            log.warning("could not put the delivery back", error=type(failed).__name__)
+            return
+        METRICS.worked.labels(delivery.event, "dead" if last else "try-again").inc()
+        log.log(40 if last else 20, "dead" if last else "later", reason=error.reason, wait_s=round(wait_s, 1))
+        if last:
+            self._sent_something()
+
+    async def _keep_lease(self, delivery: Stored) -> None:
+        while True:
+            await asyncio.sleep(RENEW_EVERY_S)
+            with contextlib.suppress(StorageError, LeaseLost):
+                await self._db.write(deliveries.extend, delivery, owner=self._owner, until=self._now() + LEASE)
+
+
+def grown_wait_s(tries: int, chance: float) -> float:
+    """Seconds before the next try: grows threefold a try up to four hours, spread by half. `chance` is 0..1."""
+    return min(FIRST_WAIT_S * GROWTH ** (max(tries, 1) - 1), LONGEST_WAIT_S) * (0.75 + 0.5 * chance)

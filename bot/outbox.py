@@ -1,0 +1,280 @@
+"""Sends and edits Slack messages; the only place that talks to `chat.*`.
+
+Slack has no idempotency key. A post whose answer was lost (time-out, 5xx, dead process) is `unknown`: before it is sent
+again its key is looked for in the channel's history, where it stands in the message's metadata. slack-sdk's own retries
+are off for that reason. Posts to a channel keep about one a second; edits of a message coalesce.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import aiohttp
+import structlog
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.metrics import METRICS
+from storage import outbox
+from storage.database import Connection, Database, StorageError
+from storage.outbox import Kind, Outgoing
+
+log = structlog.get_logger("outbox")
+
+METADATA_EVENT = "tokenwatch_message"
+LEASE = timedelta(seconds=60)
+CALL_TIMEOUT_S = 20
+LOOK_AFTER_S = 3.0  # a post that timed out may still be on its way into the history
+POSTS_PER_S = 1.0  # Slack: about one message a second and channel, short bursts tolerated
+BURST = 4.0
+EDITS_APART = timedelta(seconds=3)  # chat.update allows 50 a minute over the whole workspace
+HOPELESS_AFTER = 40  # tries that count: over a day with the growth below
+LONGEST_WAIT_S = 3600.0
+LONGEST_NAP_S = 20.0
+
+# Nobody knows whether Slack took the message after these (docs: fatal_error "may have succeeded").
+AMBIGUOUS = frozenset({"fatal_error", "internal_error", "request_timeout", "service_unavailable"})
+BAD_BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"})
+HOPELESS = frozenset(
+    {"no_text", "cant_update_message", "edit_window_closed", "metadata_too_large", "invalid_arguments"}
+)
+GONE = frozenset({"message_not_found"})
+PARENT_GONE = frozenset({"thread_not_found", "message_not_found", "cannot_reply_to_message"})
+
+Outcome = Literal["sent", "later", "dead"]
+
+
+class Outbox:
+    """Run it as one task: `await outbox.run()`; cancel it to stop."""
+
+    def __init__(self, db: Database, slack: AsyncWebClient | None, *, now: Callable[[], datetime]) -> None:
+        self._db = db
+        self._slack = slack
+        self._now = now
+        self._owner = uuid.uuid4().hex
+        self._wake = asyncio.Event()
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._held_until: dict[tuple[str, str], float] = {}
+        self._allowance: dict[str, tuple[float, float]] = {}
+
+    def wake(self) -> None:
+        """Something new is queued."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        try:
+            while True:
+                self._wake.clear()
+                nap_s = await self._look_around()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(nap_s):
+                        await self._wake.wait()
+        finally:
+            # A call that is cut here ends as `unknown` when its lease runs out, and is looked for before it is repeated.
+            for task in self._busy.values():
+                task.cancel()
+            await asyncio.gather(*self._busy.values(), return_exceptions=True)
+
+    async def _look_around(self) -> float:
+        """Start a sender for each channel that has something due; returns how long to nap."""
+        if self._slack is None:
+            return LONGEST_NAP_S
+        now = self._now()
+        try:
+            await self._db.write(outbox.recover, now)
+            channels = await self._db.read(outbox.channels_ready, now)
+            due = await self._db.read(outbox.next_due)
+        except StorageError as error:
+            log.error("outbox cannot read", error=str(error))
+            return LONGEST_NAP_S
+        for channel in channels:
+            if channel not in self._busy:
+                task = asyncio.create_task(self._serve(channel), name=f"outbox {channel}")
+                self._busy[channel] = task
+                task.add_done_callback(lambda _, channel=channel: self._busy.pop(channel, None))
+        if due is None:
+            return LONGEST_NAP_S
+        return min(max((due - now).total_seconds(), 1.0 if channels else 0.05), LONGEST_NAP_S)
+
+    async def _serve(self, channel: str) -> None:
+        """Send what this channel has, oldest first, as fast as Slack allows."""
+        loop = asyncio.get_running_loop()
+        while True:
+            kinds, wait_s = self._open_kinds(channel, loop.time())
+            if not kinds:
+                await asyncio.sleep(wait_s)
+                continue
+            claimed = await self._db.write(
+                outbox.claim, channel=channel, kinds=kinds, owner=self._owner, now=self._now(), lease=LEASE
+            )
+            if claimed is None:
+                if len(kinds) == 3:
+                    return
+                await asyncio.sleep(min(wait_s, 1.0))
+                continue
+            message, unsure = claimed
+            if message.kind != "edit":
+                self._spend(channel, loop.time())
+            await self._deliver(message, unsure)
+
+    async def _deliver(self, message: Outgoing, unsure: bool) -> None:
+        assert self._slack is not None
+        method = "chat.update" if message.kind == "edit" else "chat.postMessage"
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                ts = await self._find(message) if unsure and message.kind != "edit" else None
+                if ts is None:
+                    ts = await self._send(message)
+                else:
+                    log.info("found in history", key=message.key)
+        except SlackApiError as error:
+            await self._refused(message, method, error)
+            return
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            # ValueError: a body that is not JSON, from a proxy or a broken load balancer.
+            METRICS.slack_calls.labels(method, "unknown").inc()
+            await self._unknown(message, type(error).__name__)
+            return
+        METRICS.slack_calls.labels(method, "ok").inc()
+        await self._write(lambda c: outbox.sent(c, message, ts=ts, now=self._now()))
+        log.info("sent", key=message.key, kind=message.kind)
+
+    async def _send(self, message: Outgoing) -> str:
+        assert self._slack is not None
+        arguments: dict[str, Any] = {"channel": message.channel, "text": message.text}
+        blocks = json.loads(message.blocks)
+        if blocks:
+            arguments["blocks"] = blocks
+        if message.kind == "edit":
+            reply = await self._slack.chat_update(ts=message.parent_ts or "", **arguments)
+            return str(reply["ts"])
+        if message.kind == "reply":
+            arguments["thread_ts"] = message.parent_ts
+        reply = await self._slack.chat_postMessage(
+            **arguments,
+            unfurl_links=False,
+            unfurl_media=False,
+            metadata={"event_type": METADATA_EVENT, "event_payload": {"id": message.key}},
+        )
+        return str(reply["ts"])
+
+    async def _find(self, message: Outgoing) -> str | None:
+        """The ts of a message that Slack took although its answer was lost, else None."""
+        assert self._slack is not None
+        oldest = f"{(message.made_at - timedelta(minutes=5)).timestamp():.6f}"
+        cursor = ""
+        while True:
+            if message.kind == "reply":
+                reply = await self._slack.conversations_replies(
+                    channel=message.channel,
+                    ts=message.parent_ts or "",
+                    oldest=oldest,
+                    limit=200,
+                    include_all_metadata=True,
+                    cursor=cursor,
+                )
+            else:
+                reply = await self._slack.conversations_history(
+                    channel=message.channel, oldest=oldest, limit=200, include_all_metadata=True, cursor=cursor
+                )
+            for found in reply.get("messages") or ():
+                metadata = found.get("metadata") or {}
+                if (metadata.get("event_payload") or {}).get("id") == message.key:
+                    return str(found["ts"])
+            cursor = (reply.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                return None
+
+    async def _refused(self, message: Outgoing, method: str, error: SlackApiError) -> None:
+        response: Any = error.response
+        status = int(getattr(response, "status_code", 0) or 0)
+        data = response.data if isinstance(getattr(response, "data", None), dict) else {}
+        code = str(data.get("error") or f"http-{status}")
+        METRICS.slack_calls.labels(method, code).inc()
+        now = self._now()
+        if status == 429 or code == "ratelimited":
+            wait_s = _retry_after_s(response)
+            self._hold(message.channel, method, wait_s)
+            await self._later(message, "ratelimited", wait_s, counts=False)
+        elif status >= 500 or code in AMBIGUOUS:
+            await self._unknown(message, code)
+        elif code in BAD_BLOCKS and json.loads(message.blocks):
+            details = (data.get("response_metadata") or {}).get("messages")
+            log.error("blocks refused", key=message.key, error=code, details=details)
+            await self._write(lambda c: outbox.simplify(c, message, reason=code, now=now))
+        elif message.kind == "edit" and code in GONE:
+            log.warning("message was deleted, posting anew", key=message.key)
+            await self._write(lambda c: outbox.post_anew(c, message, now=now))
+        elif code in HOPELESS or (message.kind == "reply" and code in PARENT_GONE) or message.tries >= HOPELESS_AFTER:
+            log.error("message given up", key=message.key, error=code)
+            await self._write(lambda c: outbox.give_up(c, message, reason=code))
+        else:
+            # A person can mend these: channel_not_found, not_in_channel, is_archived, token_revoked, missing_scope...
+            log.warning("message refused, trying again later", key=message.key, error=code)
+            await self._later(message, code, min(15.0 * 2 ** min(message.tries, 8), LONGEST_WAIT_S))
+
+    async def _unknown(self, message: Outgoing, why: str) -> None:
+        log.warning("unknown whether sent", key=message.key, why=why)
+        wait_s = LOOK_AFTER_S * min(2 ** (message.tries - 1), 64) * (1 + random.random() / 4)  # noqa: S311 - spread
+        if message.tries >= HOPELESS_AFTER:
+            await self._write(lambda c: outbox.give_up(c, message, reason=why))
+            return
+        due = self._now() + timedelta(seconds=wait_s)
+        await self._write(lambda c: outbox.later(c, message, state="unknown", due_at=due, reason=why))
+
+    async def _later(self, message: Outgoing, reason: str, wait_s: float, counts: bool = True) -> None:
+        due = self._now() + timedelta(seconds=wait_s)
+        # What was unknown before stays so: being refused now says nothing of the first time.
+        state = "unknown" if message.state == "unknown" else "new"
+        await self._write(lambda c: outbox.later(c, message, state=state, due_at=due, reason=reason, counts=counts))
+
+    async def _write(self, work: Callable[[Connection], None]) -> None:
+        try:
+            # Shielded: Slack's answer is known and must be recorded even while the bot stops.
+            await asyncio.shield(self._db.write(work))
+        except StorageError as error:
+            log.error("could not record what Slack answered", error=str(error))
+        self._wake.set()
+
+    def _open_kinds(self, channel: str, at: float) -> tuple[tuple[Kind, ...], float]:
+        """Which kinds may be sent to this channel now, and how long until more may."""
+        post_wait = max(self._held(channel, "chat.postMessage", at), self._pace(channel, at))
+        edit_wait = self._held(channel, "chat.update", at)
+        kinds: tuple[Kind, ...] = ()
+        if post_wait <= 0:
+            kinds += ("post", "reply")
+        if edit_wait <= 0:
+            kinds += ("edit",)
+        return kinds, max(post_wait, edit_wait, 0.0)
+
+    def _held(self, channel: str, method: str, at: float) -> float:
+        return self._held_until.get((channel, method), 0.0) - at
+
+    def _hold(self, channel: str, method: str, wait_s: float) -> None:
+        self._held_until[channel, method] = asyncio.get_running_loop().time() + wait_s
+
+    def _pace(self, channel: str, at: float) -> float:
+        allowance, since = self._allowance.get(channel, (BURST, at))
+        allowance = min(BURST, allowance + (at - since) * POSTS_PER_S)
+        return 0.0 if allowance >= 1 else (1 - allowance) / POSTS_PER_S
+
+    def _spend(self, channel: str, at: float) -> None:
+        allowance, since = self._allowance.get(channel, (BURST, at))
+        self._allowance[channel] = (min(BURST, allowance + (at - since) * POSTS_PER_S) - 1, at)
+
+
+def _retry_after_s(response: Any) -> float:
+    headers = getattr(response, "headers", None) or {}
+    value = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
+    value = value[0] if isinstance(value, list) else value
+    try:
+        return max(1.0, float(value))
+    except ValueError:
+        return 30.0
