@@ -1,0 +1,259 @@
+"""The living card of one incident: the fact, what to do, whose token it is, then the evidence."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+
+from bot.diagnosis.diagnosis import PackageOutcome
+from bot.incidents import Facts
+from bot.messages import text as t
+from bot.messages import token_facts
+from bot.messages.message import Button, Message, Part, buttons, context, message, preformatted, section
+from bot.messages.words import (
+    BLAMELESS,
+    BLAMELESS_ELSE,
+    TOKEN_AT_FAULT,
+    cause_words,
+    workflow_words,
+)
+from storage.incidents import Incident
+from storage.tokens import Token
+
+# The value of each button is the incident's id.
+CLAIM = "incident.claim"
+SNOOZE = "incident.snooze"
+RESOLVE = "incident.resolve"
+REOPEN = "incident.reopen"  # on a resolved card, and "End snooze" on a snoozed one
+RERUN = "incident.rerun"
+ROTATE = "token.rotate"
+
+MOST_STEPS = 4
+MOST_REASONS = 4
+MOST_LOG_LINES = 3
+MOST_ALTERNATIVES = 3
+MOST_NAMES = {"failed": 12, "unclear": 6, "staged": 6, "skipped": 3, "published": 6}
+_OUTCOME_WORDS = {
+    "failed": "Not published",
+    "unclear": "Unclear",
+    "staged": "Staged, waiting for approval",
+    "skipped": "Skipped",
+    "published": "Published",
+}
+# Ranks: what is given up first when a card is too long.
+_EVIDENCE, _TOKEN, _PACKAGES, _ALSO, _REASONS, _MISSING = 1, 1, 2, 3, 4, 5
+
+
+def incident_card(incident: Incident, facts: Facts, token: Token | None, now: datetime) -> Message:
+    """The card in its present state. Posting it mentions the token's owner once; edits notify nobody."""
+    about_token = token if facts.auth else None
+    is_over = incident.state == "resolved"
+    parts = [
+        section(*_headline(incident, facts), _where(incident, facts)),
+        context(_state(incident)),
+        *([] if is_over else _steps(facts)),
+        *_token(incident, facts, about_token, now),
+        *_packages(facts.packages),
+        # Once it is over, the evidence is one click away in the run.
+        *([] if is_over else [*_evidence(facts), *_also(facts), *_reasons(facts)]),
+        context(_history(incident), _links(facts)),
+        None if is_over else context(*_notes(facts), rank=_MISSING),
+        _buttons(incident, facts, about_token),
+    ]
+    return message(_fallback(incident, facts), parts)
+
+
+def blames_token(incident: Incident, facts: Facts, token: Token | None) -> bool:
+    """Whether rotating this very token is the way out, known well enough to offer it with one click."""
+    return (
+        token is not None
+        and facts.auth
+        and not facts.token_guess
+        and token.kind != token_facts.TRUSTED
+        and incident.cause in TOKEN_AT_FAULT
+    )
+
+
+def release_name(incident: Incident, facts: Facts) -> str:
+    """`@acme/ui 2.3.1`, `12 packages` or `A release`: plain text from outside, not yet safe."""
+    if len(facts.packages) > 1:
+        return f"{len(facts.packages)} packages"
+    if incident.package:
+        return f"{incident.package} {incident.version}" if incident.version else incident.package
+    return "A release"
+
+
+def _fallback(incident: Incident, facts: Facts) -> str:
+    verdict = t.sentence(facts.sentence)
+    what = release_name(incident, facts)
+    named = "" if incident.package and incident.package in facts.sentence else f"{what}, "
+    where = t.sentence(f"{named}{incident.repo}, {workflow_words(incident.workflow)}")
+    if incident.state == "resolved":
+        return f"Resolved: {t.sentence(incident.resolution or 'closed', 300)} It was: {verdict} {where}"
+    first = f" What to do first: {t.sentence(facts.advice[0].replace('`', ''))}" if facts.advice else ""
+    return f"{verdict} {where}{first}"
+
+
+def _headline(incident: Incident, facts: Facts) -> list[str]:
+    verdict = t.sentence(facts.sentence)
+    if incident.state != "resolved":
+        return [f"*{verdict}*"]
+    how = t.sentence(incident.resolution or "closed", 300)
+    by = f" By {t.mention(incident.resolved_by)}." if t.is_user(incident.resolved_by) else ""
+    when = f" {t.date(incident.resolved_at)}." if incident.resolved_at else ""
+    return [f"*Resolved: {how}*{by}{when}", f"It was: {verdict}"]
+
+
+def _state(incident: Incident) -> str:
+    if incident.state == "snoozed":
+        until = f" until {t.date(incident.snoozed_until)}" if incident.snoozed_until else ""
+        why = f": {t.sentence(incident.snooze_reason, 300)}" if incident.snooze_reason else "."
+        return f"Snoozed{until} by {t.mention(incident.snoozed_by)}{why}"
+    if incident.state == "claimed":
+        since = f" since {t.date(incident.claimed_at)}" if incident.claimed_at else ""
+        return f"{t.mention(incident.claimed_by)} is on it{since}."
+    return ""
+
+
+def _where(incident: Incident, facts: Facts) -> str:
+    """`@acme/ui` 2.3.1 from `acme/ui`, release.yml, run 12 (attempt 2) of `main` by ann."""
+    what = ""
+    if len(facts.packages) < 2 and incident.package:
+        what = t.code(incident.package) + (f" {t.mrkdwn(incident.version, 80)}" if incident.version else "") + " from "
+    workflow = t.mrkdwn(facts.workflow_name or workflow_words(incident.workflow), 120)
+    run = f", run {facts.run_number}" if facts.run_number else ""
+    attempt = f" (attempt {facts.attempt})" if facts.attempt > 1 else ""
+    branch = f" on {t.code(facts.branch, 100)}" if facts.branch else ""
+    actor = f", started by {t.mrkdwn(facts.actor, 80)}" if facts.actor else ""
+    return f"{what}{t.code(incident.repo)}, {workflow}{run}{attempt}{branch}{actor}"
+
+
+def _steps(facts: Facts) -> list[Part | None]:
+    steps = [t.prose(step, 400) for step in facts.advice[:MOST_STEPS]]
+    lines = t.numbered(steps) if len(steps) > 1 else steps
+    return [section("*What to do*", *lines)] if lines else []
+
+
+def _token(incident: Incident, facts: Facts, token: Token | None, now: datetime) -> list[Part | None]:
+    if not facts.auth:
+        return [context(BLAMELESS.get(incident.cause, BLAMELESS_ELSE))]
+    if token is None:
+        if incident.cause not in TOKEN_AT_FAULT:
+            return []
+        return [
+            section(
+                "*Token*  None of the known tokens fits this workflow. Add it with `/tokens add`, "
+                "and the next card can say whose it is and when it ends.",
+                rank=_TOKEN,
+            )
+        ]
+    facts_line = f"{token_facts.ending(token, now)}  ·  {token_facts.kind(token)}  ·  owner {token_facts.owner(token)}"
+    lines = [f"*Token*  {t.code(token.name)}  ·  {facts_line}"]
+    why = "; ".join(t.mrkdwn(reason, 200) for reason in facts.token_reasons[:4])
+    if facts.token_guess:
+        lines.append("Only a guess: nothing on record ties it to this workflow." + (f" For it: {why}." if why else ""))
+        if incident.cause in TOKEN_AT_FAULT:
+            lines.append(f"If it is the one: {t.code('/tokens rotate ' + token.name)}")
+    elif why:
+        lines.append(f"How it was matched: {why}.")
+    if facts.token_ties:
+        ties = t.listed([t.code(name) for name in facts.token_ties[:5]], 5, len(facts.token_ties))
+        lines.append(f"It could as well be {ties}.")
+    return [section(*lines, rank=_TOKEN)]
+
+
+def _packages(packages: tuple[PackageOutcome, ...]) -> list[Part | None]:
+    """One line an outcome, the failed ones first; a hundred packages stay five lines."""
+    if len(packages) < 2:
+        return []
+    by_outcome: dict[str, list[str]] = defaultdict(list)
+    for package in packages:
+        outcome = package.outcome if package.outcome in _OUTCOME_WORDS else "unclear"
+        version = f" {t.mrkdwn(package.version, 40)}" if package.version else ""
+        by_outcome[outcome].append(t.code(package.package) + version)
+    lines = []
+    for outcome, words in _OUTCOME_WORDS.items():
+        if names := by_outcome.get(outcome):
+            lines.append(f"{words} ({len(names)}): {t.listed(names, MOST_NAMES[outcome])}")
+    done, total = len(by_outcome["published"]), len(packages)
+    title = f"*{done} of {total} packages were published*" if done else f"*None of {total} packages was published*"
+    if by_outcome["staged"] and not done:
+        title = f"*{len(by_outcome['staged'])} of {total} packages are staged*"
+    return [section(title, *t.bullets(lines), rank=_PACKAGES)]
+
+
+def _evidence(facts: Facts) -> list[Part | None]:
+    lines = facts.evidence[:MOST_LOG_LINES]
+    if not lines:
+        return []
+    label = (
+        f"From the log, line {lines[0].line:,}:"
+        if len(lines) == 1
+        else "From the log, lines " + t.listed([f"{line.line:,}" for line in lines]) + ":"
+    )
+    return [context(label, rank=_EVIDENCE), preformatted((line.text for line in lines), rank=_EVIDENCE)]
+
+
+def _also(facts: Facts) -> list[Part | None]:
+    lines = []
+    for other in facts.also[:MOST_ALTERNATIVES]:
+        confirm = f" What would confirm it: {t.prose(other.would_confirm, 250)}" if other.would_confirm else ""
+        lines.append(f"{t.prose(cause_words(other.cause), 200)}{confirm}")
+    return [section("*It could also be that*", *t.bullets(lines), rank=_ALSO)] if lines else []
+
+
+def _reasons(facts: Facts) -> list[Part | None]:
+    reasons = [t.prose(reason, 250) for reason in facts.reasons[:MOST_REASONS]]
+    return [context("How we know: " + " ".join(reasons), rank=_REASONS)] if any(reasons) else []
+
+
+def _history(incident: Incident) -> str:
+    if incident.occurrences < 2:
+        return f"Failed once, {t.date(incident.opened_at)}"
+    return (
+        f"Failed {incident.occurrences:,} times since {t.date(incident.opened_at)}, "
+        f"last {t.date(incident.last_seen_at)}"
+    )
+
+
+def _links(facts: Facts) -> str:
+    links = []
+    if facts.run_url and t.is_url(facts.run_url):
+        links.append(t.link(facts.run_url, "Open the run"))
+    if facts.docs and t.is_url(facts.docs):
+        links.append(t.link(facts.docs, "Read more"))
+    return "  ·  ".join(links)
+
+
+def _notes(facts: Facts) -> list[str]:
+    notes = []
+    if facts.seen_late:
+        notes.append("GitHub's notice of this run was lost and fetched later, so this card comes late.")
+    if facts.missing:
+        missing = "; ".join(t.mrkdwn(source, 150).rstrip(".") for source in facts.missing[:6])
+        notes.append(f"Missing evidence: {missing}.")
+    return notes
+
+
+def _buttons(incident: Incident, facts: Facts, token: Token | None) -> Part | None:
+    value = str(incident.id)
+    if incident.state == "resolved":
+        # What the registry proved is not a matter of opinion; what a person closed may be opened again.
+        by_hand = t.is_user(incident.resolved_by)
+        return buttons(Button("Reopen", REOPEN, value)) if by_hand else None
+    rotates = blames_token(incident, facts, token)
+    claim = "Take over" if incident.state == "claimed" else "Claim"
+    return buttons(
+        Button(claim, CLAIM, value),
+        Button("End snooze", REOPEN, value) if incident.state == "snoozed" else Button("Snooze", SNOOZE, value),
+        Button("Start rotation", ROTATE, value, style="primary") if rotates else None,
+        Button(
+            "Re-run failed jobs",
+            RERUN,
+            value,
+            confirm=f"Run the failed jobs of {incident.repo} again? What is published already stays published.",
+        )
+        if facts.can_rerun
+        else None,
+        Button("Resolve", RESOLVE, value),
+    )

@@ -1,0 +1,75 @@
+"""Short lines in the thread under an incident's card: what changed, for those who follow it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.incidents import Facts
+from bot.messages import text as t
+from bot.messages.message import Message, message, section
+from storage.incidents import Incident
+from storage.tokens import Token
+
+
+def failed_again(incident: Incident, facts: Facts) -> Message:
+    """Names nobody: the card already told the owner."""
+    run = f"run {facts.run_number}" if facts.run_number else "the run"
+    attempt = f", attempt {facts.attempt}" if facts.attempt > 1 else ""
+    where = f"{t.link(facts.run_url, run)}{attempt}"
+    return _line(f"Failed again: {where}. That makes {t.count(incident.occurrences, 'time')}.")
+
+
+def claimed(incident: Incident) -> Message:
+    return _line(f"{t.mention(incident.claimed_by)} is on it.")
+
+
+def claim_stale(incident: Incident, now: datetime) -> Message:
+    """A nudge to whoever claimed it and may have been called away."""
+    since = f"{t.relative(incident.claimed_at, now)}" if incident.claimed_at else "a while ago"
+    return _line(
+        f"{t.mention(incident.claimed_by)}, you took this {since} and it is still open. "
+        "Are you still on it? If not, somebody else can take over from the card."
+    )
+
+
+def escalated(incident: Incident, token: Token | None, now: datetime) -> Message:
+    """Still open after the time an operator allows: now the backup owner hears of it."""
+    since = t.relative(incident.opened_at, now)
+    if token is not None and token.backup_owner:
+        whom = f"{t.mention(token.backup_owner)}, you are the backup owner of {t.code(token.name)}: can you help?"
+    elif token is not None and token.owner:
+        whom = f"{t.mention(token.owner)}, {t.code(token.name)} is yours and has no backup owner: can you have a look?"
+    else:
+        whom = "Who can have a look? Claim it on the card."
+    return _line(f"Still open: this started {since}. {whom}")
+
+
+def snoozed(incident: Incident) -> Message:
+    until = f" until {t.date(incident.snoozed_until)}" if incident.snoozed_until else ""
+    why = f": {t.sentence(incident.snooze_reason, 300)}" if incident.snooze_reason else "."
+    return _line(f"Snoozed{until} by {t.mention(incident.snoozed_by)}{why}")
+
+
+def snooze_over(incident: Incident) -> Message:
+    return _line("The snooze is over and this is still open.")
+
+
+def resolved(incident: Incident) -> Message:
+    """`Resolved: the re-run published it.` `resolution` says how, `resolved_by` who, if it was a person."""
+    how = t.sentence(incident.resolution or "closed", 300)
+    by = f" By {t.mention(incident.resolved_by)}." if t.is_user(incident.resolved_by) else ""
+    return _line(f"Resolved: {how}{by}")
+
+
+def reopened(incident: Incident, by: str | None = None) -> Message:
+    """`by`: the person who opened it again, or None when it failed again by itself."""
+    return _line(f"Reopened by {t.mention(by)}." if by else "Open again: it failed once more.")
+
+
+def rerun_started(incident: Incident, by: str, facts: Facts) -> Message:
+    run = t.link(facts.run_url, f"run {facts.run_number}" if facts.run_number else "the run")
+    return _line(f"{t.mention(by)} started the failed jobs of {run} again. The card closes when the version is live.")
+
+
+def _line(said: str) -> Message:
+    return message(said, [section(said)])

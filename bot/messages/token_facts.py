@@ -1,0 +1,61 @@
+"""The facts of one token as safe mrkdwn phrases, said the same way on cards, lists, pages and in the digest."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bot.messages import text as t
+from bot.messages.words import KIND_WORDS, PERMISSION_WORDS, registry_words
+from storage.tokens import Token
+
+SOON = timedelta(days=30)
+TRUSTED = "trusted-publisher"
+
+
+def is_over(token: Token, now: datetime) -> bool:
+    """Revoked, or past its recorded or computed end."""
+    return token.revoked_at is not None or (token.expires_at is not None and token.expires_at <= now)
+
+
+def ending(token: Token, now: datetime, exact: bool = True) -> str:
+    """`expired 2 days ago (<date>)`, `probably ends in 3 days`, `revoked ...`, `no known end`.
+
+    "Probably" when the end was computed from kind and age: npm's default is seven days and nobody wrote it down.
+    """
+    if token.revoked_at is not None:
+        return f"revoked {t.relative(token.revoked_at, now)}" + (f" ({t.date(token.revoked_at)})" if exact else "")
+    if token.kind == TRUSTED:
+        return "does not expire"
+    if token.expires_at is None:
+        return "no known end"
+    verb = "expired" if token.expires_at <= now else "ends"
+    probably = "probably " if token.expires_computed else ""
+    said = f"{probably}{verb} {t.relative(token.expires_at, now)}"
+    return f"{said} ({t.date(token.expires_at)})" if exact else said
+
+
+def owner(token: Token) -> str:
+    return t.mention(token.owner) if token.owner else "no owner"
+
+
+def kind(token: Token) -> str:
+    """`npm granular access token`."""
+    words = KIND_WORDS.get(token.kind, token.kind)
+    return t.mrkdwn(f"{registry_words(token.registry)} {words}", 120)
+
+
+def permission(token: Token) -> str:
+    if token.permission is None:
+        return "permission not recorded"
+    return t.mrkdwn(PERMISSION_WORDS.get(token.permission, token.permission), 120)
+
+
+def grants(token: Token, most: int = 10) -> str:
+    """`@acme/ui, @acme (scope) and 3 more`, or that nothing is recorded."""
+    names = [
+        *(t.code(name) for name in token.packages[:most]),
+        *(f"{t.code(name)} (scope)" for name in token.scopes[:most]),
+        *(f"{t.code(name)} (organisation)" for name in token.orgs[:most]),
+    ]
+    total = len(token.packages) + len(token.scopes) + len(token.orgs)
+    return t.listed([name for name in names if name], most, total) or "no packages recorded"
