@@ -144,7 +144,7 @@ class Inbox:
             await self._finish(delivery, Worked(error.reason, error.message))
         except LeaseLost:
             log.warning("lease lost", tries=delivery.tries)
-        except Exception as error:  # noqa: BLE001 - the one place that catches: a defect must not stop other deliveries
+        except Exception as error:
             log.exception("delivery failed unexpectedly")
             await self._later(delivery, TryAgain("defect", f"unexpected {type(error).__name__}"))
 

@@ -1,10 +1,21 @@
-"""Same incident? Post, edit or stay quiet? Decided here with a named reason. Pure."""
+"""Same incident? Post, edit or stay quiet? Does this green run close it? Decided here with a named reason. Pure."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from dataclasses import dataclass
+from enum import Enum
+from typing import Any
 
-from bot.diagnosis.diagnosis import Alternative, EvidenceLine, PackageOutcome
+from bot.diagnosis.diagnosis import Alternative, Diagnosis, EvidenceLine, PackageOutcome
+from bot.github.run import Run
+from bot.verdict import Verdict
+from storage.incidents import Incident
+from storage.runs import RunRecord
+
+# A failure of these is nobody's alert: the release was not tried, or it worked.
+QUIET_CAUSES = frozenset({"build-failed", "not-a-publish", "published"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +43,118 @@ class Facts:
     docs: str | None = None
     can_rerun: bool = False
     seen_late: bool = False
+    repo: str | None = None
+    run_id: int | None = None
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Facts:
+        """The facts as `to_json` wrote them; fields that a later version added take their defaults."""
+        data = json.loads(text)
+        known = {field.name for field in dataclasses.fields(cls)}
+        made: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in data.items() if name in known
+        }
+        made["evidence"] = tuple(EvidenceLine(**item) for item in data.get("evidence", ()))
+        made["also"] = tuple(Alternative(**item) for item in data.get("also", ()))
+        made["packages"] = tuple(PackageOutcome(**item) for item in data.get("packages", ()))
+        return cls(**made)
+
+
+def facts_of(run: Run, diagnosis: Diagnosis, verdict: Verdict, missing: tuple[str, ...], *, can_rerun: bool) -> Facts:
+    best = verdict.match.best
+    return Facts(
+        sentence=verdict.sentence,
+        reasons=verdict.reasons,
+        advice=verdict.advice,
+        evidence=diagnosis.evidence,
+        also=() if verdict.code != diagnosis.cause else diagnosis.also,
+        packages=diagnosis.packages,
+        code=diagnosis.code,
+        auth=diagnosis.auth,
+        workflow_name=run.workflow_name,
+        run_url=run.url,
+        run_number=run.number,
+        attempt=run.attempt,
+        branch=run.branch,
+        actor=run.actor,
+        token_reasons=best.reasons if best else (),
+        token_guess=verdict.match.guess,
+        token_ties=tuple(candidate.token.name for candidate in verdict.match.ties),
+        missing=missing,
+        docs=diagnosis.docs,
+        can_rerun=can_rerun,
+        repo=run.repo,
+        run_id=run.run_id,
+    )
+
+
+class Action(Enum):
+    POST = "post"
+    EDIT = "edit"
+    QUIET = "quiet"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`reason`: kebab-case, kept with the delivery; `thread`: whether the edit also says a line in the thread."""
+
+    action: Action
+    reason: str
+    thread: bool = False
+
+
+def worth_a_card(diagnosis: Diagnosis) -> bool:
+    """A failed publish, or a credential that failed anywhere. A red test or a flaky install is not our business."""
+    if diagnosis.cause in QUIET_CAUSES:
+        return False
+    return diagnosis.auth or diagnosis.phase == "publish" or diagnosis.outcome == "staged"
+
+
+def fingerprint(run: Run, diagnosis: Diagnosis, verdict: Verdict) -> str:
+    """What makes two failures the same: one token at fault, wherever it failed, else one cause in one workflow."""
+    registry = diagnosis.registry or "npm"
+    if verdict.token is not None and verdict.token.id is not None and not verdict.match.guess:
+        return f"{registry}|{verdict.code}|token:{verdict.token.id}"
+    return f"{registry}|{verdict.code}|{run.repo}|{run.workflow}".lower()
+
+
+def decide(open_incident: Incident | None, known_occurrence: bool, later: RunRecord | None) -> Decision:
+    """Should we speak? `known_occurrence`: this attempt is in the incident already; `later`: a later attempt of the
+    same run that was heard of first."""
+    if later is not None and later.conclusion == "success":
+        return Decision(Action.QUIET, "later-attempt-succeeded")
+    if open_incident is None:
+        return Decision(Action.POST, "first-failure")
+    if known_occurrence:
+        return Decision(Action.EDIT, "same-attempt-again")
+    if open_incident.state == "snoozed":
+        return Decision(Action.EDIT, "failed-again-while-snoozed")
+    return Decision(Action.EDIT, "failed-again", thread=True)
+
+
+def closing_sentence(incident: Incident, run: Run, same_run: bool, log: Diagnosis | None, there: bool) -> str | None:
+    """How a green run closes an incident, or None when it does not.
+
+    `same_run`: the run is a later attempt of one that failed in it; `log`: what its own log says, if it could be read;
+    `there`: the registry lists the version.
+    """
+    attempt = f"attempt {run.attempt} of run {run.number or run.run_id}"
+    if log is not None and log.outcome == "staged":
+        return None
+    if there:
+        return f"{incident.package} {incident.version} is on the registry."
+    published = log is not None and log.cause == "published" and _about(incident, log)
+    if published:
+        return f"The workflow published again ({attempt if same_run else f'run {run.number or run.run_id}'})."
+    if same_run and (log is None or log.cause in ("published", "unknown", "not-a-publish")):
+        return f"The re-run succeeded ({attempt})."
+    return None
+
+
+def _about(incident: Incident, log: Diagnosis) -> bool:
+    """Whether a publishing log can be about this incident's package; logs do not always name it."""
+    named = {log.package, *(p.package for p in log.packages)} - {None}
+    return not named or incident.package is None or incident.package in named

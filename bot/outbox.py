@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import random
 import uuid
@@ -77,10 +78,13 @@ class Outbox:
                     async with asyncio.timeout(nap_s):
                         await self._wake.wait()
         finally:
-            # A call that is cut here ends as `unknown` when its lease runs out, and is looked for before it is repeated.
-            for task in self._busy.values():
+            senders = list(self._busy.values())
+            for task in senders:
                 task.cancel()
-            await asyncio.gather(*self._busy.values(), return_exceptions=True)
+            await asyncio.gather(*senders, return_exceptions=True)
+            # A call that was cut may have been taken: it is looked for before it is sent again.
+            with contextlib.suppress(StorageError):
+                await self._db.write(outbox.hand_back, owner=self._owner, now=self._now())
 
     async def _look_around(self) -> float:
         """Start a sender for each channel that has something due; returns how long to nap."""
@@ -98,10 +102,14 @@ class Outbox:
             if channel not in self._busy:
                 task = asyncio.create_task(self._serve(channel), name=f"outbox {channel}")
                 self._busy[channel] = task
-                task.add_done_callback(lambda _, channel=channel: self._busy.pop(channel, None))
+                task.add_done_callback(functools.partial(self._served, channel))
         if due is None:
             return LONGEST_NAP_S
         return min(max((due - now).total_seconds(), 1.0 if channels else 0.05), LONGEST_NAP_S)
+
+    def _served(self, channel: str, _: asyncio.Task[None]) -> None:
+        self._busy.pop(channel, None)
+        self._wake.set()  # something may have been queued between its last look and its end
 
     async def _serve(self, channel: str) -> None:
         """Send what this channel has, oldest first, as fast as Slack allows."""

@@ -175,6 +175,17 @@ def was_in_run(connection: Connection, incident: Incident, repo: str, run_id: in
     )
 
 
+def has_attempt(connection: Connection, incident: Incident, repo: str, run_id: int, attempt: int) -> bool:
+    """Whether exactly this attempt is one of the incident's failures already."""
+    return bool(
+        connection.value(
+            "SELECT 1 FROM occurrences"
+            " WHERE incident_id = :id AND repo = :repo AND run_id = :run_id AND attempt = :attempt",
+            {"id": incident.id, "repo": repo, "run_id": run_id, "attempt": attempt},
+        )
+    )
+
+
 def latest(connection: Connection, *, unresolved: bool = False, limit: int = 50) -> list[Incident]:
     """Newest first."""
     where = "WHERE state <> 'resolved'" if unresolved else ""

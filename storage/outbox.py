@@ -202,6 +202,15 @@ def post_anew(connection: Connection, edit: Outgoing, *, now: datetime) -> None:
     connection.execute("DELETE FROM messages WHERE seq = :seq", {"seq": edit.seq})
 
 
+def hand_back(connection: Connection, *, owner: str, now: datetime) -> int:
+    """A process that stops lets go of what it was sending; whether Slack took it has to be looked up."""
+    return connection.execute(
+        "UPDATE messages SET state = 'unknown', due_at = :now, lease_owner = NULL, lease_until = NULL"
+        " WHERE state = 'sending' AND lease_owner = :owner",
+        {"owner": owner, "now": to_ms(now)},
+    )
+
+
 def recover(connection: Connection, now: datetime) -> int:
     """Rows whose sender died: nobody knows whether Slack took them."""
     return connection.execute(

@@ -1,0 +1,248 @@
+"""THE STORY: run -> log -> diagnosis -> evidence -> verdict -> incident -> card.
+
+`triage` is called for each completed workflow run. What it decides is returned as a `Worked`, whose `apply` writes the
+incident, the occurrence and the Slack message in the transaction that finishes the delivery.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+import structlog
+
+from bot import announce
+from bot.deps import Deps
+from bot.diagnosis.diagnosis import Diagnosis
+from bot.diagnosis.engine import LogReader
+from bot.errors import GiveUp, TryAgain
+from bot.evidence import Evidence
+from bot.gathering import gather
+from bot.github.run import Job, Run
+from bot.inbox import Worked
+from bot.incidents import (
+    Action,
+    closing_sentence,
+    decide,
+    facts_of,
+    fingerprint,
+    worth_a_card,
+)
+from bot.matching import PublishAttempt, match
+from bot.messages import thread
+from bot.metrics import METRICS
+from bot.verdict import Verdict, judge
+from storage import audit, incidents, runs
+from storage.database import Connection
+from storage.incidents import Incident, NewIncident
+from storage.runs import RunRecord
+
+log = structlog.get_logger("triage")
+
+LOG_TRIES = 4  # job logs may 404 for some seconds after `completed`; with the inbox's growth this waits half a minute
+MOST_LOGS = 20  # of one run: a matrix that fails everywhere fails for one reason
+
+
+async def triage(run: Run, deps: Deps, tries: int = 1) -> Worked:
+    """Find out what became of a completed run and what to say. `tries`: how often this delivery was tried."""
+    if run.succeeded:
+        return await _green(run, deps)
+    if not run.failed:
+        return Worked("not-a-failure", run.conclusion, lambda c: runs.keep(c, _record(run, "quiet", deps.now())))
+    diagnosis = await diagnose_run(run, deps, tries)
+    if diagnosis is None or not worth_a_card(diagnosis):
+        cause = diagnosis.cause if diagnosis else None
+        return Worked(
+            cause or "no-failed-job", None, lambda c: runs.keep(c, _record(run, "quiet", deps.now(), diagnosis))
+        )
+    evidence, verdict = await explain(run, diagnosis, deps)
+    log.info("verdict", repo=run.repo, run=run.run_id, attempt=run.attempt, cause=diagnosis.cause, verdict=verdict.code)
+    return Worked(verdict.code, verdict.sentence, lambda c: record_failure(c, run, diagnosis, evidence, verdict, deps))
+
+
+async def diagnose_run(run: Run, deps: Deps, tries: int = LOG_TRIES) -> Diagnosis | None:
+    """The most telling diagnosis over the failed jobs of an attempt; None when no job failed.
+
+    Raises TryAgain while GitHub does not hand out what is needed.
+    """
+    failed = [job for job in await deps.github.jobs(run) if job.failed]
+    diagnoses = [await _diagnose_job(run, job, deps, tries) for job in failed[:MOST_LOGS]]
+    return max(diagnoses, key=_telling, default=None)
+
+
+async def explain(run: Run, diagnosis: Diagnosis, deps: Deps) -> tuple[Evidence, Verdict]:
+    """Join the log with everything else that is known."""
+    evidence = await gather(run, diagnosis, deps)
+    attempt = PublishAttempt(
+        repo=run.repo,
+        workflow=run.workflow,
+        registry=diagnosis.registry or "npm",
+        packages=evidence.packages,
+        secrets=evidence.workflow.secrets if evidence.workflow else (),
+        environment=next(iter(evidence.workflow.environments), None) if evidence.workflow else None,
+    )
+    return evidence, judge(diagnosis, evidence, match(attempt, evidence.tokens), deps.now())
+
+
+def record_failure(
+    connection: Connection, run: Run, diagnosis: Diagnosis, evidence: Evidence, verdict: Verdict, deps: Deps
+) -> None:
+    """Write the incident, the occurrence and what is said of them."""
+    now = deps.now()
+    later = runs.later_attempt(connection, run.repo, run.run_id, run.attempt)
+    runs.keep(connection, _record(run, "failed", now, diagnosis))
+    token = verdict.match.best.token if verdict.match.best and not verdict.match.ties else None
+    new = NewIncident(
+        fingerprint=fingerprint(run, diagnosis, verdict),
+        registry=diagnosis.registry,
+        cause=diagnosis.cause,
+        verdict=verdict.code,
+        token_id=token.id if token else None,
+        repo=run.repo,
+        workflow=run.workflow,
+        package=diagnosis.package or next(iter(evidence.packages), None),
+        version=diagnosis.version,
+        channel=deps.settings.channel_for(run.repo),
+        facts=facts_of(run, diagnosis, verdict, evidence.missing, can_rerun=deps.github.configured).to_json(),
+    )
+    incident = incidents.open_by_fingerprint(connection, new.fingerprint)
+    known = incident is not None and incidents.has_attempt(connection, incident, run.repo, run.run_id, run.attempt)
+    decision = decide(incident, known, later)
+    if decision.action is Action.QUIET:
+        return
+    if incident is None:
+        incident = incidents.open_incident(connection, new, now)
+    incident, _ = incidents.occurred(
+        connection,
+        incident,
+        repo=run.repo,
+        run_id=run.run_id,
+        attempt=run.attempt,
+        run_url=run.url or "",
+        now=now,
+        new=new,
+    )
+    if decision.action is Action.POST:
+        audit.record(
+            connection,
+            at=now,
+            who="bot",
+            action="incident.open",
+            subject=f"incident:{incident.id}",
+            details=f"{verdict.code} in {run.repo}",
+        )
+        announce.post_card(connection, incident, now)
+        return
+    announce.edit_card(connection, incident, now)
+    if decision.thread:
+        line = thread.failed_again(incident, facts_of(run, diagnosis, verdict, (), can_rerun=False))
+        announce.say_in_thread(connection, incident, line, key=f"failed:{run.repo}:{run.run_id}:{run.attempt}", now=now)
+
+
+async def _green(run: Run, deps: Deps) -> Worked:
+    """A green run is read only when something of its workflow is open: it may be the fix."""
+    waiting = await deps.db.read(incidents.open_of_workflow, run.repo, run.workflow)
+    record = _record(run, "green", deps.now())
+    if not waiting:
+        return Worked("green", None, lambda c: runs.keep(c, record))
+    said = await _diagnosis_of_green(run, deps)
+    closing: list[tuple[Incident, str]] = []
+    for incident in waiting:
+        same_run = await deps.db.read(incidents.was_in_run, incident, run.repo, run.run_id)
+        sentence = closing_sentence(incident, run, same_run, said, await _is_there(incident, deps))
+        if sentence:
+            closing.append((incident, sentence))
+    outcome = "published" if said is not None and said.cause == "published" else "green"
+    record = _record(run, outcome, deps.now(), said)
+
+    def apply(connection: Connection) -> None:
+        runs.keep(connection, record)
+        for incident, sentence in closing:
+            close(connection, incident, sentence, deps.now())
+
+    return Worked("resolved" if closing else "green-not-the-fix", None, apply)
+
+
+def close(connection: Connection, incident: Incident, sentence: str, now: datetime) -> None:
+    """The bot saw that it is mended."""
+    current = incidents.get(connection, incident.id)
+    if current is None or current.state == "resolved":
+        return
+    resolved = incidents.resolve(connection, current, by="bot", how=sentence, now=now)
+    audit.record(
+        connection, at=now, who="bot", action="incident.resolve", subject=f"incident:{incident.id}", details=sentence
+    )
+    announce.edit_card(connection, resolved, now)
+    announce.say_in_thread(connection, resolved, thread.resolved(resolved), key=f"resolved:{now.timestamp()}", now=now)
+
+
+async def _diagnose_job(run: Run, job: Job, deps: Deps, tries: int) -> Diagnosis:
+    reader = LogReader()
+    try:
+        async with deps.github.job_log(run, job) as chunks:
+            async for chunk in chunks:
+                # A megabyte of patterns would hold up every Slack acknowledgement.
+                await asyncio.to_thread(reader.feed, chunk)
+    except TryAgain as error:
+        if error.reason != "log-not-there" or tries < LOG_TRIES:
+            raise
+        log.warning("no log after several tries", job=job.job_id)
+    except GiveUp as error:
+        log.warning("log cannot be read", job=job.job_id, reason=error.reason)
+    diagnosis = await asyncio.to_thread(reader.finish)
+    METRICS.diagnoses.labels(diagnosis.cause).inc()
+    METRICS.secrets_masked.inc(diagnosis.secrets_masked)
+    return diagnosis
+
+
+async def _diagnosis_of_green(run: Run, deps: Deps) -> Diagnosis | None:
+    """What the jobs of a green run say; the one that published if any did. None when no log can be read."""
+    try:
+        jobs = [job for job in await deps.github.jobs(run) if job.conclusion == "success"]
+        said = []
+        for job in jobs[:MOST_LOGS]:
+            reader = LogReader()
+            async with deps.github.job_log(run, job) as chunks:
+                async for chunk in chunks:
+                    await asyncio.to_thread(reader.feed, chunk)
+            said.append(await asyncio.to_thread(reader.finish))
+    except (GiveUp, TryAgain) as error:
+        log.info("green run could not be read", reason=error.reason)
+        return None
+    return max(said, key=lambda d: d.outcome in ("succeeded", "staged") and d.phase == "publish", default=None)
+
+
+async def _is_there(incident: Incident, deps: Deps) -> bool:
+    """Whether the registry lists the version that failed; a registry that cannot be read says no."""
+    if (incident.registry or "npm") != "npm" or not incident.package or not incident.version:
+        return False
+    try:
+        published = await deps.npm.published(incident.package)
+    except (TryAgain, GiveUp):
+        return False
+    return incident.version in published.versions
+
+
+def _telling(diagnosis: Diagnosis) -> tuple[bool, bool, bool, float]:
+    return (
+        worth_a_card(diagnosis),
+        diagnosis.cause != "unknown",
+        diagnosis.auth,
+        diagnosis.confidence,
+    )
+
+
+def _record(run: Run, outcome: str, now: datetime, diagnosis: Diagnosis | None = None) -> RunRecord:
+    return RunRecord(
+        repo=run.repo,
+        run_id=run.run_id,
+        attempt=run.attempt,
+        workflow=run.workflow,
+        conclusion=run.conclusion,
+        outcome=outcome,
+        cause=diagnosis.cause if diagnosis else None,
+        package=diagnosis.package if diagnosis else None,
+        version=diagnosis.version if diagnosis else None,
+        completed_at=run.completed_at,
+        seen_at=now,
+    )
