@@ -31,7 +31,8 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event as GitHub sent it. `repository`: owner/name, the organisation's login, or empty; `body`: JSON bytes."""
+    """One event as GitHub sent it. `repository`: owner/name, the organisation's login, or empty; `body`: JSON bytes;
+    `tries`: how often it has been worked on, this time included."""
 
     guid: str
     event: str
@@ -39,6 +40,7 @@ class Delivery:
     repository: str
     payload: Mapping[str, Any]
     body: bytes
+    tries: int = 1
 
 
 def read(headers: Mapping[str, str], body: bytes, secrets: Sequence[bytes]) -> Delivery:
@@ -73,7 +75,7 @@ def sign(secret: bytes, body: bytes) -> str:
     return "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()
 
 
-def parse(guid: str, event: str, body: bytes) -> Delivery:
+def parse(guid: str, event: str, body: bytes, tries: int = 1) -> Delivery:
     """The delivery behind JSON bytes that are trusted already. Raises Refused(400)."""
     try:
         payload = json.loads(body)
@@ -89,6 +91,7 @@ def parse(guid: str, event: str, body: bytes) -> Delivery:
         repository=_repository(payload),
         payload=payload,
         body=body,
+        tries=tries,
     )
 
 

@@ -50,7 +50,7 @@ def read_workflow(data: bytes) -> WorkflowFacts:
         raise Unreadable("the workflow file is not valid YAML") from error
     if not isinstance(document, dict) or not isinstance(document.get("jobs"), dict):
         raise Unreadable("the workflow file has no jobs")
-    jobs = [job for job in document["jobs"].values() if isinstance(job, dict)]
+    jobs: list[Mapping[str, Any]] = [job for job in document["jobs"].values() if isinstance(job, dict)]
     publishing = [job for job in jobs if any(_publishes(step) for step in _steps(job))] or jobs
     return WorkflowFacts(
         secrets=_secrets(document, publishing),

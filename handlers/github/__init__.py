@@ -1,0 +1,32 @@
+"""GitHub events by (event, action): the list of what is worked. Everything else is stored, counted and ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from bot.deps import Deps
+from bot.errors import GiveUp
+from bot.github import webhook
+from bot.github.webhook import Delivery
+from bot.inbox import Worked
+from handlers.github import ping, workflow_run
+from storage.deliveries import Stored
+
+Handler = Callable[[Delivery, Deps], Awaitable[Worked]]
+
+EVENTS: dict[tuple[str, str | None], Handler] = {
+    ("ping", None): ping.pinged,
+    ("workflow_run", "completed"): workflow_run.completed,
+}
+
+
+async def work(stored: Stored, deps: Deps) -> Worked:
+    """Hand a stored delivery to whoever works its event."""
+    handler = EVENTS.get((stored.event, stored.action))
+    if handler is None:
+        return Worked("ignored")
+    try:
+        delivery = webhook.parse(stored.guid, stored.event, stored.body, stored.tries)
+    except webhook.Refused as error:
+        raise GiveUp("payload", "the stored body is not a JSON object") from error
+    return await handler(delivery, deps)

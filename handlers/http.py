@@ -1,0 +1,137 @@
+"""Routes: webhooks in, health and metrics out. One port for everything."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from bot.deps import Deps
+from bot.github import webhook
+from bot.health import Health
+from bot.messages.page import front_page
+from bot.metrics import METRICS
+from storage import deliveries
+from storage.database import StorageError
+from storage.deliveries import Received
+
+log = structlog.get_logger("http")
+
+LARGE = 256 * 1024  # above this, hashing and parsing would hold up the event loop for milliseconds
+READ_WITHIN_S = 60
+RETRY_AFTER_S = 30
+SlackRequest = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """What the routes need besides Deps. `stored` wakes the inbox; `slack` answers Slack, None in Socket Mode."""
+
+    deps: Deps
+    health: Health
+    stored: Callable[[], None]
+    slack: SlackRequest | None
+
+    def application(self) -> web.Application:
+        # One byte more: aiohttp refuses what reaches the limit, GitHub promises no more than it.
+        app = web.Application(client_max_size=webhook.BODY_LIMIT + 1)
+        app.router.add_post("/github/webhooks", self.github_webhook)
+        if self.slack is not None:
+            app.router.add_post("/slack/events", self.slack)
+        app.router.add_get("/healthz", self.healthz)
+        app.router.add_get("/readyz", self.readyz)
+        app.router.add_get("/metrics", self.metrics)
+        app.router.add_get("/", self.front)
+        return app
+
+    async def github_webhook(self, request: web.Request) -> web.Response:
+        try:
+            delivery, packed = await self._read(request)
+        except webhook.Refused as refused:
+            METRICS.received.labels(str(refused.status)).inc()
+            guid = request.headers.get("X-GitHub-Delivery", "")
+            log.warning("refused", status=refused.status, reason=refused.reason, delivery=guid[:64])
+            return _answer(refused.status, guid[:64], refused.reason)
+        try:
+            # Shielded: a sender that hangs up must not leave us unsure whether it was stored.
+            received = await asyncio.shield(
+                self.deps.db.write(
+                    deliveries.receive,
+                    guid=delivery.guid,
+                    event=delivery.event,
+                    action=delivery.action,
+                    repository=delivery.repository,
+                    body=packed,
+                    now=self.deps.now(),
+                )
+            )
+        except StorageError as error:
+            METRICS.received.labels("503").inc()
+            log.error("cannot store", error=str(error), delivery=delivery.guid)
+            answer = _answer(503, delivery.guid, "cannot store")
+            answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+            return answer
+        if received is Received.NEW:
+            self.stored()
+        status = 200 if received is Received.DONE else 202
+        METRICS.received.labels(str(status)).inc()
+        return _answer(status, delivery.guid, received.value)
+
+    async def _read(self, request: web.Request) -> tuple[webhook.Delivery, bytes]:
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise webhook.Refused(415, "content-encoding")  # GitHub never compresses; a bomb would
+        if request.content_length is not None and request.content_length > webhook.BODY_LIMIT:
+            raise webhook.Refused(413, "too large")
+        try:
+            async with asyncio.timeout(READ_WITHIN_S):
+                body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            raise webhook.Refused(413, "too large") from None
+        except TimeoutError:
+            raise webhook.Refused(408, "too slow") from None
+        if len(body) > LARGE:
+            return await asyncio.to_thread(self._verified, request, body)
+        return self._verified(request, body)
+
+    def _verified(self, request: web.Request, body: bytes) -> tuple[webhook.Delivery, bytes]:
+        delivery = webhook.read(request.headers, body, self.deps.settings.webhook_secrets)
+        return delivery, deliveries.packed(delivery.body)
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        problem = await self.health.alive()
+        return web.json_response({"status": problem or "ok"}, status=503 if problem else 200)
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        checks = await self.health.ready()
+        ready = all(check.ok for check in checks)
+        body = {"ready": ready, "checks": {check.name: check.said for check in checks}}
+        return web.json_response(body, status=200 if ready else 503)
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        token = self.deps.settings.metrics_token
+        if token is not None:
+            wanted = f"Bearer {token.get_secret_value()}".encode()
+            given = request.headers.get("Authorization", "").encode("utf-8", "replace")
+            if not hmac.compare_digest(given, wanted):
+                return web.json_response({"error": "unauthorized"}, status=401)
+        await self.health.measure()
+        return web.Response(body=generate_latest(METRICS.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def front(self, request: web.Request) -> web.Response:
+        page = front_page(await self.health.alive(), self.deps.settings.missing())
+        return web.Response(
+            text=page,
+            content_type="text/html",
+            headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
+        )
+
+
+def _answer(status: int, guid: str, said: str) -> web.Response:
+    body = json.dumps({"delivery": guid or None, "status": said})
+    return web.Response(text=body, status=status, content_type="application/json")
