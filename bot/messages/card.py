@@ -24,7 +24,8 @@ from storage.tokens import Token
 CLAIM = "incident.claim"
 SNOOZE = "incident.snooze"
 RESOLVE = "incident.resolve"
-REOPEN = "incident.reopen"  # on a resolved card, and "End snooze" on a snoozed one
+WAKE = "incident.wake"  # ends a snooze early
+REOPEN = "incident.reopen"
 RERUN = "incident.rerun"
 ROTATE = "token.rotate"
 
@@ -245,7 +246,7 @@ def _buttons(incident: Incident, facts: Facts, token: Token | None) -> Part | No
     claim = "Take over" if incident.state == "claimed" else "Claim"
     return buttons(
         Button(claim, CLAIM, value),
-        Button("End snooze", REOPEN, value) if incident.state == "snoozed" else Button("Snooze", SNOOZE, value),
+        Button("End snooze", WAKE, value) if incident.state == "snoozed" else Button("Snooze", SNOOZE, value),
         Button("Start rotation", ROTATE, value, style="primary") if rotates else None,
         Button(
             "Re-run failed jobs",

@@ -44,10 +44,12 @@ def kind(token: Token) -> str:
     return t.mrkdwn(f"{registry_words(token.registry)} {words}", 120)
 
 
-def permission(token: Token) -> str:
+def rights(token: Token, most: int = 10) -> str:
+    """`may publish @acme/ui and 2 more`."""
     if token.permission is None:
-        return "permission not recorded"
-    return t.mrkdwn(PERMISSION_WORDS.get(token.permission, token.permission), 120)
+        return f"permission not recorded, {grants(token, most)}"
+    words = t.mrkdwn(PERMISSION_WORDS.get(token.permission, token.permission), 120)
+    return f"{words}: {grants(token, most)}"
 
 
 def grants(token: Token, most: int = 10) -> str:
