@@ -53,11 +53,14 @@ def m001_first_schema(db: sqlite_utils.Database) -> None:
             bypass_2fa INTEGER,
             bypass_reason TEXT,
             hint TEXT,
+            registry_id TEXT,
+            account TEXT,
             created_at INTEGER,
             expires_at INTEGER,
             expires_computed INTEGER NOT NULL DEFAULT 0,
             last_used_at INTEGER,
             revoked_at INTEGER,
+            listed_at INTEGER,
             owner TEXT,
             backup_owner TEXT,
             note TEXT NOT NULL DEFAULT '',
@@ -65,7 +68,14 @@ def m001_first_schema(db: sqlite_utils.Database) -> None:
             updated_at INTEGER NOT NULL
         ) STRICT;
         CREATE INDEX tokens_by_end ON tokens (expires_at) WHERE revoked_at IS NULL;
-        CREATE INDEX tokens_by_hint ON tokens (hint);
+        CREATE INDEX tokens_in_order ON tokens ((revoked_at IS NOT NULL), (expires_at IS NULL), expires_at, name);
+        CREATE INDEX tokens_by_lower_name ON tokens (lower(name));
+        CREATE INDEX tokens_by_registry ON tokens (registry, kind);
+        CREATE INDEX tokens_revoked ON tokens (revoked_at) WHERE revoked_at IS NOT NULL;
+        CREATE INDEX tokens_without_owner ON tokens (id) WHERE owner IS NULL AND revoked_at IS NULL;
+        CREATE INDEX tokens_with_bypass ON tokens (id) WHERE bypass_2fa = 1 AND revoked_at IS NULL;
+        CREATE INDEX tokens_by_owner ON tokens (owner);
+        CREATE INDEX tokens_by_backup_owner ON tokens (backup_owner);
         CREATE TABLE token_grants (
             token_id INTEGER NOT NULL REFERENCES tokens (id) ON DELETE CASCADE,
             kind TEXT NOT NULL,
@@ -73,7 +83,7 @@ def m001_first_schema(db: sqlite_utils.Database) -> None:
             position INTEGER NOT NULL,
             PRIMARY KEY (token_id, kind, name)
         ) STRICT;
-        CREATE INDEX token_grants_by_name ON token_grants (name);
+        CREATE INDEX token_grants_by_name ON token_grants (lower(name), token_id);
         CREATE TABLE token_uses (
             token_id INTEGER NOT NULL REFERENCES tokens (id) ON DELETE CASCADE,
             position INTEGER NOT NULL,
@@ -84,7 +94,7 @@ def m001_first_schema(db: sqlite_utils.Database) -> None:
             environment TEXT,
             PRIMARY KEY (token_id, position)
         ) STRICT;
-        CREATE INDEX token_uses_by_repo ON token_uses (repo);
+        CREATE INDEX token_uses_by_repo ON token_uses (lower(repo), token_id);
 
         CREATE TABLE runs (
             repo TEXT NOT NULL,
