@@ -1,0 +1,103 @@
+"""Forms about an incident: how long to be quiet about it and why, and how it was closed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from bot.messages import text as t
+from bot.messages.message import context, section
+from bot.messages.modal import MOST_OPTIONS, Values, closing_form, modal, put, select, text_input
+from bot.messages.words import workflow_words
+from storage.incidents import Incident
+
+# private_metadata of all of them: the incident's id; empty when the form asks which one.
+SNOOZE_FORM = "incident.snooze_form"
+RESOLVE_FORM = "incident.resolve_form"
+
+INCIDENT, UNTIL, REASON = "incident", "until", "reason"
+TOMORROW_AT = time(9)
+_SPANS = {"1h": timedelta(hours=1), "4h": timedelta(hours=4), "3d": timedelta(days=3), "1w": timedelta(weeks=1)}
+_CHOICES = [
+    ("1h", "1 hour"),
+    ("4h", "4 hours"),
+    ("tomorrow", "Tomorrow at 9:00"),
+    ("3d", "3 days"),
+    ("1w", "1 week"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Snooze:
+    incident_id: int
+    until: datetime
+    reason: str
+
+
+def snooze_form(incidents: Sequence[Incident]) -> dict[str, Any]:
+    """About one incident, or with the question about which of several; says so when there is none."""
+    if not incidents:
+        return closing_form("Snooze", "No incident is open, so there is nothing to be quiet about")
+    one = incidents[0] if len(incidents) == 1 else None
+    return modal(
+        "Snooze",
+        [
+            section(f"*{t.mrkdwn(_title(one), 200)}*") if one else _which(incidents),
+            select(UNTIL, "Until", _CHOICES, initial="4h"),
+            text_input(REASON, "Why", placeholder="the registry is down, waiting for it", most=300),
+            context("The card stays and says until when. It comes back earlier only if something else goes wrong."),
+        ],
+        callback_id=SNOOZE_FORM,
+        submit="Snooze",
+        private_metadata=str(one.id) if one else "",
+    )
+
+
+def read_snooze_form(values: Values, private_metadata: str, now: datetime, zone: ZoneInfo) -> Snooze:
+    """`zone`: the person's own, for "tomorrow at 9:00"."""
+    chosen = put(values, UNTIL) or "4h"
+    return Snooze(
+        incident_id=int(private_metadata or put(values, INCIDENT) or 0),
+        until=tomorrow(now, zone) if chosen == "tomorrow" else now + _SPANS.get(chosen, _SPANS["4h"]),
+        reason=put(values, REASON) or "",
+    )
+
+
+def tomorrow(now: datetime, zone: ZoneInfo) -> datetime:
+    """Nine o'clock on the next calendar day, whatever the clocks do in between."""
+    day = now.astimezone(zone).date() + timedelta(days=1)
+    return datetime.combine(day, TOMORROW_AT, zone).astimezone(now.tzinfo)
+
+
+def resolve_form(incident: Incident) -> dict[str, Any]:
+    return modal(
+        "Resolve",
+        [
+            section(
+                f"*{t.mrkdwn(_title(incident), 200)}*",
+                "The card closes by itself once the version is on the registry. "
+                "Close it by hand if that version will never be published.",
+            ),
+            text_input(REASON, "How was it settled?", placeholder="released as 2.3.2 instead", most=300),
+        ],
+        callback_id=RESOLVE_FORM,
+        submit="Resolve",
+        private_metadata=str(incident.id),
+    )
+
+
+def read_resolve_form(values: Values) -> str:
+    return put(values, REASON) or ""
+
+
+def _which(incidents: Sequence[Incident]) -> Any:
+    return select(INCIDENT, "Which one", [(str(item.id), _title(item)) for item in incidents[:MOST_OPTIONS]])
+
+
+def _title(incident: Incident) -> str:
+    """`@acme/ui 2.3.1, acme/ui release.yml`."""
+    what = " ".join(filter(None, (incident.package, incident.version)))
+    return ", ".join(filter(None, (what, f"{incident.repo} {workflow_words(incident.workflow)}")))

@@ -1,0 +1,54 @@
+"""Short answers to the person who asked, seen by nobody else."""
+
+from __future__ import annotations
+
+from bot.messages import text as t
+from bot.messages.message import Message, context, message, section
+
+
+def told(sentence: str) -> Message:
+    """One sentence for a person who asked for something that cannot be done."""
+    said = t.prose(sentence, 1000)
+    return message(said, [section(said)])
+
+
+def sorry(error_id: str) -> Message:
+    """Something of ours broke. The id finds it in the bot's log."""
+    said = "That did not work, and it was not your doing."
+    number = t.code(error_id, 60)
+    hint = f"Please try again. If it stays, give {number} to whoever runs the bot: it finds what happened in the log."
+    return message(f"{said} {hint}", [section(said, hint)])
+
+
+def still_looking(what: str) -> Message:
+    """`what`: `at run 812 of acme/ui`. Sent when the answer takes longer than Slack waits."""
+    said = f"Still looking {t.mrkdwn(what, 200)}. The answer appears here."
+    return message(said, [section(said)])
+
+
+def only_owners(name: str, owners: tuple[str, ...], admins_too: bool = True) -> Message:
+    """Refused: somebody else's token. `owners`: Slack user ids, who can be asked."""
+    who = t.listed([t.mention(owner) for owner in owners if owner])
+    said = f"Only the owners of {t.code(name, 80)}{' and admins' if admins_too else ''} may change it."
+    hint = f"Ask {who}." if who else "It has no owner yet: ask an admin."
+    return message(f"{said} {hint}", [section(said, hint)])
+
+
+def only_admins() -> Message:
+    return told("Only admins of Tokenwatch may do this.")
+
+
+def members_only() -> Message:
+    return told("Guests can look but not change anything. Ask a member of this workspace.")
+
+
+def looks_like_a_token(kind: str, revoke: str) -> Message:
+    """Something pasted was a credential. It is neither kept nor repeated. `kind`: `npm token`; `revoke`: how to."""
+    said = f"That looks like a credential ({t.mrkdwn(kind, 40)}). It was not kept."
+    hint = f"Whoever can read what you typed can use it, so revoke it now: {t.prose(revoke, 300)}"
+    return message(f"{said} {hint}", [section(f"*{said}*", hint), context("Tokenwatch never needs the token itself.")])
+
+
+def gone(what: str) -> Message:
+    """A button on something that has changed since: `this incident`, `this token`."""
+    return told(f"There is no {what} any more; what you see is out of date.")
