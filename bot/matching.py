@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
 
-from storage.tokens import Token
+from storage.tokens import Token, Use
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +38,202 @@ class Match:
     best: Candidate | None = None
     guess: bool = False
     ties: tuple[Candidate, ...] = ()
+
+
+# The weights only have to order candidates: where a token is used outweighs what it may publish, because a token that
+# lacks the right is a likely culprit, and one that has it in another repository is not.
+_TIED = 100
+_SECRET = 60
+_FIRST_SECRET = 6
+_WORKFLOW = 20
+_ENVIRONMENT = 10
+_COVERS = 16
+_COVERS_NOTHING = -12
+_REVOKED = -2
+_CANNOT_PUBLISH = -1
+_ONLY_ONE = 1
+# GitHub reads an environment's secret before the repository's, and that before the organisation's.
+_LEVEL = {"environment": 9, "repository": 6, "organization": 3, "elsewhere": 0}
+_CANNOT = {"read-only": "it is read-only", "no-access": "it has no access to packages"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    score: int = 0
+    reasons: tuple[str, ...] = ()
+    tied: bool = False
+    elsewhere: bool = False
+
+
+def match(attempt: PublishAttempt, tokens: Iterable[Token]) -> Match:
+    """The token this job most likely used.
+
+    Only tokens of the attempt's registry count. A token whose every use contradicts the job (another repository,
+    another secret, another environment) is left out. Without any tie the best is a guess: a token that may publish the
+    packages, or the only one known of this registry.
+    """
+    known = [token for token in tokens if token.registry == attempt.registry]
+    weighed = [(_weigh(attempt, token, only=len(known) == 1), token) for token in known]
+    likely = [(finding, token) for finding, token in weighed if finding.score > 0]
+    if not likely:
+        return Match()
+    likely.sort(key=lambda pair: (-pair[0].score, pair[1].name))
+    top = likely[0][0]
+    equal = [Candidate(token, top.score, finding.reasons) for finding, token in likely if finding.score == top.score]
+    best, ties = equal[0], tuple(equal[1:])
+    said = best.reasons
+    if not top.tied:
+        said += ("a guess: no record says that this workflow reads it",)
+    if ties:
+        said += (f"as likely: {_and(tie.token.name for tie in ties)}",)
+    return Match(Candidate(best.token, best.score, said), guess=not top.tied, ties=ties)
+
+
+def covers(token: Token, package: str) -> bool | None:
+    """Whether the token's lists allow publishing the package; None when it has no lists.
+
+    Organisations are left out: npm's organisation permission gives no right to publish.
+    """
+    if not token.packages and not token.scopes:
+        return None
+    return _grant(token, package) is not None
+
+
+def same_workflow(one: str, other: str) -> bool:
+    """`release.yml` and `.github/workflows/release.yml` are the same file; case matters on GitHub but not to people."""
+    a, b = one.lower().lstrip("/"), other.lower().lstrip("/")
+    return a == b if "/" in a and "/" in b else _file(a) == _file(b)
+
+
+def _weigh(attempt: PublishAttempt, token: Token, *, only: bool) -> _Finding:
+    use = _best_use(attempt, token)
+    if use.elsewhere:
+        return _Finding()
+    score, reasons = use.score, list(use.reasons)
+    held = {package: _grant(token, package) for package in attempt.packages}
+    granted = list(dict.fromkeys(grant for grant in held.values() if grant))
+    lacking = [package for package, grant in held.items() if grant is None]
+    if granted:
+        score += _COVERS * (len(held) - len(lacking)) // len(held)
+        reasons.append(f"may publish {_and(granted)}")
+    if lacking and (token.packages or token.scopes):
+        reasons.append(f"its package list does not contain {_and(lacking)}")
+        score += 0 if granted else _COVERS_NOTHING
+    if only and not use.tied and not (lacking and (token.packages or token.scopes)):
+        score += _ONLY_ONE
+        reasons.append(f"the only {token.registry} token on record")
+    if score <= 0:
+        return _Finding()
+    if token.permission in _CANNOT:
+        score = max(1, score + _CANNOT_PUBLISH)
+        reasons.append(_CANNOT[token.permission])
+    if token.revoked_at is not None:
+        score = max(1, score + _REVOKED)
+        reasons.append(f"it was revoked on {token.revoked_at:%Y-%m-%d}")
+    return _Finding(score, tuple(reasons), use.tied)
+
+
+def _best_use(attempt: PublishAttempt, token: Token) -> _Finding:
+    """The use that fits best. `elsewhere`: uses are recorded and every one of them contradicts this job."""
+    findings = [_weigh_use(attempt, token, use) for use in token.used_by]
+    fitting = [finding for finding in findings if not finding.elsewhere]
+    if fitting:
+        return max(fitting, key=lambda finding: finding.score)
+    return _Finding(elsewhere=bool(findings))
+
+
+def _weigh_use(attempt: PublishAttempt, token: Token, use: Use) -> _Finding:
+    reach = _reach(use, attempt.repo)
+    if reach is None or _other_environment(use, attempt):
+        return _Finding(elsewhere=True)
+    own = reach == attempt.repo.lower()
+    where = use.repo if own and use.level != "organization" else f"organisation {use.repo.partition('/')[0]}"
+    if token.kind == "trusted-publisher":
+        return _weigh_trust(attempt, use, own, where)
+    score, tied, reason = 0, own, f"used in {where}"
+    read = _place(use, attempt)
+    if read is not None:
+        score += _SECRET + max(0, _FIRST_SECRET - 2 * read)
+        tied = True
+        reason = f"secret {use.secret} of {where} is read by this workflow"
+    elif use.secret and attempt.secrets:
+        return _Finding(elsewhere=True)
+    elif use.secret:
+        reason = f"secret {use.secret} of {where}"
+    if use.workflow and same_workflow(use.workflow, attempt.workflow):
+        score += _WORKFLOW
+        tied = True
+        reason += "" if read is not None else f", read by {_file(use.workflow)}"
+    elif use.workflow and read is None:
+        # A secret is the same whichever workflow reads it; without one to go by, another file is another story.
+        tied = False
+        reason += f", there read by {_file(use.workflow)}"
+    if use.environment and attempt.environment is not None:
+        score += _ENVIRONMENT
+        reason += f" in environment {use.environment}"
+    if use.level != "environment" or attempt.environment is not None:
+        score += _LEVEL.get(use.level, 0)
+    return _Finding(score + (_TIED if tied else 1), (reason,), tied)
+
+
+def _weigh_trust(attempt: PublishAttempt, use: Use, own: bool, where: str) -> _Finding:
+    """A job that reads a secret may still publish by trust, but the secret is named: tokens kept in it come first."""
+    score = 0 if attempt.secrets else _SECRET
+    if use.workflow and not same_workflow(use.workflow, attempt.workflow):
+        if attempt.secrets:
+            return _Finding(elsewhere=True)
+        # The classic after a rename: the only trust there is names the old file.
+        return _Finding(1, (f"{_file(use.workflow)} of {where} is a trusted publisher, this workflow is not",))
+    score += _WORKFLOW if use.workflow else 0
+    score += _ENVIRONMENT if use.environment and attempt.environment is not None else 0
+    reason = f"{_file(use.workflow) + ' of ' if use.workflow else ''}{where} is a trusted publisher"
+    return _Finding(score + (_TIED if own else 1), (reason,), own)
+
+
+def _place(use: Use, attempt: PublishAttempt) -> int | None:
+    """Which of the secrets that the job reads this is. GitHub's secret names ignore case."""
+    wanted = [secret.upper() for secret in attempt.secrets]
+    return wanted.index(use.secret.upper()) if use.secret and use.secret.upper() in wanted else None
+
+
+def _other_environment(use: Use, attempt: PublishAttempt) -> bool:
+    if use.environment is None or attempt.environment is None:
+        return False
+    return use.environment.lower() != attempt.environment.lower()
+
+
+def _reach(use: Use, repo: str) -> str | None:
+    """The repository or organisation through which the use reaches the repository; None when it does not."""
+    used, repo = use.repo.lower(), repo.lower()
+    owner = repo.partition("/")[0]
+    if used == repo:
+        return used
+    of_organisation = used in (owner, f"{owner}/*") or (use.level == "organization" and used.startswith(f"{owner}/"))
+    return owner if of_organisation else None
+
+
+def _file(workflow: str) -> str:
+    return PurePosixPath(workflow).name
+
+
+def _grant(token: Token, package: str) -> str | None:
+    """How the token may publish the package, as people write it: `@acme/ui`, `@acme/*`, `*`."""
+    name = package.lower()
+    for granted in token.packages:
+        if granted.lower() == name:
+            return granted
+    for granted in token.packages:
+        if "*" in granted and fnmatchcase(name, granted.lower().replace("[", "[[]")):
+            return granted
+    owner = name.partition("/")[0] if "/" in name else None
+    for scope in token.scopes:
+        if owner is not None and scope.lower().removesuffix("/*").lstrip("@") == owner.lstrip("@"):
+            return f"{scope.removesuffix('/*')}/*"
+    return None
+
+
+def _and(names: Iterable[str]) -> str:
+    listed = list(names)
+    if len(listed) > 3:
+        listed = [*listed[:3], f"{len(listed) - 3} more"]
+    return " and ".join([", ".join(listed[:-1]), listed[-1]] if len(listed) > 1 else listed)

@@ -74,8 +74,8 @@ def m001_first_schema(db: sqlite_utils.Database) -> None:
         CREATE INDEX tokens_revoked ON tokens (revoked_at) WHERE revoked_at IS NOT NULL;
         CREATE INDEX tokens_without_owner ON tokens (id) WHERE owner IS NULL AND revoked_at IS NULL;
         CREATE INDEX tokens_with_bypass ON tokens (id) WHERE bypass_2fa = 1 AND revoked_at IS NULL;
-        CREATE INDEX tokens_by_owner ON tokens (owner);
-        CREATE INDEX tokens_by_backup_owner ON tokens (backup_owner);
+        CREATE INDEX tokens_by_owner ON tokens (owner) WHERE owner IS NOT NULL;
+        CREATE INDEX tokens_by_backup_owner ON tokens (backup_owner) WHERE backup_owner IS NOT NULL;
         CREATE TABLE token_grants (
             token_id INTEGER NOT NULL REFERENCES tokens (id) ON DELETE CASCADE,
             kind TEXT NOT NULL,

@@ -174,7 +174,7 @@ def ending_before(connection: Connection, before: datetime, *, limit: int | None
 
 
 def candidates(
-    connection: Connection, *, repo: str, registry: str, packages: Sequence[str] = (), limit: int = 200
+    connection: Connection, repo: str, registry: str, packages: Sequence[str] = (), *, limit: int = 200
 ) -> list[Token]:
     """Tokens of the registry that may have been used in the repository or may publish one of the packages.
 
@@ -185,30 +185,41 @@ def candidates(
     owner = repo.partition("/")[0]
     uses = connection.all(
         """
-        SELECT DISTINCT t.id, t.revoked_at, lower(u.repo) <> :repo AS wide FROM token_uses u
-        JOIN tokens t ON t.id = u.token_id
-        WHERE lower(u.repo) IN (:repo, :owner, :everywhere) AND t.registry = :registry
-        ORDER BY wide, t.revoked_at IS NOT NULL, t.id DESC LIMIT :limit
+        SELECT token_id, lower(repo) <> :repo AS wide FROM token_uses
+        WHERE lower(repo) IN (:repo, :owner, :everywhere)
+        UNION
+        SELECT token_id, 1 FROM token_uses
+        WHERE level = 'organization' AND lower(repo) > :inside AND lower(repo) < :beyond
         """,
-        {"repo": repo, "owner": owner, "everywhere": f"{owner}/*", "registry": registry, "limit": limit},
+        {
+            "repo": repo,
+            "owner": owner,
+            "everywhere": f"{owner}/*",
+            "inside": f"{owner}/",
+            "beyond": f"{owner}0",  # "0" is the character after "/": a range, which an index answers, and LIKE is not
+        },
     )
     grants = _where_in(
         connection,
-        """
-        SELECT DISTINCT t.id, t.revoked_at FROM token_grants g JOIN tokens t ON t.id = g.token_id
-        WHERE t.registry = :registry AND g.kind <> 'org' AND lower(g.name) IN
-        """,
+        "SELECT token_id FROM token_grants WHERE kind <> 'org' AND lower(name) IN",
         list(_grant_names(packages)),
-        "ORDER BY t.revoked_at IS NOT NULL, t.id DESC LIMIT :limit",
-        {"registry": registry, "limit": limit},
     )
     few = connection.all(
         "SELECT id FROM tokens WHERE registry = :registry LIMIT :limit", {"registry": registry, "limit": _FEW + 1}
     )
-    found = [row["id"] for row in (*uses, *grants)]
-    if len(few) <= _FEW:
-        found += [row["id"] for row in few]
-    return by_ids(connection, list(dict.fromkeys(found))[:limit])
+    distance = {row["id"]: 3 for row in few} if len(few) <= _FEW else {}
+    distance |= {row["token_id"]: 2 for row in grants}
+    distance |= {row["token_id"]: 1 for row in uses if row["wide"]}
+    distance |= {row["token_id"]: 0 for row in uses if not row["wide"]}
+    rows = _where_in(
+        connection,
+        "SELECT id, registry, revoked_at FROM tokens WHERE id IN",
+        list(distance),
+    )
+    near = sorted(
+        (distance[row["id"]], row["revoked_at"] is not None, -row["id"]) for row in rows if row["registry"] == registry
+    )
+    return by_ids(connection, [-newest_first for _, _, newest_first in near[:limit]])
 
 
 def load(connection: Connection, rows: Sequence[Row]) -> list[Token]:
@@ -319,7 +330,7 @@ def _grant_names(packages: Sequence[str]) -> Iterator[str]:
     """The grants that could cover these packages: the names, their scopes, `*`, and patterns such as `acme-*`."""
     if packages:
         yield "*"
-    for package in {package.lower() for package in packages}:
+    for package in dict.fromkeys(package.lower() for package in packages):
         yield package
         for at, letter in enumerate(package):
             if letter in "/-_.:":
@@ -333,12 +344,11 @@ def _where_in(
     select: str,
     values: Sequence[object],
     rest: str = "",
-    params: dict[str, object] | None = None,
 ) -> list[Row]:
     """`select` must end in IN; runs once per 500 values. Statements are constants, values are parameters."""
     rows: list[Row] = []
     for start in range(0, len(values), AT_ONCE):
         some = {f"v{place}": value for place, value in enumerate(values[start : start + AT_ONCE])}
         places = ", ".join(f":{place}" for place in some)
-        rows += connection.all(f"{select} ({places}) {rest}", {**some, **(params or {})})
+        rows += connection.all(f"{select} ({places}) {rest}", some)
     return rows
