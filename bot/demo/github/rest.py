@@ -1,0 +1,456 @@
+"""The REST routes of the stand-in GitHub, with the headers the real one sends."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import time
+import zipfile
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import jwt
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from bot.demo.github import payloads
+from bot.demo.github.blobs import Blobs
+from bot.demo.github.deliveries import Deliveries, Delivery, Hook
+from bot.demo.github.payloads import Json
+from bot.demo.github.world import LogManners, Run, Secret, World, stamp
+from bot.demo.serving import MAX_BODY, Asked, Faults, Handler, faulty
+
+T = TypeVar("T")
+LIMIT_AN_HOUR = 5000
+# What the App was granted; the answers to /app and to access_tokens show it.
+PERMISSIONS = {
+    "actions": "write",
+    "contents": "read",
+    "environments": "read",
+    "metadata": "read",
+    "organization_secrets": "read",
+    "secrets": "read",
+    "secret_scanning_alerts": "read",
+}
+EVENTS = (
+    "installation", "installation_repositories", "meta", "personal_access_token_request", "push", "registry_package",
+    "release", "repository", "repository_dispatch", "secret_scanning_alert", "workflow_run",
+)  # fmt: skip
+
+
+class Rest:
+    """Knobs: `token` (None = any), `permissions`, `token_expires_at` (of a personal token), `app_public_key` (PEM)."""
+
+    def __init__(self, world: World, blobs: Blobs, deliveries: Deliveries) -> None:
+        self.requests: list[Asked] = []
+        self.faults = Faults()
+        self.reruns: list[tuple[str, int]] = []
+        self.on_rerun: Callable[[Run], Awaitable[None]] | None = None
+        self.token: str | None = None
+        self.permissions = dict(PERMISSIONS)
+        self.events = EVENTS
+        self.token_expires_at: datetime | None = None
+        self.app_public_key: str | None = None
+        self.blob_url = ""
+        self.own_url = ""
+        self._world = world
+        self._blobs = blobs
+        self._deliveries = deliveries
+        self._installation_tokens: set[str] = set()
+        self._used = 0
+        # The recorder sees faults too; the headers go around whatever was answered.
+        self.app = web.Application(
+            middlewares=[self._dressed(), faulty(self.faults, self.requests)], client_max_size=MAX_BODY
+        )
+        self._route()
+
+    def _route(self) -> None:
+        get, post = self.app.router.add_get, self.app.router.add_post
+        repo = "/repos/{owner}/{repo}"
+        get("/", _json_answer({"current_user_url": "https://api.github.com/user"}))
+        get(
+            "/meta",
+            _json_answer({"hooks": ["127.0.0.0/8"], "actions": [], "verifiable_password_authentication": False}),
+        )
+        get("/rate_limit", self._rate_limit)
+        get("/user", self._guard("metadata", self._user))
+        get(repo, self._guard("metadata", self._repository))
+        get(repo + "/actions/runs", self._guard("actions", self._runs))
+        get(repo + r"/actions/runs/{run:\d+}", self._guard("actions", self._run))
+        get(repo + r"/actions/runs/{run:\d+}/attempts/{attempt:\d+}", self._guard("actions", self._run))
+        get(repo + r"/actions/runs/{run:\d+}/jobs", self._guard("actions", self._jobs))
+        get(repo + r"/actions/runs/{run:\d+}/attempts/{attempt:\d+}/jobs", self._guard("actions", self._jobs))
+        get(repo + r"/actions/runs/{run:\d+}/attempts/{attempt:\d+}/logs", self._guard("actions", self._zip))
+        get(repo + r"/actions/jobs/{job:\d+}/logs", self._guard("actions", self._log))
+        post(repo + r"/actions/runs/{run:\d+}/rerun-failed-jobs", self._guard("actions:write", self._rerun))
+        get(repo + "/contents/{path:.*}", self._guard("contents", self._contents))
+        get(repo + "/environments", self._guard("actions", self._environments))
+        get(repo + "/actions/secrets", self._guard("secrets", self._secrets))
+        get(repo + "/actions/secrets/{name}", self._guard("secrets", self._secret))
+        get(repo + "/actions/organization-secrets", self._guard("secrets", self._organization_secrets))
+        get(repo + "/environments/{environment}/secrets", self._guard("environments", self._secrets))
+        get(repo + "/environments/{environment}/secrets/{name}", self._guard("environments", self._secret))
+        get("/orgs/{org}/actions/secrets", self._guard("organization_secrets", self._secrets))
+        get("/orgs/{org}/actions/secrets/{name}", self._guard("organization_secrets", self._secret))
+        get(repo + "/installation", self._app_only(self._installation))
+        get("/app", self._app_only(self._the_app))
+        get("/app/installations", self._app_only(self._installations))
+        post(r"/app/installations/{id:\d+}/access_tokens", self._app_only(self._access_token))
+        for base, guard in (
+            ("/app/hook", self._app_only),
+            (repo + r"/hooks/{hook:\d+}", lambda handler: self._guard("repository_hooks", handler)),
+            (r"/orgs/{org}/hooks/{hook:\d+}", lambda handler: self._guard("organization_hooks", handler)),
+        ):
+            get(base + "/deliveries", guard(self._list_deliveries))
+            get(base + r"/deliveries/{id:\d+}", guard(self._show_delivery))
+            post(base + r"/deliveries/{id:\d+}/attempts", guard(self._redeliver))
+
+    # --- who is asking -----------------------------------------------------------------------------------------------
+
+    def _dressed(self) -> Middleware:
+        @web.middleware
+        async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+            try:
+                answer = await handler(request)
+            except web.HTTPException as refused:
+                answer = refused
+            if answer.prepared:
+                return answer
+            # An authorised 304 costs nothing; everything else one point.
+            self._used += 0 if answer.status == 304 else 1
+            dress = {
+                "x-github-request-id": f"{self._used:04X}:3F2A:11",
+                "x-github-media-type": "github.v3; format=json",
+                "x-ratelimit-limit": str(LIMIT_AN_HOUR),
+                "x-ratelimit-remaining": str(max(0, LIMIT_AN_HOUR - self._used)),
+                "x-ratelimit-used": str(self._used),
+                "x-ratelimit-reset": str(int(time.time()) + 3600),
+                "x-ratelimit-resource": "core",
+            }
+            if self.token_expires_at is not None:
+                dress["github-authentication-token-expiration"] = f"{self.token_expires_at:%Y-%m-%d %H:%M:%S} UTC"
+            for name, value in dress.items():
+                answer.headers.setdefault(name, value)
+            return answer
+
+        return middleware
+
+    def _guard(self, permission: str, handler: Handler) -> Handler:
+        """Checks bearer and permission (`name` = read, `name:write`); a header says what would have sufficed."""
+        name, _, wanted = permission.partition(":")
+        said = {"X-Accepted-GitHub-Permissions": f"{name}={wanted or 'read'}"}
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            bearer = _bearer(request)
+            if bearer is None and name not in ("metadata", "contents", "actions"):
+                raise _refuse(401, "Requires authentication", said)
+            if bearer is not None and not self._knows(bearer):
+                raise _refuse(401, "Bad credentials", said)
+            repo = f"{request.match_info.get('owner')}/{request.match_info.get('repo')}".lower()
+            if repo in self._world.private and bearer is None:
+                raise _refuse(404, "Not Found", said)
+            granted = self.permissions.get(name)
+            if name != "metadata" and "hooks" not in name and (granted is None or (wanted and granted != wanted)):
+                raise _refuse(403, "Resource not accessible by integration", said)
+            try:
+                answer = await handler(request)
+            except web.HTTPException as refused:
+                refused.headers.update(said)
+                raise
+            if not answer.prepared:
+                answer.headers.update(said)
+            return answer
+
+        return guarded
+
+    def _knows(self, bearer: str) -> bool:
+        return self.token is None or bearer == self.token or bearer in self._installation_tokens
+
+    def _app_only(self, handler: Handler) -> Handler:
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            bearer = _bearer(request) or ""
+            try:
+                if self.app_public_key:
+                    jwt.decode(bearer, self.app_public_key, algorithms=["RS256"])
+                else:
+                    jwt.decode(bearer, options={"verify_signature": False, "verify_exp": True})
+            except jwt.PyJWTError as wrong:
+                raise _refuse(401, f"A JSON web token could not be decoded: {wrong}", {}) from wrong
+            return await handler(request)
+
+        return guarded
+
+    async def _rate_limit(self, request: web.Request) -> web.Response:
+        core = {
+            "limit": LIMIT_AN_HOUR,
+            "used": self._used,
+            "remaining": max(0, LIMIT_AN_HOUR - self._used),
+            "reset": int(time.time()) + 3600,
+        }
+        return _answer(request, {"resources": {"core": core}})
+
+    async def _user(self, request: web.Request) -> web.Response:
+        return _answer(request, payloads.user("tokenwatch-bot"))
+
+    async def _the_app(self, request: web.Request) -> web.Response:
+        body = {
+            "id": payloads.APP_ID,
+            "slug": "tokenwatch",
+            "client_id": "Iv23liTokenwatchDemo",
+            "name": "Tokenwatch",
+            "owner": payloads.organization("acme"),
+            "html_url": "https://github.com/apps/tokenwatch",
+            "permissions": self.permissions,
+            "events": list(self.events),
+            "installations_count": 1,
+        }
+        return _answer(request, body)
+
+    def _installation_object(self) -> Json:
+        return {
+            "id": payloads.INSTALLATION_ID,
+            "account": payloads.user("acme", "Organization"),
+            "app_id": payloads.APP_ID,
+            "app_slug": "tokenwatch",
+            "repository_selection": "all",
+            "target_type": "Organization",
+            "permissions": self.permissions,
+            "events": list(self.events),
+            "suspended_at": None,
+        }
+
+    async def _installation(self, request: web.Request) -> web.Response:
+        return _answer(request, self._installation_object())
+
+    async def _installations(self, request: web.Request) -> web.Response:
+        return _answer(request, [self._installation_object()])
+
+    async def _access_token(self, request: web.Request) -> web.Response:
+        # Since 2026-04-27 installation tokens are `ghs_<app id>_<JWT>`: long and of no fixed length.
+        filler = (
+            base64.urlsafe_b64encode(hashlib.sha512(str(time.monotonic_ns()).encode()).digest()).decode().rstrip("=")
+        )
+        token = f"ghs_{payloads.APP_ID}_{filler}.{filler}.{filler}"
+        self._installation_tokens.add(token)
+        body = {
+            "token": token,
+            "expires_at": stamp(datetime.now(UTC) + timedelta(hours=1)),
+            "permissions": self.permissions,
+            "repository_selection": "all",
+        }
+        return web.json_response(body, status=201)
+
+    # --- runs, jobs, logs --------------------------------------------------------------------------------------------
+
+    async def _repository(self, request: web.Request) -> web.Response:
+        return _answer(request, payloads.repository(_repo(request)))
+
+    async def _runs(self, request: web.Request) -> web.Response:
+        repo = _repo(request).lower()
+        latest: dict[int, Run] = {}
+        for (of, number, attempt), run in self._world.runs.items():
+            if of == repo and (number not in latest or latest[number].attempt < attempt):
+                latest[number] = run
+        found = sorted(latest.values(), key=lambda run: run.id, reverse=True)
+        if status := request.query.get("status"):
+            found = [
+                run for run in found if status in (run.conclusion, "completed" if run.conclusion else "in_progress")
+            ]
+        page, headers = self._paged(request, found)
+        body = {"total_count": len(found), "workflow_runs": [payloads.run_object(run) for run in page]}
+        return _answer(request, body, headers)
+
+    def _find_run(self, request: web.Request) -> Run:
+        attempts = self._world.attempts(_repo(request), int(request.match_info["run"]))
+        wanted = request.match_info.get("attempt")
+        for run in reversed(attempts):
+            if wanted is None or run.attempt == int(wanted):
+                return run
+        raise _refuse(404, "Not Found", {})
+
+    async def _run(self, request: web.Request) -> web.Response:
+        return _answer(request, payloads.run_object(self._find_run(request)))
+
+    async def _jobs(self, request: web.Request) -> web.Response:
+        run = self._find_run(request)
+        page, headers = self._paged(request, run.jobs)
+        body = {"total_count": len(run.jobs), "jobs": [payloads.job_object(run, job) for job in page]}
+        return _answer(request, body, headers)
+
+    async def _log(self, request: web.Request) -> web.Response:
+        job = self._world.job(_repo(request), int(request.match_info["job"]))
+        if job is None:
+            raise _refuse(404, "Not Found", {})
+        manners = self._world.manners.get(job.id, LogManners())
+        if manners.gone:
+            raise _refuse(410, "Server Error: The logs for this run have expired and are no longer available.", {})
+        if manners.not_yet > 0:
+            # Right after `completed` the log is not there yet.
+            self._world.manners[job.id] = replace(manners, not_yet=manners.not_yet - 1)
+            raise _refuse(404, "Not Found", {})
+        path = self._blobs.link(job.log, "text/plain; charset=utf-8", manners)
+        return web.Response(status=302, headers={"Location": self.blob_url + path})
+
+    async def _zip(self, request: web.Request) -> web.Response:
+        run = self._find_run(request)
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for place, job in enumerate(run.jobs):
+                archive.writestr(f"{place}_{job.name}.txt", job.log)
+        path = self._blobs.link(packed.getvalue(), "application/zip", LogManners())
+        return web.Response(status=302, headers={"Location": self.blob_url + path})
+
+    async def _rerun(self, request: web.Request) -> web.Response:
+        run = self._find_run(request)
+        if run.conclusion in (None, "success"):
+            raise _refuse(403, "The workflow run containing this job cannot be retried", {})
+        self.reruns.append((run.repo, run.id))
+        if self.on_rerun is not None:
+            await self.on_rerun(run)
+        return web.json_response({}, status=201)
+
+    async def _contents(self, request: web.Request) -> web.Response:
+        repo, path, ref = _repo(request), request.match_info["path"].strip("/"), request.query.get("ref")
+        text = self._world.file(repo, path, ref)
+        if text is None:
+            return self._directory(request, repo, path)
+        if "raw" in request.headers.get("Accept", ""):
+            return web.Response(text=text, content_type="application/vnd.github.raw+json")
+        encoded = base64.encodebytes(text.encode()).decode()
+        return _answer(request, payloads.file_object(repo, path, text, encoded))
+
+    def _directory(self, request: web.Request, repo: str, path: str) -> web.Response:
+        inside = [name for (of, name) in self._world.files if of == repo.lower() and name.rpartition("/")[0] == path]
+        if not inside:
+            raise _refuse(404, "Not Found", {})
+        entries = [{"name": n.rpartition("/")[2], "path": n, "type": "file", "size": 0} for n in sorted(inside)]
+        return _answer(request, entries)
+
+    # --- secrets -----------------------------------------------------------------------------------------------------
+
+    def _scope(self, request: web.Request) -> dict[str, Secret]:
+        org = request.match_info.get("org")
+        scope = f"orgs/{org}" if org else f"repos/{_repo(request)}"
+        if environment := request.match_info.get("environment"):
+            if environment not in self._world.environments.get(_repo(request).lower(), []):
+                raise _refuse(404, "Not Found", {})
+            scope += f"/environments/{environment}"
+        return self._world.secrets.get(scope.lower(), {})
+
+    async def _secrets(self, request: web.Request) -> web.Response:
+        org = request.match_info.get("org")
+        found = list(self._scope(request).values())
+        page, headers = self._paged(request, found)
+        shown = [payloads.secret_object(secret, of_organization=org) for secret in page]
+        return _answer(request, {"total_count": len(found), "secrets": shown}, headers)
+
+    async def _secret(self, request: web.Request) -> web.Response:
+        secret = self._scope(request).get(request.match_info["name"])
+        if secret is None:
+            raise _refuse(404, "Not Found", {})
+        return _answer(request, payloads.secret_object(secret, of_organization=request.match_info.get("org")))
+
+    async def _organization_secrets(self, request: web.Request) -> web.Response:
+        repo = _repo(request)
+        held = self._world.secrets.get(f"orgs/{repo.split('/')[0]}".lower(), {}).values()
+        seen = [secret for secret in held if secret.visibility != "selected" or repo in secret.selected]
+        page, headers = self._paged(request, seen)
+        shown = [payloads.secret_object(secret) for secret in page]
+        return _answer(request, {"total_count": len(seen), "secrets": shown}, headers)
+
+    async def _environments(self, request: web.Request) -> web.Response:
+        names = self._world.environments.get(_repo(request).lower(), [])
+        body = {"total_count": len(names), "environments": [{"name": name} for name in names]}
+        return _answer(request, body)
+
+    # --- deliveries --------------------------------------------------------------------------------------------------
+
+    def _hook(self, request: web.Request) -> Hook:
+        if org := request.match_info.get("org"):
+            return Hook("organization", org, int(request.match_info["hook"]))
+        if "repo" in request.match_info:
+            return Hook("repository", _repo(request), int(request.match_info["hook"]))
+        return Hook()
+
+    async def _list_deliveries(self, request: web.Request) -> web.Response:
+        found = self._deliveries.of(self._hook(request))
+        if status := request.query.get("status"):
+            found = [delivery for delivery in found if delivery.ok == (status == "success")]
+        per_page = min(100, int(request.query.get("per_page", "30")))
+        after = int(request.query.get("cursor", "0").removeprefix("v1_") or 0)
+        page = found[after : after + per_page]
+        headers = {}
+        if after + per_page < len(found):
+            query = {**request.query, "cursor": f"v1_{after + per_page}"}
+            headers["Link"] = f'<{self.own_url}{request.rel_url.with_query(query)}>; rel="next"'
+        return _answer(request, [delivery.summary() for delivery in page], headers)
+
+    def _find_delivery(self, request: web.Request) -> Delivery:
+        for delivery in self._deliveries.of(self._hook(request)):
+            if delivery.id == int(request.match_info["id"]):
+                return delivery
+        raise _refuse(404, "Not Found", {})
+
+    async def _show_delivery(self, request: web.Request) -> web.Response:
+        return _answer(request, self._find_delivery(request).detail())
+
+    async def _redeliver(self, request: web.Request) -> web.Response:
+        await self._deliveries.again(self._find_delivery(request))
+        return web.json_response({}, status=202)
+
+    # --- paging ------------------------------------------------------------------------------------------------------
+
+    def _paged(self, request: web.Request, items: Sequence[T]) -> tuple[list[T], dict[str, str]]:
+        found = list(items)
+        per_page = max(1, min(100, int(request.query.get("per_page", "30"))))
+        page = max(1, int(request.query.get("page", "1")))
+        last = max(1, -(-len(found) // per_page))
+        links = []
+        for rel, number in (("prev", page - 1), ("next", page + 1), ("last", last), ("first", 1)):
+            wanted = (rel in ("next", "last") and page < last) or (rel in ("prev", "first") and page > 1)
+            if wanted:
+                url = request.rel_url.with_query({**request.query, "page": str(number)})
+                links.append(f'<{self.own_url}{url}>; rel="{rel}"')
+        headers = {"Link": ", ".join(links)} if links else {}
+        return found[(page - 1) * per_page : page * per_page], headers
+
+
+def _repo(request: web.Request) -> str:
+    return f"{request.match_info['owner']}/{request.match_info['repo']}"
+
+
+def _bearer(request: web.Request) -> str | None:
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    return value.strip() if scheme.lower() in ("bearer", "token") and value.strip() else None
+
+
+def _refuse(status: int, message: str, headers: dict[str, str]) -> web.HTTPException:
+    body = json.dumps({"message": message, "documentation_url": "https://docs.github.com/rest", "status": str(status)})
+    kinds: dict[int, type[web.HTTPException]] = {
+        401: web.HTTPUnauthorized,
+        403: web.HTTPForbidden,
+        404: web.HTTPNotFound,
+        410: web.HTTPGone,
+    }
+    return kinds[status](text=body, content_type="application/json", headers=headers)
+
+
+def _answer(request: web.Request, body: Any, headers: dict[str, str] | None = None) -> web.Response:
+    """200 with an ETag, or 304 when the caller already has it."""
+    text = json.dumps(body)
+    etag = f'W/"{hashlib.sha256(text.encode()).hexdigest()}"'
+    dress = {**(headers or {}), "ETag": etag, "Cache-Control": "private, max-age=60, s-maxage=60"}
+    if etag in request.headers.get("If-None-Match", ""):
+        return web.Response(status=304, headers=dress)
+    return web.Response(text=text, content_type="application/json", headers=dress)
+
+
+def _json_answer(body: Json) -> Handler:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return _answer(request, body)
+
+    return handler

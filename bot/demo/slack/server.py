@@ -1,0 +1,149 @@
+"""The HTTP side of the stand-in Slack: /api/<method>, response URLs, file uploads and the Socket Mode endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from bot.demo.serving import MAX_BODY, Faults, drop
+from bot.demo.slack.args import Args, Json
+from bot.demo.slack.methods import METHODS, SCOPES
+from bot.demo.slack.refused import Refused
+from bot.demo.slack.response_urls import respond
+from bot.demo.slack.socket_mode import SocketMode
+from bot.demo.slack.workspace import Workspace
+
+BOT_TOKEN = "xoxb-sandbox"  # noqa: S105 - opens nothing but this stand-in
+APP_TOKEN = "xapp-sandbox"  # noqa: S105 - opens nothing but this stand-in
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One Web API call. `error` is Slack's code, "ok", or the HTTP status of a fault. `at_s` is monotonic."""
+
+    method: str
+    args: Json
+    at_s: float
+    status: int
+    error: str
+    answer: Json
+
+
+class Server:
+    def __init__(self, workspace: Workspace) -> None:
+        self.calls: list[Call] = []
+        self.faults = Faults()
+        self.scopes = set(SCOPES)
+        self.bot_token = BOT_TOKEN
+        self.app_token = APP_TOKEN
+        self.socket_mode = SocketMode()
+        self._workspace = workspace
+        self.app = web.Application(client_max_size=MAX_BODY)
+        self.app.router.add_route("*", "/api/{method}", self._api)
+        self.app.router.add_post("/response/{key}", self._response_url)
+        self.app.router.add_post("/upload/{id}", self._upload)
+        self.app.router.add_get("/link", self.socket_mode.accept)
+        self.app.on_shutdown.append(self._shut)
+
+    async def _shut(self, app: web.Application) -> None:
+        await self.socket_mode.close()
+
+    async def _api(self, request: web.Request) -> web.StreamResponse:
+        method = request.match_info["method"]
+        given, at_s = await _given(request), time.monotonic()
+        bearer = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
+        token = bearer or str(given.pop("token", "") or "")
+        given.pop("token", None)
+        fault = self.faults.take(method)
+        if fault is not None and fault.delay_s and not fault.after_accepting:
+            await asyncio.sleep(fault.delay_s)
+        if fault is None or fault.after_accepting or (fault.status is None and not fault.drop):
+            answer = self._called(method, given, token)
+        else:
+            answer = {"ok": False, "error": "fault"}
+        if fault is not None and (fault.status is not None or fault.drop):
+            if fault.after_accepting and fault.delay_s:
+                await asyncio.sleep(fault.delay_s)
+            error = "dropped" if fault.drop else str(fault.status)
+            self.calls.append(Call(method, given, at_s, fault.status or 0, error, answer))
+            return drop(request) if fault.drop else _faulted(fault.status or 500, fault.body, fault.headers)
+        error = "ok" if answer.get("ok") else str(answer.get("error"))
+        self.calls.append(Call(method, given, at_s, 200, error, answer))
+        return web.json_response(answer, headers={"X-OAuth-Scopes": ",".join(sorted(self.scopes))})
+
+    def _called(self, name: str, given: Json, token: str) -> Json:
+        if name == "apps.connections.open":
+            return self._open_connection(token)
+        method = METHODS.get(name)
+        if method is None:
+            return {"ok": False, "error": "unknown_method", "req_method": name}
+        if not token:
+            return {"ok": False, "error": "not_authed"}
+        if token != self.bot_token:
+            return {"ok": False, "error": "invalid_auth"}
+        if method.scope is not None and method.scope not in self.scopes:
+            provided = ",".join(sorted(self.scopes))
+            return {"ok": False, "error": "missing_scope", "needed": method.scope, "provided": provided}
+        try:
+            return {"ok": True, **method.run(self._workspace, Args(given))}
+        except Refused as refused:
+            return _no(refused)
+
+    def _open_connection(self, token: str) -> Json:
+        if token != self.app_token:
+            return {"ok": False, "error": "not_allowed_token_type" if token == self.bot_token else "invalid_auth"}
+        ticket = self.socket_mode.new_ticket()
+        return {"ok": True, "url": f"{self._workspace.url.replace('http', 'ws', 1)}/link?ticket={ticket}"}
+
+    async def _response_url(self, request: web.Request) -> web.StreamResponse:
+        fault = self.faults.take("response_url")
+        if fault is not None and fault.drop:
+            return drop(request)
+        if fault is not None and fault.status is not None:
+            return _faulted(fault.status, fault.body, fault.headers)
+        given, at_s = await _given(request), time.monotonic()
+        try:
+            respond(self._workspace, request.match_info["key"], Args(given))
+        except Refused as refused:
+            self.calls.append(Call("response_url", given, at_s, 404, refused.error, _no(refused)))
+            return web.json_response(_no(refused), status=404 if refused.error.endswith("_url") else 400)
+        self.calls.append(Call("response_url", given, at_s, 200, "ok", {"ok": True}))
+        return web.Response(text="ok")
+
+    async def _upload(self, request: web.Request) -> web.StreamResponse:
+        upload = self._workspace.uploads.get(request.match_info["id"])
+        if upload is None:
+            return web.Response(status=404, text="file not found")
+        upload.body = await request.read()
+        return web.Response(text=f"OK - {len(upload.body)}")
+
+
+def _no(refused: Refused) -> Json:
+    answer: Json = {"ok": False, "error": refused.error, **refused.extra}
+    if refused.messages:
+        answer |= {"errors": refused.messages, "response_metadata": {"messages": refused.messages}}
+    return answer
+
+
+def _faulted(status: int, body: str | None, headers: Mapping[str, str]) -> web.Response:
+    return web.Response(status=status, text=body or "", headers=headers, content_type="application/json")
+
+
+async def _given(request: web.Request) -> Json:
+    """Arguments from query, form or JSON; what is not an object of arguments counts as none."""
+    given: Json = dict(request.query)
+    if request.content_type == "application/json":
+        try:
+            body: Any = json.loads(await request.read() or b"{}")
+        except ValueError:
+            body = {}
+        given |= body if isinstance(body, dict) else {}
+    elif request.can_read_body:
+        given |= {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+    return given
