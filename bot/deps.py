@@ -9,6 +9,7 @@ from datetime import datetime
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.github.client import GitHub
+from bot.permissions import Permissions
 from bot.registries.npm.packument import NpmRegistry
 from bot.settings import Settings
 from storage.database import Database
@@ -23,5 +24,6 @@ class Deps:
     github: GitHub
     npm: NpmRegistry
     slack: AsyncWebClient | None
+    permissions: Permissions
     now: Callable[[], datetime]
     queued: Callable[[], None]

@@ -19,7 +19,7 @@ from slack_sdk.models.blocks import (
 from slack_sdk.models.views import View
 
 from bot.messages import text as t
-from bot.messages.message import Part, fitted, section
+from bot.messages.message import Message, Part, fitted, section
 
 MOST_VIEW_BLOCKS = 100
 MOST_VIEW_TEXT = 40_000  # characters; a view may have 250 kB of JSON, of which text is the smaller part
@@ -66,6 +66,11 @@ def loading_form(title: str = "Tokens") -> dict[str, Any]:
 def closing_form(title: str, said: str) -> dict[str, Any]:
     """Instead of a form, when there is nothing to fill in. `said`: any text."""
     return modal(title, [section(t.sentence(said, 1000) or "Nothing to do.")], callback_id="closing")
+
+
+def closing_view(title: str, said: Message) -> dict[str, Any]:
+    """How a form ended, in its place: a message without inputs."""
+    return modal(title, [Part(block) for block in said.blocks], callback_id="closing")
 
 
 def text_input(

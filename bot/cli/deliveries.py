@@ -1,0 +1,150 @@
+"""`deliveries` and `replay`: what GitHub sent, what became of it, and working it again."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bot.cli import open_database, operator
+from bot.credentials import mask
+from bot.github import webhook
+from storage import audit
+from storage import deliveries as store
+from storage.database import Connection
+from storage.deliveries import Stored
+
+STATES = ("new", "waiting", "working", "done", "dead")
+
+
+@click.group()
+def deliveries() -> None:
+    """What GitHub sent and what became of it."""
+
+
+@deliveries.command("list")
+@click.option("--state", type=click.Choice(STATES), help="Only deliveries in this state.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_(state: str | None, limit: int, as_json: bool) -> None:
+    """The latest deliveries, newest first."""
+    with open_database() as db:
+        found = db.read_now(store.latest, state=state, limit=limit)
+    if as_json:
+        for delivery in found:
+            click.echo(json.dumps(_shown(delivery)))
+        return
+    if not found:
+        click.echo("No deliveries." if state is None else f"No deliveries are {state}.")
+        return
+    table = Table("no.", "event", "repository", "received (UTC)", "state", "tries", "what became of it", box=None)
+    for delivery in found:
+        event = f"{delivery.event}.{delivery.action}" if delivery.action else delivery.event
+        row = (
+            str(delivery.seq),
+            event,
+            delivery.repository,
+            f"{delivery.received_at:%Y-%m-%d %H:%M:%S}",
+            delivery.state,
+            str(delivery.tries),
+            delivery.reason or "",
+        )
+        # Text, because a repository or reason must not be read as markup.
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+
+
+@deliveries.command()
+@click.argument("ident", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, with the body.")
+def show(ident: str, as_json: bool) -> int:
+    """One delivery, by number or GUID."""
+    with open_database() as db:
+        delivery = db.read_now(store.get, ident)
+    if delivery is None:
+        click.echo(f"Error: there is no delivery {ident}", err=True)
+        return 1
+    if as_json:
+        body, _ = mask(delivery.body.decode("utf-8", "replace"))
+        click.echo(json.dumps(_shown(delivery) | {"body": json.loads(body)}))
+        return 0
+    for name, value in _shown(delivery).items():
+        click.echo(f"{name:<12} {'' if value is None else value}")
+    return 0
+
+
+@deliveries.command("replay")
+@click.argument("ident", metavar="ID")
+def replay_stored(ident: str) -> int:
+    """Make a finished or dead delivery due again; the running bot works it."""
+
+    def write(connection: Connection) -> Stored | None:
+        now = datetime.now(UTC)
+        found = store.replay(connection, ident, now)
+        if found:
+            audit.record(connection, at=now, who=operator(), action="delivery.replay", subject=f"delivery:{found.seq}")
+        return found
+
+    with open_database() as db:
+        found = db.write_now(write)
+    if found is None:
+        click.echo(f"Error: there is no delivery {ident}", err=True)
+        return 1
+    click.echo(f"Delivery {found.seq} is due: the running bot works it now, or the next one that starts.")
+    return 0
+
+
+@click.command()
+@click.argument("file", type=click.File("rb"))
+@click.option("--event", default="workflow_run", show_default=True, help="The X-GitHub-Event of the saved body.")
+def replay(file: Any, event: str) -> int:
+    """Work a saved webhook body as if GitHub had just delivered it: the running bot picks it up."""
+    body: bytes = file.read(webhook.BODY_LIMIT + 1)
+    if len(body) > webhook.BODY_LIMIT:
+        raise click.UsageError(f"{file.name} is larger than a webhook can be (25 MiB)")
+    guid = str(uuid.uuid4())
+    try:
+        delivery = webhook.parse(guid, event, body)
+    except webhook.Refused:
+        raise click.UsageError(f"{file.name} does not hold a JSON object") from None
+    with open_database() as db:
+        db.write_now(
+            store.receive,
+            guid=guid,
+            event=event,
+            action=delivery.action,
+            repository=delivery.repository,
+            body=store.packed(body),
+            now=datetime.now(UTC),
+        )
+        stored = db.read_now(store.get, guid)
+    assert stored is not None
+    click.echo(f"Stored as delivery {stored.seq}: the running bot works it now, or the next one that starts.")
+    return 0
+
+
+def _shown(delivery: Stored) -> dict[str, Any]:
+    return {
+        "id": delivery.seq,
+        "guid": delivery.guid,
+        "event": delivery.event,
+        "action": delivery.action,
+        "repository": delivery.repository,
+        "received_at": _iso(delivery.received_at),
+        "state": delivery.state,
+        "tries": delivery.tries,
+        "due_at": _iso(delivery.due_at),
+        "finished_at": _iso(delivery.finished_at),
+        "reason": delivery.reason,
+        "note": delivery.note,
+    }
+
+
+def _iso(when: datetime | None) -> str | None:
+    return None if when is None else f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

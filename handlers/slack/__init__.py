@@ -1,0 +1,244 @@
+"""Slack's side: the lists of what is answered, and the only code that knows Bolt.
+
+Every listener acknowledges first: Slack shows a failure after 3 seconds. `TellUser` becomes one sentence for the person
+who asked; anything unexpected is logged with an id, and the person gets the id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+import structlog
+from aiohttp import web
+from slack_bolt.adapter.aiohttp import to_aiohttp_response
+from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
+from slack_sdk.signature import SignatureVerifier
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.deps import Deps
+from bot.errors import TellUser, TokenwatchError
+from bot.messages import card, incident_forms, replies, token_form, token_lists, token_page
+from bot.messages import home as home_page
+from bot.messages.everything import ANY_ACTION, ANY_VIEW
+from bot.messages.modal import closing_view
+from bot.settings import Settings
+from handlers.slack import edit_token, help, home, incident, list_tokens, rotate, show, snooze, status
+from handlers.slack.requests import Click, Command, FormReply, Reply, Submission
+
+log = structlog.get_logger("slack")
+
+COMMAND = "/tokens"
+LARGEST_BODY = 3 * 1024 * 1024  # far above anything Slack sends
+READ_WITHIN_S = 10
+
+RunCommand = Callable[[Command, Deps], Awaitable[Reply | None]]
+RunAction = Callable[[Click, Deps], Awaitable[Reply | None]]
+RunView = Callable[[Submission, Deps], Awaitable[FormReply]]
+
+
+async def _help(command: Command, deps: Deps) -> Reply:
+    return help.help_with(COMMANDS)
+
+
+COMMANDS: dict[str, RunCommand] = {
+    "status": status.status,
+    "list": list_tokens.list_tokens,
+    "show": show.show,
+    "add": edit_token.add,
+    "edit": edit_token.edit,
+    "rotate": rotate.rotate,
+    "snooze": snooze.snooze,
+    "help": _help,
+}
+
+ACTIONS: dict[str, RunAction] = {
+    token_lists.PREVIOUS_PAGE: list_tokens.turn_page,
+    token_lists.NEXT_PAGE: list_tokens.turn_page,
+    home_page.ADD: edit_token.add_clicked,
+    token_page.EDIT: edit_token.edit_clicked,
+    token_page.ROTATE_BY_NAME: rotate.rotate_clicked,
+    card.CLAIM: incident.claim,
+    card.SNOOZE: snooze.ask,
+    card.WAKE: incident.wake,
+    card.RESOLVE: incident.ask_how_resolved,
+    card.REOPEN: incident.reopen,
+    card.RERUN: incident.rerun,
+    card.ROTATE: rotate.rotate_from_card,
+}
+
+VIEWS: dict[str, RunView] = {
+    token_form.FORM: edit_token.saved,
+    incident_forms.SNOOZE_FORM: snooze.snoozed,
+    incident_forms.RESOLVE_FORM: incident.resolved,
+}
+
+
+def slack_app(deps: Deps, client: AsyncWebClient) -> AsyncApp:
+    """Bolt with our listeners. Requests are verified before they reach it (see `slack_route`)."""
+    app = AsyncApp(
+        client=client,
+        token=client.token,
+        signing_secret="verified before",  # noqa: S106 - not a secret: verification is off here
+        request_verification_enabled=False,
+        logger=logging.getLogger("slack_bolt"),
+    )
+
+    @app.command(COMMAND)
+    async def command(ack: Any, body: dict[str, Any], respond: Any) -> None:
+        await ack()
+        typed = str(body.get("text") or "").strip()
+        verb, _, argument = typed.partition(" ")
+        made = Command(
+            user=str(body.get("user_id") or ""),
+            channel=str(body.get("channel_id") or ""),
+            verb=verb.lower() or "status",
+            argument=argument.strip(),
+            trigger_id=str(body.get("trigger_id") or ""),
+        )
+        run = COMMANDS.get(made.verb)
+        if run is None:
+            await _respond(respond, help.mistyped(made, COMMANDS))
+            return
+        await _answer(run(made, deps), respond, f"{COMMAND} {made.verb}")
+
+    @app.action(ANY_ACTION)
+    async def action(ack: Any, body: dict[str, Any], action: dict[str, Any], respond: Any) -> None:
+        await ack()
+        run = ACTIONS.get(str(action.get("action_id")))
+        if run is None:
+            return
+        click = Click(
+            user=str((body.get("user") or {}).get("id") or ""),
+            channel=str((body.get("channel") or {}).get("id") or ""),
+            value=str(action.get("value") or ""),
+            trigger_id=str(body.get("trigger_id") or ""),
+        )
+        await _answer(run(click, deps), respond, str(action.get("action_id")))
+
+    @app.view(ANY_VIEW)
+    async def view(ack: Any, body: dict[str, Any], view: dict[str, Any]) -> None:
+        run = VIEWS.get(str(view.get("callback_id")))
+        if run is None:
+            await ack()
+            return
+        submission = Submission(
+            user=str((body.get("user") or {}).get("id") or ""),
+            values=(view.get("state") or {}).get("values") or {},
+            metadata=str(view.get("private_metadata") or ""),
+        )
+        reply = await _form_reply(run(submission, deps), str(view.get("callback_id")))
+        # Not before the work: only this answer can put errors beside the fields.
+        if reply.errors:
+            await ack(response_action="errors", errors=dict(reply.errors))
+        elif reply.view is not None:
+            await ack(response_action="update", view=dict(reply.view))
+        else:
+            await ack()
+
+    @app.event("app_home_opened")
+    async def home_opened(event: dict[str, Any]) -> None:
+        if event.get("tab") == "home":
+            await home.opened(str(event.get("user") or ""), deps)
+
+    return app
+
+
+def slack_route(app: AsyncApp, settings: Settings) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Answers `POST /slack/events`: verify the raw body, parse it ourselves, hand Bolt the result.
+
+    Bolt loses any form body that contains the bytes `payload` (`/tokens show @payloadcms/next`), so it gets JSON.
+    """
+    secret = settings.slack_signing_secret
+    verifier = SignatureVerifier(secret.get_secret_value()) if secret else None
+
+    async def receive(request: web.Request) -> web.StreamResponse:
+        if request.content_length is not None and request.content_length > LARGEST_BODY:
+            return web.json_response({"error": "too large"}, status=413)
+        try:
+            async with asyncio.timeout(READ_WITHIN_S):
+                raw = await request.read()
+        except (TimeoutError, web.HTTPRequestEntityTooLarge):
+            return web.json_response({"error": "not read"}, status=408)
+        if verifier is None or not _verified(verifier, raw, request):
+            return web.json_response({"error": "invalid request"}, status=401)
+        body = _parsed(raw)
+        if body is None:
+            return web.json_response({"error": "malformed"}, status=400)
+        headers: dict[str, str | Sequence[str]] = {
+            name: value for name, value in request.headers.items() if name.lower().startswith("x-slack-")
+        }
+        headers["content-type"] = "application/json"
+        bolt_request = AsyncBoltRequest(body=json.dumps(body), headers=headers)
+        return await to_aiohttp_response(await app.async_dispatch(bolt_request))
+
+    return receive
+
+
+def _verified(verifier: SignatureVerifier, raw: bytes, request: web.Request) -> bool:
+    timestamp = request.headers.get("X-Slack-Request-Timestamp", "")
+    signature = request.headers.get("X-Slack-Signature", "")
+    if not (timestamp.isascii() and timestamp.isdecimal()):
+        return False
+    try:
+        return verifier.is_valid(raw, timestamp, signature)
+    except (ValueError, TypeError):
+        return False
+
+
+def _parsed(raw: bytes) -> dict[str, Any] | None:
+    """Form or JSON, by what it is; an interaction's JSON sits in the form field `payload`."""
+    try:
+        text = raw.decode()
+        if text.lstrip().startswith("{"):
+            body = json.loads(text)
+        else:
+            fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=200))
+            body = json.loads(fields["payload"]) if "payload" in fields and "command" not in fields else fields
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) and body else None
+
+
+async def _answer(work: Awaitable[Reply | None], respond: Any, what: str) -> None:
+    try:
+        reply = await work
+    except TokenwatchError as error:
+        if not isinstance(error, TellUser):
+            log.warning("refused", what=what, reason=error.reason)
+        reply = Reply(replies.told(error.message))
+    except Exception:  # noqa: BLE001 - the one place that catches: the person gets an id instead of silence
+        reply = Reply(replies.sorry(_logged(what)))
+    if reply is not None:
+        await _respond(respond, reply)
+
+
+async def _form_reply(work: Awaitable[FormReply], what: str) -> FormReply:
+    try:
+        return await work
+    except TokenwatchError as error:
+        return FormReply(view=closing_view("Not saved", replies.told(error.message)))
+    except Exception:  # noqa: BLE001 - as above, in the form
+        return FormReply(view=closing_view("Not saved", replies.sorry(_logged(what))))
+
+
+def _logged(what: str) -> str:
+    error_id = uuid.uuid4().hex[:8]
+    log.exception("unexpected", what=what, error_id=error_id)
+    return error_id
+
+
+async def _respond(respond: Any, reply: Reply) -> None:
+    await respond(
+        text=reply.message.text,
+        blocks=list(reply.message.blocks),
+        response_type="ephemeral",
+        replace_original=reply.replace,
+        unfurl_links=False,
+        unfurl_media=False,
+    )
