@@ -1,0 +1,41 @@
+"""The real bot against the stand-ins: real SQLite, real HTTP, real signatures. Nothing of ours is replaced."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from bot.demo.outside import Outside
+from bot.settings import Settings
+from storage.database import Database
+
+@pytest.fixture(autouse=True)
+def no_outer_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Tests must not see the settings, the `.env` or the data of whoever runs them."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest_asyncio.fixture
+async def outside() -> AsyncIterator[Outside]:
+    async with Outside.start() as started:
+        yield started
+
+
+@pytest_asyncio.fixture
+async def running(outside: Outside, tmp_path: Path) -> AsyncIterator[object]:
+    from tests.running import running_bot, settings_for
+
+    async with running_bot(outside, settings_for(outside, tmp_path)) as started:
+        yield started
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    database = Database.open(f"sqlite:///{tmp_path / 'store.db'}")
+    yield database
+    database.close()
