@@ -13,6 +13,7 @@ from typing import Self
 
 from bot.demo.github import GitHub
 from bot.demo.registry import Registry
+from bot.demo.sandbox import Sandbox
 from bot.demo.serving import Serving
 from bot.demo.slack import Slack
 
@@ -24,6 +25,7 @@ class Outside:
         self.github = GitHub()
         self.slack = Slack()
         self.registry = Registry()
+        self.sandbox = Sandbox(self.slack)
         self.slack_api_url = ""
         self.github_api_url = ""
         self.registry_url = ""
@@ -41,12 +43,14 @@ class Outside:
             Serving(outside.github.app, github_port) as github,
             Serving(outside.slack.app, slack_port) as slack,
             Serving(outside.registry.app, registry_port) as registry,
+            Serving(outside.sandbox.app, page_port) as page,
         ):
             outside.github.listens_at(github, blobs)
             outside.slack.listens_at(slack)
             outside.slack_api_url = f"{slack.url}/api/"
             outside.github_api_url = github.url
             outside.registry_url = registry.url
+            outside.page_url = f"{page.url}/"
             yield outside
 
     def bot_at(self, url: str, *, signing_secret: str = "", webhook_secret: str = "") -> None:
