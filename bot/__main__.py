@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "incidents": ("bot.cli.incidents", "incidents", "What is and was broken."),
     "deliveries": ("bot.cli.deliveries", "deliveries", "What GitHub sent and what became of it."),
     "replay": ("bot.cli.deliveries", "replay", "Work a saved webhook body as if GitHub had just delivered it."),
+    "manifest": ("bot.cli.manifest", "manifest", "Print the app manifest to paste into Slack or GitHub."),
     "backup": ("bot.cli.backup", "backup", "Write a consistent copy of the database while the bot runs."),
 }
 

@@ -15,6 +15,7 @@ FLOWS = {
     "bot/announce.py",
     "bot/clock.py",
     "bot/deps.py",
+    "bot/doctor.py",
     "bot/gathering.py",
     "bot/github/auth.py",
     "bot/github/client.py",

@@ -22,6 +22,7 @@ import gidgethub.aiohttp
 from bot.errors import GiveUp, TryAgain
 from bot.github.auth import Auth
 from bot.github.run import Job, Run, job_of, moment_of, run_of
+from bot.manifests import GITHUB_EVENTS, GITHUB_PERMISSIONS
 
 API_VERSION = "2022-11-28"
 TIMEOUT_S = 15
@@ -67,6 +68,17 @@ class GitHub:
             await self._call("GET", "/app", jwt=self._auth.app_jwt())
         else:
             await self._call("GET", "/rate_limit", repo="")
+
+    async def lacking_permissions(self) -> list[str]:
+        """What our App was not granted, as `actions: read` and `event workflow_run`. A token cannot be asked: empty."""
+        if not self._auth.is_app:
+            await self.check()
+            return []
+        app = await self._call("GET", "/app", jwt=self._auth.app_jwt())
+        granted = app.get("permissions") if isinstance(app.get("permissions"), dict) else {}
+        events = app.get("events") if isinstance(app.get("events"), list) else []
+        lacking = [f"{name}: {level}" for name, level in GITHUB_PERMISSIONS.items() if name not in (granted or {})]
+        return lacking + [f"the event {event}" for event in GITHUB_EVENTS if event not in (events or [])]
 
     async def run(self, repo: str, run_id: int, attempt: int | None = None) -> Run:
         path = f"/repos/{repo}/actions/runs/{run_id}" + (f"/attempts/{attempt}" if attempt else "")

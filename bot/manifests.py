@@ -1,0 +1,82 @@
+"""The manifests that make the Slack app and the GitHub App, with exactly what the bot uses. Pure.
+
+Shapes and limits: Slack app manifest (major version 2) and GitHub "Registering a GitHub App from a manifest".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+SLACK_SCOPES: dict[str, str] = {
+    "commands": "the slash command /tokens",
+    "chat:write": "cards, thread lines and the daily digest",
+    "channels:history": "to find a message again whose acknowledgement was lost, in public channels",
+    "groups:history": "the same in private channels",
+    "channels:read": "to check that the bot is in its channels",
+    "groups:read": "the same for private channels",
+    "users:read": "guests may look but not change anything",
+    "usergroups:read": "user groups in SLACK_ADMINS",
+}
+GITHUB_PERMISSIONS: dict[str, str] = {
+    "metadata": "read",
+    "actions": "read",  # runs, jobs, job logs, and the workflow_run event
+    "contents": "read",  # the workflow file at the run's commit
+    "secrets": "read",  # when a repository secret was last written; never its value
+    "environments": "read",
+    "organization_secrets": "read",
+}
+GITHUB_EVENTS = ("workflow_run",)
+
+
+def slack_manifest(url: str | None, *, socket_mode: bool) -> dict[str, Any]:
+    """`url`: the bot's public address, unused in Socket Mode, which needs none."""
+    events_url = None if socket_mode else f"{(url or 'https://tokenwatch.example.com').rstrip('/')}/slack/events"
+
+    def with_url(settings: dict[str, Any], field: str) -> dict[str, Any]:
+        return settings | ({field: events_url} if events_url else {})
+
+    command = {
+        "command": "/tokens",
+        "description": "Why a publish failed, which token it was, what ends when",
+        "usage_hint": "status | list | show NAME | add | help",
+        "should_escape": False,
+    }
+    return {
+        "_metadata": {"major_version": 2, "minor_version": 1},
+        "display_information": {
+            "name": "Tokenwatch",
+            "description": "Says why a publish failed, which token it was, and warns before a token ends.",
+            "background_color": "#1f3a4d",
+        },
+        "features": {
+            "app_home": {
+                "home_tab_enabled": True,
+                "messages_tab_enabled": False,
+                "messages_tab_read_only_enabled": True,
+            },
+            "bot_user": {"display_name": "Tokenwatch", "always_online": True},
+            "slash_commands": [with_url(command, "url")],
+        },
+        "oauth_config": {"scopes": {"bot": list(SLACK_SCOPES)}},
+        "settings": {
+            "event_subscriptions": with_url({"bot_events": ["app_home_opened"]}, "request_url"),
+            "interactivity": with_url({"is_enabled": True}, "request_url"),
+            "org_deploy_enabled": False,
+            "socket_mode_enabled": socket_mode,
+            "token_rotation_enabled": False,
+        },
+    }
+
+
+def github_manifest(url: str | None, *, may_rerun: bool = False) -> dict[str, Any]:
+    """`may_rerun`: also ask for `actions: write`, which the card's re-run button needs."""
+    base = (url or "https://tokenwatch.example.com").rstrip("/")
+    return {
+        "name": "Tokenwatch",
+        "url": base,
+        "description": "Says in Slack why a publish failed and which token it was.",
+        "public": False,
+        "hook_attributes": {"url": f"{base}/github/webhooks", "active": True},
+        "default_events": list(GITHUB_EVENTS),
+        "default_permissions": GITHUB_PERMISSIONS | ({"actions": "write"} if may_rerun else {}),
+    }
