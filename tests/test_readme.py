@@ -1,0 +1,57 @@
+"""The README cannot go stale: its tables are compared with the program."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from bot.__main__ import COMMANDS
+from bot.messages.help import VERBS
+from bot.settings import Settings
+from handlers.github import EVENTS
+from handlers.slack import COMMANDS as SLASH_VERBS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def section(title: str) -> str:
+    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def test_every_command_is_listed_and_none_that_is_not_there() -> None:
+    assert re.findall(r"^\| `(\w+)` \|", section("On the command line"), re.M) == list(COMMANDS)
+
+
+def test_every_setting_is_listed_with_its_default_and_description() -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| (.*) \|$", section("Settings"), re.M)
+    assert [name for name, _, _ in rows] == [name.upper() for name in Settings.model_fields]
+    example = dict(re.findall(r"^# ([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.M))
+    for name, default, description in rows:
+        assert description == Settings.model_fields[name.lower()].description
+        assert default == (f"`{example[name]}`" if example[name] else "–")
+
+
+def test_the_defaults_of_the_example_file_are_the_real_ones(tmp_path: Path) -> None:
+    lines = [line[2:] for line in (ROOT / ".env.example").read_text().splitlines() if re.match(r"# [A-Z_]+=.", line)]
+    file = tmp_path / "filled.env"
+    file.write_text("\n".join(lines))
+    assert Settings(_env_file=file) == Settings(_env_file=None)
+
+
+def test_every_slash_verb_is_listed_and_known_to_the_help() -> None:
+    listed = re.findall(r"`/tokens (\w+)", section("In Slack"))
+    assert sorted(listed) == sorted(SLASH_VERBS)
+    assert set(SLASH_VERBS) <= set(VERBS)
+
+
+def test_the_places_to_add_things_exist() -> None:
+    for path in re.findall(r"`((?:bot|handlers|storage|tests)/[\w/.]+)`", README):
+        assert (ROOT / path).exists(), path
+    assert EVENTS
+
+
+def test_the_make_targets_it_names_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"`?make (demo|test|lint|score|lock|bench)\b", README)):
+        assert re.search(rf"^{target}:", makefile, re.M), target
