@@ -205,20 +205,29 @@ def json_values(text: str) -> Iterator[tuple[int, int, object]]:
 
 def contradictions(token: Token, now: datetime) -> tuple[str, ...]:
     """What cannot be true about this record, one plain sentence each. It is kept all the same: people decide."""
-    return tuple(_contradictions(token, now))
+    return tuple(sentence for _, sentence in named_contradictions(token, now))
+
+
+def named_contradictions(token: Token, now: datetime) -> Iterator[tuple[str, str]]:
+    """Each with a stable word: `classic`, `beyond-cap`, or `contradiction`."""
+    end, latest = token.expires_at, latest_end(token)
+    deaths = [rule for rule in rules_for(token) if rule.effect == "dies"]
+    for rule in deaths:
+        if token.revoked_at is None and (end is None or end > rule.at):
+            says = f"has it end on {end:%Y-%m-%d}." if end else "says nothing of that."
+            yield "classic", f"{rule.says} This record {says}"
+    if end and latest and end > latest and not deaths:
+        by = f"by {token.registry}'s rules {latest:%Y-%m-%d} is the latest"
+        yield "beyond-cap", f"It cannot end on {end:%Y-%m-%d}: {by}."
+    for sentence in _contradictions(token, now):
+        yield "contradiction", sentence
 
 
 def _contradictions(token: Token, now: datetime) -> Iterator[str]:
     created, end, used, revoked = token.created_at, token.expires_at, token.last_used_at, token.revoked_at
     for rule in rules_for(token):
-        if rule.effect == "dies" and revoked is None and not (end and end <= rule.at):
-            yield f"{rule.says} This record " + (f"has it end on {end:%Y-%m-%d}." if end else "says nothing of that.")
         if rule.effect == "no-creation" and created and created >= rule.at:
             yield f"{rule.says} This one is said to be of {created:%Y-%m-%d}."
-    latest = latest_end(token)
-    dead = any(rule.effect == "dies" for rule in rules_for(token))
-    if end and latest and end > latest and not dead:
-        yield f"It cannot end on {end:%Y-%m-%d}: by {token.registry}'s rules {latest:%Y-%m-%d} is the latest."
     if created and created > now:
         yield f"It is said to be created on {created:%Y-%m-%d}, which is yet to come."
     for name, later in (("ends", end), ("was last used", used), ("was revoked", revoked)):
