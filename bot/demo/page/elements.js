@@ -43,7 +43,7 @@ export function field(block, surface) {
   if (block.hint) notes.unshift(`${id}-hint`);
   const grouped = ["checkboxes", "radio_buttons", "multi_static_select", "multi_users_select"].includes(element.type);
   const words = [block.label.text, block.optional ? el("span", { class: "quiet" }, " (optional)") : null];
-  const change = block.dispatch_action ? (value) => surface.act(block, element, value) : () => surface.touched?.(block);
+  const change = block.dispatch_action ? (value) => surface.act(block, element, value) : null;
   const made = control(block, element, surface, { id, describedBy: notes.join(" "), change, required: !block.optional });
   const error = el("p", { id: `${id}-error`, class: "error", "data-error": block.block_id });
   const hint = block.hint && el("p", { id: `${id}-hint`, class: "quiet" }, block.hint.text);
@@ -57,7 +57,9 @@ function control(block, element, surface, how) {
   if (!make) return el("p", { class: "quiet" }, `[${element.type}: not drawn in the sandbox]`);
   const { node, read } = make(element, held, { ...how, surface });
   surface.hold?.(block, element, read);
-  node.addEventListener("change", () => how.change(read()));
+  node.addEventListener("change", () => how.change?.(read()));
+  // While typing, not on leaving the field: an error that vanishes under a pressed mouse moves what it was aimed at.
+  node.addEventListener("input", () => surface.touched?.(block));
   return node;
 }
 
