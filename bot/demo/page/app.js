@@ -19,27 +19,44 @@ async function become(user) {
   sessionStorage.setItem("acting", user);
   stream?.close();
   unseen = new Set();
+  // What arrives while everything is being read waits: the answer on its way may be older than it.
+  let waiting = [];
+  const orLater = (take) => (what) => (waiting ? waiting.push(() => take(what)) : take(what));
   stream = api.listen(user, {
     // After each (re)connection everything is read again: nothing that happened meanwhile is missed.
-    open: async () => { connection("Live"); await load(user); },
+    open: async () => {
+      waiting = [];
+      await load(user);
+      const arrived = waiting;
+      waiting = null;
+      for (const take of arrived) take();
+      connection("Live");
+    },
     lost: () => connection("Connection lost, trying again"),
-    message: (message) => {
-      store.take(message);
-      if (message.channel === place) drawLog();
-      else if (!message.edited && !message.deleted) unseen.add(message.channel);
-      drawPlaces();
-    },
-    view: (view) => {
-      store.takeView(view);
-      modal.draw();
-      if (view.type === "home" && place === HOME) drawHome();
-    },
-    playing: (what) => panel.playing(what),
+    message: orLater(takeMessage),
+    view: orLater(takeView),
+    playing: orLater(panel.playing),
   });
 }
 
+function takeMessage(message) {
+  store.take(message);
+  if (message.channel === place) drawLog();
+  else if (!message.edited && !message.deleted) unseen.add(message.channel);
+  drawPlaces();
+}
+
+function takeView(view) {
+  store.takeView(view);
+  modal.draw();
+  if (view.type === "home" && place === HOME) drawHome();
+}
+
 async function load(user) {
-  store.load(await api.state(user));
+  const state = await api.state(user);
+  // Somebody else may be acting by now.
+  if (sessionStorage.getItem("acting") !== user) return;
+  store.load(state);
   const known = place === HOME || store.channel(place);
   if (!known) place = store.channels[0].id;
   drawActing();
