@@ -20,7 +20,7 @@ import pytest_asyncio
 from aiohttp import web
 from yarl import URL
 
-from bot.demo.github import Job, job_from_log, payloads
+from bot.demo.github import Job, events, job_from_log, payloads
 from bot.demo.github.deliveries import Hook
 from bot.demo.github.world import restamped
 from bot.demo.outside import Outside
@@ -83,14 +83,14 @@ async def test_a_delivery_is_signed_on_its_raw_bytes(world: Outside, listener: L
 
 
 async def test_a_redelivery_keeps_the_guid_and_the_bytes(world: Outside, listener: Listener) -> None:
-    first = await world.github.send("ping", payloads.ping())
+    first = await world.github.send("ping", events.ping())
     again = await world.github.redeliver(first)
     assert (again.guid, again.raw, again.redelivery) == (first.guid, first.raw, True)
     assert listener.got[0][2] == listener.got[1][2]
 
 
 async def test_a_form_delivery_carries_the_payload_field(world: Outside, listener: Listener) -> None:
-    await world.github.send("ping", payloads.ping(), form=True)
+    await world.github.send("ping", events.ping(), form=True)
     _, headers, body = listener.got[0]
     assert headers["Content-Type"] == "application/x-www-form-urlencoded"
     assert body.startswith(b"payload=%7B")
@@ -114,7 +114,7 @@ async def test_lost_deliveries_are_listed_and_can_be_sent_again(
 
 async def test_delivery_pages_are_walked_by_cursor(world: Outside) -> None:
     for _ in range(5):
-        world.github.lose("ping", payloads.ping())
+        world.github.lose("ping", events.ping())
     token = jwt.encode({"iss": "1", "exp": int(time.time()) + 60}, "k" * 32, algorithm="HS256")
     seen: list[int] = []
     url: str | None = f"{world.github_api_url}/app/hook/deliveries?per_page=2"
@@ -130,15 +130,15 @@ async def test_delivery_pages_are_walked_by_cursor(world: Outside) -> None:
 @pytest.mark.parametrize(
     ("event", "payload"),
     [
-        ("ping", payloads.ping()),
-        ("secret_scanning_alert", payloads.secret_scanning_alert("acme/ui")),
-        ("release", payloads.release("acme/ui", "v1.0.0")),
-        ("repository_dispatch", payloads.repository_dispatch("acme/ui", "publish-failed", {"package": "@acme/ui"})),
-        ("repository", payloads.repository_renamed("acme/ui", "kit")),
-        ("repository", payloads.repository_transferred("acme/ui", "old")),
-        ("push", payloads.push("acme/ui", modified=[".github/workflows/release.yml"])),
-        ("personal_access_token_request", payloads.personal_access_token_request("acme", "ci", datetime.now(UTC))),
-        ("installation", payloads.installation("created", ["acme/ui"], {"actions": "read"})),
+        ("ping", events.ping()),
+        ("secret_scanning_alert", events.secret_scanning_alert("acme/ui")),
+        ("release", events.release("acme/ui", "v1.0.0")),
+        ("repository_dispatch", events.repository_dispatch("acme/ui", "publish-failed", {"package": "@acme/ui"})),
+        ("repository", events.repository_renamed("acme/ui", "kit")),
+        ("repository", events.repository_transferred("acme/ui", "old")),
+        ("push", events.push("acme/ui", modified=[".github/workflows/release.yml"])),
+        ("personal_access_token_request", events.personal_access_token_request("acme", "ci", datetime.now(UTC))),
+        ("installation", events.installation("created", ["acme/ui"], {"actions": "read"})),
     ],
 )
 async def test_every_payload_is_json_with_a_sender(
@@ -149,7 +149,7 @@ async def test_every_payload_is_json_with_a_sender(
 
 
 async def test_nobody_listening_is_a_failed_delivery_not_an_error(world: Outside) -> None:
-    sent = await world.github.send("ping", payloads.ping(), SECRET, "http://127.0.0.1:9/github/webhooks")
+    sent = await world.github.send("ping", events.ping(), SECRET, "http://127.0.0.1:9/github/webhooks")
     assert (sent.status, sent.ok) == (0, False)
 
 

@@ -63,6 +63,8 @@ async def listener(world: Outside) -> AsyncIterator[Listener]:
 
 @pytest.fixture
 def web_api(world: Outside) -> AsyncWebClient:
+    # Beyond what the bot's own manifest asks for.
+    world.slack.server.scopes |= {"files:write", "im:write", "users:read.email"}
     return AsyncWebClient(token=world.slack.bot_token, base_url=world.slack_api_url, retry_handlers=[])
 
 
@@ -131,7 +133,7 @@ async def test_channels_it_may_not_use_are_refused(world: Outside, web_api: Asyn
     assert (await refusal(web_api.conversations_history(channel=GENERAL)))[0] == "not_in_channel"
     world.slack.workspace.channels[OPS].archived = True
     assert (await refusal(post(channel=OPS, text="x")))[0] == "is_archived"
-    assert (await refusal(post(channel=RELEASES)))[0] == "no_text"
+    assert (await refusal(web_api.api_call("chat.postMessage", json={"channel": RELEASES})))[0] == "no_text"
     assert (await refusal(post(channel=RELEASES, text="x", thread_ts="1.2")))[0] == "thread_not_found"
     assert (await refusal(edit(channel=RELEASES, ts="1.2", text="x")))[0] == "message_not_found"
     mine = world.slack.say("hello")

@@ -5,41 +5,30 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import json
 import time
 import zipfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import jwt
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from bot.demo.github import payloads
+from bot.demo.github.answers import answer, bearer_of, fixed, paged, refuse, repo_of
 from bot.demo.github.blobs import Blobs
 from bot.demo.github.deliveries import Deliveries, Delivery, Hook
 from bot.demo.github.payloads import Json
 from bot.demo.github.world import LogManners, Run, Secret, World, stamp
 from bot.demo.serving import MAX_BODY, Asked, Faults, Handler, faulty
+from bot.manifests import GITHUB_EVENTS, GITHUB_PERMISSIONS
 
 T = TypeVar("T")
 LIMIT_AN_HOUR = 5000
-# What the App was granted; the answers to /app and to access_tokens show it.
-PERMISSIONS = {
-    "actions": "write",
-    "contents": "read",
-    "environments": "read",
-    "metadata": "read",
-    "organization_secrets": "read",
-    "secrets": "read",
-    "secret_scanning_alerts": "read",
-}
-EVENTS = (
-    "installation", "installation_repositories", "meta", "personal_access_token_request", "push", "registry_package",
-    "release", "repository", "repository_dispatch", "secret_scanning_alert", "workflow_run",
-)  # fmt: skip
+# What the App was granted: what its manifest asks for, and re-running; the answers to /app and access_tokens show it.
+PERMISSIONS = {**GITHUB_PERMISSIONS, "actions": "write"}
 
 
 class Rest:
@@ -52,7 +41,7 @@ class Rest:
         self.on_rerun: Callable[[Run], Awaitable[None]] | None = None
         self.token: str | None = None
         self.permissions = dict(PERMISSIONS)
-        self.events = EVENTS
+        self.events = GITHUB_EVENTS
         self.token_expires_at: datetime | None = None
         self.app_public_key: str | None = None
         self.blob_url = ""
@@ -71,10 +60,10 @@ class Rest:
     def _route(self) -> None:
         get, post = self.app.router.add_get, self.app.router.add_post
         repo = "/repos/{owner}/{repo}"
-        get("/", _json_answer({"current_user_url": "https://api.github.com/user"}))
+        get("/", fixed({"current_user_url": "https://api.github.com/user"}))
         get(
             "/meta",
-            _json_answer({"hooks": ["127.0.0.0/8"], "actions": [], "verifiable_password_authentication": False}),
+            fixed({"hooks": ["127.0.0.0/8"], "actions": [], "verifiable_password_authentication": False}),
         )
         get("/rate_limit", self._rate_limit)
         get("/user", self._guard("metadata", self._user))
@@ -115,13 +104,13 @@ class Rest:
         @web.middleware
         async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
             try:
-                answer = await handler(request)
+                reply = await handler(request)
             except web.HTTPException as refused:
-                answer = refused
-            if answer.prepared:
-                return answer
+                reply = refused
+            if reply.prepared:
+                return reply
             # An authorised 304 costs nothing; everything else one point.
-            self._used += 0 if answer.status == 304 else 1
+            self._used += 0 if reply.status == 304 else 1
             dress = {
                 "x-github-request-id": f"{self._used:04X}:3F2A:11",
                 "x-github-media-type": "github.v3; format=json",
@@ -134,8 +123,8 @@ class Rest:
             if self.token_expires_at is not None:
                 dress["github-authentication-token-expiration"] = f"{self.token_expires_at:%Y-%m-%d %H:%M:%S} UTC"
             for name, value in dress.items():
-                answer.headers.setdefault(name, value)
-            return answer
+                reply.headers.setdefault(name, value)
+            return reply
 
         return middleware
 
@@ -145,25 +134,25 @@ class Rest:
         said = {"X-Accepted-GitHub-Permissions": f"{name}={wanted or 'read'}"}
 
         async def guarded(request: web.Request) -> web.StreamResponse:
-            bearer = _bearer(request)
+            bearer = bearer_of(request)
             if bearer is None and name not in ("metadata", "contents", "actions"):
-                raise _refuse(401, "Requires authentication", said)
+                raise refuse(401, "Requires authentication", said)
             if bearer is not None and not self._knows(bearer):
-                raise _refuse(401, "Bad credentials", said)
+                raise refuse(401, "Bad credentials", said)
             repo = f"{request.match_info.get('owner')}/{request.match_info.get('repo')}".lower()
             if repo in self._world.private and bearer is None:
-                raise _refuse(404, "Not Found", said)
+                raise refuse(404, "Not Found", said)
             granted = self.permissions.get(name)
             if name != "metadata" and "hooks" not in name and (granted is None or (wanted and granted != wanted)):
-                raise _refuse(403, "Resource not accessible by integration", said)
+                raise refuse(403, "Resource not accessible by integration", said)
             try:
-                answer = await handler(request)
+                reply = await handler(request)
             except web.HTTPException as refused:
                 refused.headers.update(said)
                 raise
-            if not answer.prepared:
-                answer.headers.update(said)
-            return answer
+            if not reply.prepared:
+                reply.headers.update(said)
+            return reply
 
         return guarded
 
@@ -172,14 +161,14 @@ class Rest:
 
     def _app_only(self, handler: Handler) -> Handler:
         async def guarded(request: web.Request) -> web.StreamResponse:
-            bearer = _bearer(request) or ""
+            bearer = bearer_of(request) or ""
             try:
                 if self.app_public_key:
                     jwt.decode(bearer, self.app_public_key, algorithms=["RS256"])
                 else:
                     jwt.decode(bearer, options={"verify_signature": False, "verify_exp": True})
             except jwt.PyJWTError as wrong:
-                raise _refuse(401, f"A JSON web token could not be decoded: {wrong}", {}) from wrong
+                raise refuse(401, f"A JSON web token could not be decoded: {wrong}", {}) from wrong
             return await handler(request)
 
         return guarded
@@ -191,10 +180,10 @@ class Rest:
             "remaining": max(0, LIMIT_AN_HOUR - self._used),
             "reset": int(time.time()) + 3600,
         }
-        return _answer(request, {"resources": {"core": core}})
+        return answer(request, {"resources": {"core": core}})
 
     async def _user(self, request: web.Request) -> web.Response:
-        return _answer(request, payloads.user("tokenwatch-bot"))
+        return answer(request, payloads.user("tokenwatch-bot"))
 
     async def _the_app(self, request: web.Request) -> web.Response:
         body = {
@@ -208,7 +197,7 @@ class Rest:
             "events": list(self.events),
             "installations_count": 1,
         }
-        return _answer(request, body)
+        return answer(request, body)
 
     def _installation_object(self) -> Json:
         return {
@@ -224,10 +213,10 @@ class Rest:
         }
 
     async def _installation(self, request: web.Request) -> web.Response:
-        return _answer(request, self._installation_object())
+        return answer(request, self._installation_object())
 
     async def _installations(self, request: web.Request) -> web.Response:
-        return _answer(request, [self._installation_object()])
+        return answer(request, [self._installation_object()])
 
     async def _access_token(self, request: web.Request) -> web.Response:
         # Since 2026-04-27 installation tokens are `ghs_<app id>_<JWT>`: long and of no fixed length.
@@ -247,10 +236,10 @@ class Rest:
     # --- runs, jobs, logs --------------------------------------------------------------------------------------------
 
     async def _repository(self, request: web.Request) -> web.Response:
-        return _answer(request, payloads.repository(_repo(request)))
+        return answer(request, payloads.repository(repo_of(request)))
 
     async def _runs(self, request: web.Request) -> web.Response:
-        repo = _repo(request).lower()
+        repo = repo_of(request).lower()
         latest: dict[int, Run] = {}
         for (of, number, attempt), run in self._world.runs.items():
             if of == repo and (number not in latest or latest[number].attempt < attempt):
@@ -260,38 +249,38 @@ class Rest:
             found = [
                 run for run in found if status in (run.conclusion, "completed" if run.conclusion else "in_progress")
             ]
-        page, headers = self._paged(request, found)
+        page, headers = paged(request, self.own_url, found)
         body = {"total_count": len(found), "workflow_runs": [payloads.run_object(run) for run in page]}
-        return _answer(request, body, headers)
+        return answer(request, body, headers)
 
     def _find_run(self, request: web.Request) -> Run:
-        attempts = self._world.attempts(_repo(request), int(request.match_info["run"]))
+        attempts = self._world.attempts(repo_of(request), int(request.match_info["run"]))
         wanted = request.match_info.get("attempt")
         for run in reversed(attempts):
             if wanted is None or run.attempt == int(wanted):
                 return run
-        raise _refuse(404, "Not Found", {})
+        raise refuse(404, "Not Found", {})
 
     async def _run(self, request: web.Request) -> web.Response:
-        return _answer(request, payloads.run_object(self._find_run(request)))
+        return answer(request, payloads.run_object(self._find_run(request)))
 
     async def _jobs(self, request: web.Request) -> web.Response:
         run = self._find_run(request)
-        page, headers = self._paged(request, run.jobs)
+        page, headers = paged(request, self.own_url, run.jobs)
         body = {"total_count": len(run.jobs), "jobs": [payloads.job_object(run, job) for job in page]}
-        return _answer(request, body, headers)
+        return answer(request, body, headers)
 
     async def _log(self, request: web.Request) -> web.Response:
-        job = self._world.job(_repo(request), int(request.match_info["job"]))
+        job = self._world.job(repo_of(request), int(request.match_info["job"]))
         if job is None:
-            raise _refuse(404, "Not Found", {})
+            raise refuse(404, "Not Found", {})
         manners = self._world.manners.get(job.id, LogManners())
         if manners.gone:
-            raise _refuse(410, "Server Error: The logs for this run have expired and are no longer available.", {})
+            raise refuse(410, "Server Error: The logs for this run have expired and are no longer available.", {})
         if manners.not_yet > 0:
             # Right after `completed` the log is not there yet.
             self._world.manners[job.id] = replace(manners, not_yet=manners.not_yet - 1)
-            raise _refuse(404, "Not Found", {})
+            raise refuse(404, "Not Found", {})
         path = self._blobs.link(job.log, "text/plain; charset=utf-8", manners)
         return web.Response(status=302, headers={"Location": self.blob_url + path})
 
@@ -307,65 +296,65 @@ class Rest:
     async def _rerun(self, request: web.Request) -> web.Response:
         run = self._find_run(request)
         if run.conclusion in (None, "success"):
-            raise _refuse(403, "The workflow run containing this job cannot be retried", {})
+            raise refuse(403, "The workflow run containing this job cannot be retried", {})
         self.reruns.append((run.repo, run.id))
         if self.on_rerun is not None:
             await self.on_rerun(run)
         return web.json_response({}, status=201)
 
     async def _contents(self, request: web.Request) -> web.Response:
-        repo, path, ref = _repo(request), request.match_info["path"].strip("/"), request.query.get("ref")
+        repo, path, ref = repo_of(request), request.match_info["path"].strip("/"), request.query.get("ref")
         text = self._world.file(repo, path, ref)
         if text is None:
             return self._directory(request, repo, path)
         if "raw" in request.headers.get("Accept", ""):
             return web.Response(text=text, content_type="application/vnd.github.raw+json")
         encoded = base64.encodebytes(text.encode()).decode()
-        return _answer(request, payloads.file_object(repo, path, text, encoded))
+        return answer(request, payloads.file_object(repo, path, text, encoded))
 
     def _directory(self, request: web.Request, repo: str, path: str) -> web.Response:
         inside = [name for (of, name) in self._world.files if of == repo.lower() and name.rpartition("/")[0] == path]
         if not inside:
-            raise _refuse(404, "Not Found", {})
+            raise refuse(404, "Not Found", {})
         entries = [{"name": n.rpartition("/")[2], "path": n, "type": "file", "size": 0} for n in sorted(inside)]
-        return _answer(request, entries)
+        return answer(request, entries)
 
     # --- secrets -----------------------------------------------------------------------------------------------------
 
     def _scope(self, request: web.Request) -> dict[str, Secret]:
         org = request.match_info.get("org")
-        scope = f"orgs/{org}" if org else f"repos/{_repo(request)}"
+        scope = f"orgs/{org}" if org else f"repos/{repo_of(request)}"
         if environment := request.match_info.get("environment"):
-            if environment not in self._world.environments.get(_repo(request).lower(), []):
-                raise _refuse(404, "Not Found", {})
+            if environment not in self._world.environments.get(repo_of(request).lower(), []):
+                raise refuse(404, "Not Found", {})
             scope += f"/environments/{environment}"
         return self._world.secrets.get(scope.lower(), {})
 
     async def _secrets(self, request: web.Request) -> web.Response:
         org = request.match_info.get("org")
         found = list(self._scope(request).values())
-        page, headers = self._paged(request, found)
+        page, headers = paged(request, self.own_url, found)
         shown = [payloads.secret_object(secret, of_organization=org) for secret in page]
-        return _answer(request, {"total_count": len(found), "secrets": shown}, headers)
+        return answer(request, {"total_count": len(found), "secrets": shown}, headers)
 
     async def _secret(self, request: web.Request) -> web.Response:
         secret = self._scope(request).get(request.match_info["name"])
         if secret is None:
-            raise _refuse(404, "Not Found", {})
-        return _answer(request, payloads.secret_object(secret, of_organization=request.match_info.get("org")))
+            raise refuse(404, "Not Found", {})
+        return answer(request, payloads.secret_object(secret, of_organization=request.match_info.get("org")))
 
     async def _organization_secrets(self, request: web.Request) -> web.Response:
-        repo = _repo(request)
+        repo = repo_of(request)
         held = self._world.secrets.get(f"orgs/{repo.split('/')[0]}".lower(), {}).values()
         seen = [secret for secret in held if secret.visibility != "selected" or repo in secret.selected]
-        page, headers = self._paged(request, seen)
+        page, headers = paged(request, self.own_url, seen)
         shown = [payloads.secret_object(secret) for secret in page]
-        return _answer(request, {"total_count": len(seen), "secrets": shown}, headers)
+        return answer(request, {"total_count": len(seen), "secrets": shown}, headers)
 
     async def _environments(self, request: web.Request) -> web.Response:
-        names = self._world.environments.get(_repo(request).lower(), [])
+        names = self._world.environments.get(repo_of(request).lower(), [])
         body = {"total_count": len(names), "environments": [{"name": name} for name in names]}
-        return _answer(request, body)
+        return answer(request, body)
 
     # --- deliveries --------------------------------------------------------------------------------------------------
 
@@ -373,7 +362,7 @@ class Rest:
         if org := request.match_info.get("org"):
             return Hook("organization", org, int(request.match_info["hook"]))
         if "repo" in request.match_info:
-            return Hook("repository", _repo(request), int(request.match_info["hook"]))
+            return Hook("repository", repo_of(request), int(request.match_info["hook"]))
         return Hook()
 
     async def _list_deliveries(self, request: web.Request) -> web.Response:
@@ -387,70 +376,17 @@ class Rest:
         if after + per_page < len(found):
             query = {**request.query, "cursor": f"v1_{after + per_page}"}
             headers["Link"] = f'<{self.own_url}{request.rel_url.with_query(query)}>; rel="next"'
-        return _answer(request, [delivery.summary() for delivery in page], headers)
+        return answer(request, [delivery.summary() for delivery in page], headers)
 
     def _find_delivery(self, request: web.Request) -> Delivery:
         for delivery in self._deliveries.of(self._hook(request)):
             if delivery.id == int(request.match_info["id"]):
                 return delivery
-        raise _refuse(404, "Not Found", {})
+        raise refuse(404, "Not Found", {})
 
     async def _show_delivery(self, request: web.Request) -> web.Response:
-        return _answer(request, self._find_delivery(request).detail())
+        return answer(request, self._find_delivery(request).detail())
 
     async def _redeliver(self, request: web.Request) -> web.Response:
         await self._deliveries.again(self._find_delivery(request))
         return web.json_response({}, status=202)
-
-    # --- paging ------------------------------------------------------------------------------------------------------
-
-    def _paged(self, request: web.Request, items: Sequence[T]) -> tuple[list[T], dict[str, str]]:
-        found = list(items)
-        per_page = max(1, min(100, int(request.query.get("per_page", "30"))))
-        page = max(1, int(request.query.get("page", "1")))
-        last = max(1, -(-len(found) // per_page))
-        links = []
-        for rel, number in (("prev", page - 1), ("next", page + 1), ("last", last), ("first", 1)):
-            wanted = (rel in ("next", "last") and page < last) or (rel in ("prev", "first") and page > 1)
-            if wanted:
-                url = request.rel_url.with_query({**request.query, "page": str(number)})
-                links.append(f'<{self.own_url}{url}>; rel="{rel}"')
-        headers = {"Link": ", ".join(links)} if links else {}
-        return found[(page - 1) * per_page : page * per_page], headers
-
-
-def _repo(request: web.Request) -> str:
-    return f"{request.match_info['owner']}/{request.match_info['repo']}"
-
-
-def _bearer(request: web.Request) -> str | None:
-    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
-    return value.strip() if scheme.lower() in ("bearer", "token") and value.strip() else None
-
-
-def _refuse(status: int, message: str, headers: dict[str, str]) -> web.HTTPException:
-    body = json.dumps({"message": message, "documentation_url": "https://docs.github.com/rest", "status": str(status)})
-    kinds: dict[int, type[web.HTTPException]] = {
-        401: web.HTTPUnauthorized,
-        403: web.HTTPForbidden,
-        404: web.HTTPNotFound,
-        410: web.HTTPGone,
-    }
-    return kinds[status](text=body, content_type="application/json", headers=headers)
-
-
-def _answer(request: web.Request, body: Any, headers: dict[str, str] | None = None) -> web.Response:
-    """200 with an ETag, or 304 when the caller already has it."""
-    text = json.dumps(body)
-    etag = f'W/"{hashlib.sha256(text.encode()).hexdigest()}"'
-    dress = {**(headers or {}), "ETag": etag, "Cache-Control": "private, max-age=60, s-maxage=60"}
-    if etag in request.headers.get("If-None-Match", ""):
-        return web.Response(status=304, headers=dress)
-    return web.Response(text=text, content_type="application/json", headers=dress)
-
-
-def _json_answer(body: Json) -> Handler:
-    async def handler(request: web.Request) -> web.StreamResponse:
-        return _answer(request, body)
-
-    return handler

@@ -106,17 +106,14 @@ class World:
     environments: dict[str, list[str]] = field(default_factory=dict)
     manners: dict[int, LogManners] = field(default_factory=dict)
     private: set[str] = field(default_factory=set)
+    _jobs: dict[tuple[str, int], Job] = field(default_factory=dict)
 
     def attempts(self, repo: str, run_id: int) -> list[Run]:
         found = [run for (of, number, _), run in self.runs.items() if (of, number) == (repo.lower(), run_id)]
         return sorted(found, key=lambda run: run.attempt)
 
     def job(self, repo: str, job_id: int) -> Job | None:
-        for (of, _, _), run in self.runs.items():
-            for job in run.jobs:
-                if job.id == job_id and of == repo.lower():
-                    return job
-        return None
+        return self._jobs.get((repo.lower(), job_id))
 
     def file(self, repo: str, path: str, ref: str | None) -> str | None:
         versions = self.files.get((repo.lower(), path))
@@ -128,6 +125,7 @@ class World:
         jobs = tuple(_completed(run, place, job) for place, job in enumerate(run.jobs))
         run = replace(run, jobs=jobs)
         self.runs[run.repo.lower(), run.id, run.attempt] = run
+        self._jobs.update({(run.repo.lower(), job.id): job for job in jobs})
         return run
 
 

@@ -109,8 +109,7 @@ def post_ephemeral(workspace: Workspace, args: Args) -> Json:
         channel.id, workspace.next_ts(), BOT_USER, text, blocks, attachments, None, args.text("thread_ts"),
         ephemeral_to=user,
     )  # fmt: skip
-    workspace.messages.append(message)
-    workspace.tell("message", message)
+    workspace.post(message)
     return {"message_ts": message.ts}
 
 

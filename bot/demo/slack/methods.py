@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bot.demo.slack import chat, files, lookups, views
 from bot.demo.slack.args import Args, Json
 from bot.demo.slack.workspace import Workspace
+from bot.manifests import SLACK_SCOPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +19,8 @@ class Method:
     scope: str | None = None
 
 
-# What the app was installed with; tests take some away to see `missing_scope`.
-SCOPES = (
-    "app_mentions:read", "channels:history", "channels:read", "chat:write", "commands", "files:write", "groups:history",
-    "groups:read", "im:history", "im:read", "im:write", "usergroups:read", "users:read", "users:read.email",
-)  # fmt: skip
+# The app is installed from its manifest: a call the manifest forgot is refused here as Slack would refuse it.
+SCOPES = tuple(SLACK_SCOPES)
 
 METHODS: Mapping[str, Method] = {
     "auth.test": Method(lookups.auth_test),

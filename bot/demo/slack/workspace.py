@@ -197,6 +197,7 @@ class Workspace:
         self.uploads: dict[str, Upload] = {}
         self.listeners: list[Listener] = []
         self.url = ""
+        self._by_ts: dict[tuple[str, str], Message] = {}
         self._last_ts = 0
 
     def tell(self, kind: str, thing: Any) -> None:
@@ -231,6 +232,7 @@ class Workspace:
 
     def post(self, message: Message) -> Message:
         self.messages.append(message)
+        self._by_ts[message.channel, message.ts] = message
         parent = self.find(message.channel, message.thread_ts) if message.thread_ts else None
         if parent is not None and parent is not message:
             parent.replies.append(message)
@@ -251,10 +253,8 @@ class Workspace:
         self.tell("message", message)
 
     def find(self, channel: str, ts: str | None) -> Message | None:
-        for message in self.messages:
-            if message.channel == channel and message.ts == ts and not message.deleted:
-                return message
-        return None
+        message = self._by_ts.get((channel, ts or ""))
+        return message if message is not None and not message.deleted else None
 
     def in_channel(self, channel: str, *, ephemeral: bool = False) -> list[Message]:
         """Oldest first; messages only one person sees are left out unless asked for."""
