@@ -12,7 +12,7 @@ from typing import Any
 from bot.app import Bot
 from bot.demo.github import job_from_log
 from bot.demo.outside import Outside
-from bot.demo.slack.workspace import RELEASES, Message
+from bot.demo.slack.workspace import OPS, RELEASES, Message
 from bot.settings import Settings
 from storage.database import Database
 
@@ -77,6 +77,7 @@ def settings_for(outside: Outside, tmp_path: Path, **changes: Any) -> Settings:
         "slack_signing_secret": SIGNING_SECRET,
         "slack_api_url": outside.slack_api_url,
         "alert_channel": RELEASES,
+        "digest_channel": OPS,  # a digest may be due at any hour the tests run
         "github_webhook_secret": WEBHOOK_SECRET,
         "github_token": outside.github.api.token,
         "github_api_url": outside.github_api_url,

@@ -86,7 +86,7 @@ def test_the_next_digest_is_today_before_its_time_and_tomorrow_after() -> None:
 
 
 async def test_the_digest_is_said_once_a_day_through_restarts(outside: Outside, tmp_path: Path) -> None:
-    settings = settings_for(outside, tmp_path, timezone="Europe/Berlin", digest_channel=OPS)
+    settings = settings_for(outside, tmp_path, timezone="Europe/Berlin")
     hands = hands_at(datetime(2026, 11, 24, 7, 30, tzinfo=UTC))
     async with running_bot(outside, settings, hands) as running:
         add_token(running.db, "npm-acme-ci", timedelta(days=3), hands.now())
@@ -111,10 +111,10 @@ async def test_an_owner_is_mentioned_once_a_rung_and_expired_tokens_stay(outside
         add_token(running.db, "npm-acme-ci", timedelta(days=3, hours=1), start)
         for day in range(7):
             hands.ahead = start + timedelta(days=day) - datetime.now(UTC)
-            before = len(running.cards())
+            before = len(running.cards(OPS))
             await running.bot.clock.tick()
             await running.worked()
-            new = running.cards()[before:]
+            new = running.cards(OPS)[before:]
             mentions.append([f"<@{MARA.id}>" in str(message.blocks) for message in new])
     # 3 days left, nothing new at 2, then 1 and 0 and, expired, a line a day without a mention.
     assert mentions == [[True], [], [True], [True], [False], [False], [False]]
@@ -141,7 +141,7 @@ async def test_nothing_to_say_is_no_message_and_not_asked_again(outside: Outside
     async with running_bot(outside, settings_for(outside, tmp_path), hands) as running:
         add_token(running.db, "far", timedelta(days=200), hands.now())
         await quiet(running)
-        assert running.cards() == []
+        assert running.cards(OPS) == []
         assert running.db.read_now(due_jobs.last_done, "digest") == "2026-11-24"
 
 
@@ -155,7 +155,7 @@ async def test_a_clock_set_back_repeats_nothing(outside: Outside, tmp_path: Path
         await quiet(running)
         hands.ahead += timedelta(hours=2)
         await quiet(running)
-        assert len(running.cards()) == 1
+        assert len(running.cards(OPS)) == 1
 
 
 async def test_two_bots_on_one_database_say_it_once(outside: Outside, tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ async def test_two_bots_on_one_database_say_it_once(outside: Outside, tmp_path: 
             await running.bot.clock.tick()
         await one.worked()
         await outside.slack.settle(quiet_s=0.3)
-        assert len(one.cards()) == 1
+        assert len(one.cards(OPS)) == 1
 
 
 async def test_old_deliveries_are_forgotten_once_a_day(outside: Outside, tmp_path: Path) -> None:
@@ -194,6 +194,6 @@ async def test_the_clock_runs_by_itself(outside: Outside, tmp_path: Path) -> Non
 
         task = asyncio.create_task(clock.run())
         try:
-            await outside.slack.until(lambda: running.cards(), what="the digest")
+            await outside.slack.until(lambda: running.cards(OPS), what="the digest")
         finally:
             task.cancel()

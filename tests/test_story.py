@@ -56,7 +56,7 @@ async def test_a_publish_that_died_of_an_expired_token_becomes_one_card(running:
     running.outside.github.add_file("acme/ui", RELEASE, WORKFLOW)
     running.outside.registry.publish("@acme/ui", "2.3.0")
     delivery = await running.deliver_run(npm_logs.not_found(), number=88)
-    assert delivery.status_code == 202
+    assert delivery.status == 202
     await running.worked(1)
     (card,) = running.cards()
     assert "npm-acme-ci expired 2 days ago" in card.text
@@ -270,7 +270,7 @@ async def test_a_run_that_names_no_workflow_file_and_no_actor_is_still_told(runn
 async def test_a_run_payload_that_makes_no_sense_is_given_up_in_words(running: Running, broken: Any) -> None:
     payload = {"action": "completed", "workflow_run": broken, "repository": {"full_name": "acme/ui"}}
     delivery = await running.outside.github.send("workflow_run", payload)
-    assert delivery.status_code == 202
+    assert delivery.status == 202
     await running.worked(1)
     (stored,) = running.db.read_now(deliveries.latest)
     assert (stored.state, stored.reason) == ("done", "run-malformed")
