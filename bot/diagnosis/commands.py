@@ -1,0 +1,76 @@
+"""What a step of a job was for, by the commands it ran: publish, install, build (tests and linters too) or other. Pure."""
+
+from __future__ import annotations
+
+import re2
+
+from bot.diagnosis.rule import Setting
+
+_SPLIT = re2.compile(r"\s*(?:&&|\|\||;|\n|\|)\s*")
+_RUNNER = (
+    r"^(?:\w+=\S* +)*(?:sudo +|exec +|command +|time +)*(?:npx +|bunx +|pnpx +|corepack +)?"
+    r"(?:(?:npm|pnpm|yarn|bun|deno|vp) +)?(?:(?:exec|dlx|x|run|run-script|task|workspaces? +(?:foreach +)?\S*) +)*"
+    r"(?:-{1,2}[\w=@/.\-]+ +)*"
+)
+_BUILD = re2.compile(
+    _RUNNER + r"(?:(?:turbo|nx|lerna)(?: +run| +run-many)?(?: +-\S+)* +)?(?:\S*[:\-/])?"
+    r"(?:t|tst|test|tests|vitest|jest|mocha|ava|tap|c8|nyc|playwright|cypress|karma|pytest|tox|nox|rspec|coverage|codecov"
+    r"|lint|eslint|biome|prettier|format|typecheck|type-check|tsc|tsup|build|compile|bundle|webpack|rollup|vite|check|ci:check"
+    r"|verify|audit|e2e|unit|ruff|mypy|flake8|clippy)(?:[:\-.][\w:.\-]+)?(?:\s|$)"
+    r"|^(?:cargo (?:\+\S+ )?(?:test|build|check|clippy|fmt|nextest|doc)|go (?:test|build|vet)|dotnet (?:test|build|format)"
+    r"|mvn[^\n]* (?:test|verify|package)$|\S*gradlew? (?:test|check|build)\b|bundle exec (?:rspec|rake test|rubocop)|make (?:test|lint|build|check)"
+    r"|node --test|python -m (?:pytest|build|unittest)|uv run pytest|codecov/|\S*codecov|docker build\b)"
+)
+_PUBLISH = re2.compile(
+    r"(?:^|[\s/@'\"(])(?:npm|pnpm|yarn|bun|vlt|lerna|lerna-lite|rush|nx|uv|poetry|flit|hatch|maturin|pdm|gem|cargo|jsr|deno|turbo|vsce|ovsx)\b"
+    r"[^\n]{0,120}?\b(?:publish|stage|push|release|unpublish|deprecate|dist-tag)\b"
+    r"|\b(?:npm|pnpm|yarn)\s+(?:access|owner|team|org|token|trust|whoami|npm whoami|pm whoami)\b"
+    r"|\bchangeset(?:s/action|s? +publish|s? +version|\b)|\bsemantic-release\b|\brelease-it\b|\bmulti-semantic-release\b|\bauto +shipit\b"
+    r"|(?:^|\s)(?:npx +|pnpm +(?:exec|dlx) +)np(?:@\S+)?(?:\s|$)|\bnp +--"
+    r"|\btwine +upload|gh-action-pypi-publish|\bnpm-publish\b|publish-unit|\brelease-plz\b|\bcargo-release\b|crates-io-auth-action"
+    r"|release-gem|configure-rubygems-credentials|\brake +release\b|\bnuget +push|NuGet/login|\bdocker +(?:image +)?push|\bbuildx\b[^\n]*--push|build-push-action"
+    r"|docker/login-action|\bdocker +login|\bmvnw?\b[^\n]*\bdeploy\b|\bgradlew?\b[^\n]*\b\w*[pP]ublish\w*|\bgoreleaser\b"
+    r"|(?:^|[\s/:])(?:release|publish|ci-publish|ci-release|deploy-npm|publish-packages|release-packages)(?:[:\-.][\w:\-]+)*(?:\.(?:sh|js|mjs|cjs|ts|py))?(?:\s|$)"
+)
+_NOT_PUBLISH = re2.compile(r"--release(?:\s|$)|\bgit +(?:add|commit|config|checkout|fetch|tag)\b|^echo |^cat |^export |^#")
+_INSTALL = re2.compile(
+    r"\b(?:npm|pnpm|bun) +(?:[\-\w=]+ +)*(?:ci|i|install|add|clean-install|update|dedupe)\b|^\s*yarn(?: +install\b.*| +-\S+.*| +add\b.*)?$|\byarn +--"
+    r"|\bpip3? +install|\buv +(?:sync|pip)|\bpoetry +install|\bbundle +install|\bcargo +fetch|\bdotnet +restore|\bdocker +pull|\bnpx +playwright +install"
+    r"|actions/setup-|pnpm/action-setup|setup-bun|actions/cache"
+)
+_WHOAMI = re2.compile(r"\bwhoami\b")
+_GIT_PUSH = re2.compile(r"\bgit +push\b|create-release|action-gh-release|release-please|peter-evans/create-pull-request")
+# Work on a package that publishes nothing.
+_ADMIN = re2.compile(
+    r"\b(?:npm|pnpm|yarn npm|yarn)\s+(?:access|owner|team|org|token|trust|unpublish|deprecate|dist-tag|tag|profile|hook|star)\b"
+)
+
+
+def setting_of(command: str) -> Setting:
+    """What a step is for. A script that does several things is what its most telling command is: publish first."""
+    kinds: set[Setting] = set()
+    for part in _SPLIT.split(command[:8000]):
+        piece = part.strip().lstrip("(").strip()
+        if not piece:
+            continue
+        if _BUILD.search(piece):
+            kinds.add("build")
+        elif (_PUBLISH.search(piece) or _GIT_PUSH.search(piece)) and not _NOT_PUBLISH.search(piece):
+            kinds.add("publish")
+        elif _INSTALL.search(piece):
+            kinds.add("install")
+    for setting in ("publish", "build", "install"):
+        if setting in kinds:
+            return setting  # type: ignore[return-value]
+    return "other"
+
+
+def is_administration(command: str) -> bool:
+    """Whether the step only changes owners, access, tags or tokens."""
+    parts = [p for p in _SPLIT.split(command[:8000]) if _PUBLISH.search(p) and not _NOT_PUBLISH.search(p.strip())]
+    return bool(parts) and all(_ADMIN.search(p) for p in parts)
+
+
+def is_user_check(command: str) -> bool:
+    """Whether the step asks the registry who it is, and nothing else."""
+    return bool(_WHOAMI.search(command)) and not is_administration(command)

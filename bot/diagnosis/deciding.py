@@ -1,0 +1,195 @@
+"""Which of the lines that matched a rule count: by step, setting, clues, and by what came after them. Pure."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+
+import re2
+
+from bot.diagnosis.job_log import Line
+from bot.diagnosis.packages import Named, Packages
+from bot.diagnosis.rule import Rule, Setting
+from bot.diagnosis.rulebook import RuleBook
+from bot.diagnosis.steps import Step, Steps
+from bot.diagnosis.tools import OIDC_SINCE, Tools
+
+_NPM_TOKEN = re2.compile(r"NPM|NODE_AUTH|BUN_|YARN|^INPUT_TOKEN|REGISTRY_TOKEN|PUBLISH_TOKEN")
+_VERB = re2.compile(r"\b(?:PUT|POST)\b")
+_ERROR_LIKE = re2.compile(
+    r"npm (?:ERR!|error) |^##\[error\]|^error(?::| )|^ERROR|ERR_PNPM|\bError: |exit code [1-9]|exited with [1-9]|^lerna ERR!|^fatal: |^Failed |YN\d{4}: .*(?:Error|failed)|[Ff]ailed with errors"
+)
+
+
+@dataclass(slots=True)
+class Hit:
+    """One line that matched rules, with where it stood."""
+
+    line: Line
+    rules: tuple[int, ...]
+    step: int
+    setting: Setting
+    registry: str | None
+    named: Named
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule that a line satisfies. `plain`: the rule it would satisfy without the clues that explained it."""
+
+    rule: Rule
+    registry: str | None
+    order: int
+    hit: Hit
+    plain: Rule | None = None
+
+    @property
+    def confidence(self) -> float:
+        return self.rule.confidence
+
+    @property
+    def publishes_by_verb(self) -> bool:
+        """Whether the line itself shows a write to a registry."""
+        return bool(_VERB.search(self.hit.line.text))
+
+
+@dataclass(slots=True)
+class Reading:
+    """All that one pass over a log kept."""
+
+    hits: list[Hit]
+    steps: Steps
+    packages: Packages
+    tools: Tools
+    clues: dict[int, dict[str, Line]]
+    codes: list[tuple[int, int, str]]
+    registry: str | None
+    publishing: bool
+    dry_run: bool
+    tail: list[tuple[int, bytes]]
+    lines: int
+    book: RuleBook
+    success_lines: list[int]
+    good_lines: list[Line]  # that say a publish went through, or that there was nothing to do
+    hosts: dict[int, str]  # the registry host each step publishes to
+    masked: int
+    overcome: list[Finding] = field(default_factory=list)  # failures that a later try made good
+
+    @property
+    def failed_step(self) -> Step | None:
+        """The first step that the runner itself reports as failed."""
+        return next((step for step in self.steps.all if step.failed), None)
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether the end of the log looks like an error."""
+        return any(_ERROR_LIKE.search(raw.decode("utf-8", "replace")) for _, raw in self.tail) or any(
+            "unexplained" in clues for clues in self.clues.values()
+        )
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether a client said that a publish went through."""
+        return bool(self.success_lines)
+
+    @property
+    def nothing_to_publish(self) -> bool:
+        return any("nothing-to-publish" in clues for clues in self.clues.values())
+
+    @property
+    def empty(self) -> bool:
+        return not self.tail
+
+    def clues_of(self, index: int) -> frozenset[str]:
+        """What is known about a step beside its errors: what it printed, and what its header said about tokens."""
+        step = self.steps.all[index]
+        clues = set(self.clues.get(index, ()))
+        kinds = {name: kind for name, kind in step.tokens.items() if _NPM_TOKEN.search(name)}
+        if step.inputs.get("token") and "npm-publish" in step.command:
+            kinds["token"] = "set"
+        if "set" in kinds.values():
+            clues.add("token-set")
+        elif "empty" in kinds.values():
+            clues.add("token-empty")
+        elif "placeholder" in kinds.values():
+            clues.add("token-placeholder")
+        elif step.headed:
+            clues.add("token-absent")
+        if version := self.tools.npm_version:
+            clues.add("npm-can-oidc" if version >= OIDC_SINCE else "npm-too-old-for-oidc")
+        return frozenset(clues)
+
+
+def findings_of(reading: Reading) -> list[Finding]:
+    """The failures that count, in the order of the log. Fills `reading.overcome`."""
+    clues = functools.cache(reading.clues_of)
+    found = [f for hit in reading.hits if (f := _finding(reading, hit, clues(hit.step)))]
+    found = _without_test_output(found)
+    found = _in_failed_steps(reading, found)
+    return _not_overcome(reading, found)
+
+
+def _finding(reading: Reading, hit: Hit, clues: frozenset[str]) -> Finding | None:
+    chosen: tuple[int, str | None, Rule] | None = None
+    for order in hit.rules:
+        registry, rule = reading.book.rules[order]
+        if hit.setting not in rule.settings or not _speaks(registry, hit):
+            continue
+        if not rule.requires <= clues or rule.excludes & clues:
+            continue
+        if chosen is None:
+            chosen = (order, registry, rule)
+            if not rule.requires:
+                break
+        elif not rule.requires:
+            return Finding(chosen[2], chosen[1], chosen[0], hit, plain=rule)
+    return Finding(chosen[2], chosen[1], chosen[0], hit) if chosen else None
+
+
+def _speaks(registry: str | None, hit: Hit) -> bool:
+    """Whether a rule of this registry may judge the line."""
+    if registry is None:
+        return True
+    if registry == "npm":
+        return hit.registry in (None, "npm", "github-packages")
+    return hit.registry == registry
+
+
+def _without_test_output(found: list[Finding]) -> list[Finding]:
+    """Registry errors that tests printed on purpose: a failing test follows them, and no publish went before."""
+    kept = []
+    for finding in found:
+        later = [
+            f
+            for f in found
+            if f.rule.name == "build/tests" and f.hit.step == finding.hit.step and f.hit.line.number > finding.hit.line.number
+        ]
+        printed = not finding.rule.echo and finding.registry is not None and later and finding.hit.setting != "publish"
+        if not printed:
+            kept.append(finding)
+    return kept
+
+
+def _in_failed_steps(reading: Reading, found: list[Finding]) -> list[Finding]:
+    """Where the runner says which steps failed, errors of the others were not fatal."""
+    failed = {index for index, step in enumerate(reading.steps.all) if step.failed}
+    if not failed:
+        return found
+    inside = [f for f in found if f.hit.step in failed]
+    if inside:
+        return inside
+    # A failure that the script swallowed still explains a later one that says nothing, if it was a publish.
+    return [f for f in found if f.hit.setting == "publish" and not f.rule.echo and reading.steps.all[f.hit.step].setting == "publish"]
+
+
+def _not_overcome(reading: Reading, found: list[Finding]) -> list[Finding]:
+    """Drops failures of packages that were published after them, when the run did not fail."""
+    if reading.failed_step is not None:
+        return found
+    done = {p.package for p in reading.packages.outcomes if p.outcome in ("published", "staged")}
+    if not (done or reading.succeeded):
+        return found
+    last_success = max(reading.success_lines, default=0)
+    kept = [f for f in found if f.hit.line.number > last_success and not f.rule.echo]
+    reading.overcome = [f for f in found if f.hit.line.number <= last_success]
+    return kept

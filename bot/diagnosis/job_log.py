@@ -1,0 +1,161 @@
+"""Raw bytes of a job log -> clean, numbered lines. Only lines that an anchor word hits are taken apart. Pure.
+
+Noise is most of a log: whole blocks are searched with one RE2 automaton, and newlines are counted only to number the
+lines that hit. Memory holds one block and one unfinished line, whatever the size of the log or of its lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import re2
+
+BLOCK = 1 << 20  # log is searched in blocks of this size, so that the caller's chunks never change the result
+LONGEST = 32 * 1024  # a longer line is read in pieces of this size
+TAIL_BYTES, TAIL_LINES = 16 * 1024, 60  # kept for a log that nothing else explains
+MOST_SEGMENTS = 64  # of one line that a progress bar rewrote with carriage returns
+
+_ESCAPES = re2.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\^_]|[\x00\x07\x08]")
+# GitHub: 2026-11-22T10:11:12.1234567Z; GitLab adds a stream mark (01O, 00E+); Jenkins' timestamper puts it in brackets.
+_STAMP = re2.compile(
+    r"^(?:\x{FEFF}?\[?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z\]? ?(?:[0-9a-f]{2}[OE]\+? ?)?)+|^\x{FEFF}"
+    r"|^section_(?:start|end):\d+:[a-z_]+(?:\[[^\]]*\])?"
+)
+# What tools put before the words of the client they run; taken off again and again, because they nest.
+_PREFIX = re2.compile(
+    r"^\s*(?:"
+    r"#\d+ (?:\d+\.\d+ )?"  # docker build: step number, seconds
+    r"|🦋 +(?:info |warn |error |success |note )?"  # changesets
+    r"|\[\d{1,2}:\d\d:\d\d(?: [AP]M)?\] (?:\[[@\w/.\-]+\] )+(?:› )?(?:[ℹ✔✘⚠] +)?"  # semantic-release
+    r"|(?:@[\w.\-]+/)?[\w.\-]+:[\w:.\-]+: "  # turborepo: package:task:
+    r"|[\w./@\-]+ (?:pre|post)?(?:publish|publishOnly|prepublishOnly|release)(?:[\w:\-]*)\$?[:|] "  # pnpm -r, yarn workspaces
+    r"|(?:stderr|stdout): ['\"`]|['\"`](?:npm |lerna )"  # an error object printed by Node
+    r"|##\[(?:error|warning|notice)\]|::(?:error|warning|notice)(?: [^:]*)?::"
+    r"|[│├╰└─▶×|]+ +"
+    r")"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line worth reading. `shown`: without stamps and colours; `text`: also without the tools' prefixes."""
+
+    number: int
+    shown: str
+    text: str
+
+
+def clean(raw: bytes) -> Iterator[tuple[str, str]]:
+    """The logical lines of one raw line as (shown, text): a progress bar's carriage returns make several."""
+    decoded = raw.decode("utf-8", "replace")
+    segments = [s for s in decoded.split("\r") if s.strip()] if "\r" in decoded else [decoded]
+    stamped = True
+    for segment in segments[-MOST_SEGMENTS:]:
+        shown = _ESCAPES.sub("", segment) if any(c in segment for c in "\x1b\x00\x07\x08") else segment
+        if stamped:
+            shown = _STAMP.sub("", shown)
+            stamped = shown == ""
+        shown = shown.rstrip()
+        yield shown, unwrap(shown)
+
+
+def unwrap(shown: str) -> str:
+    """The text without the prefixes of wrapping tools: `#18 40.9 npm error code E404` -> `npm error code E404`."""
+    text = shown
+    for _ in range(4):
+        match = _PREFIX.match(text)
+        if not match or match.end() == 0:
+            break
+        start = match.end()
+        # The quote belongs to the wrapper, the client's name after it does not.
+        if text[:start].rstrip().endswith(("npm", "lerna")):
+            start = max(text.rfind("'", 0, start), text.rfind('"', 0, start), text.rfind("`", 0, start)) + 1
+        text = text[start:]
+    return text.strip()
+
+
+class LineReader:
+    """Cuts a stream of bytes into lines, and gives those that `anchors` hit, or that `greedy()` asks for, to `take`."""
+
+    def __init__(self, anchors: Any, take: Callable[[Line], None], greedy: Callable[[], bool]) -> None:
+        self._anchors = anchors
+        self._take = take
+        self._greedy = greedy
+        self._buffer = bytearray()
+        self._number = 1  # of the line the buffer starts in
+        self._inside = 0  # bytes of that line already read
+        self._last_byte = 0x0A
+        self.tail: list[tuple[int, bytes]] = []  # the last lines of the last blocks, for a log nothing else explains
+
+    @property
+    def lines(self) -> int:
+        """How many lines the log had; a last one without a newline counts."""
+        return self._number if self._last_byte != 0x0A else self._number - 1
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes, in pieces of any size."""
+        if not chunk:
+            return
+        self._last_byte = chunk[-1]
+        self._buffer += chunk
+        while len(self._buffer) >= BLOCK:
+            block = bytes(self._buffer[:BLOCK])
+            used = block.rfind(b"\n") + 1
+            if not used:  # one line longer than a block: read it in whole pieces, keep the rest
+                used = self._whole_pieces(len(block))
+            self._read(block[:used])
+            del self._buffer[:used]
+
+    def finish(self) -> None:
+        """Read what is left."""
+        if self._buffer:
+            self._read(bytes(self._buffer))
+            self._buffer.clear()
+
+    def _whole_pieces(self, size: int) -> int:
+        end = (self._inside + size) // LONGEST * LONGEST
+        return end - self._inside
+
+    def _read(self, block: bytes) -> None:
+        number, counted, position = self._number, 0, 0
+        hits = self._anchors.finditer(block)
+        while position < len(block):
+            start = position
+            if not self._greedy():
+                start = next((m.start() for m in hits if m.start() >= position), -1)
+                if start < 0:
+                    break
+            number += block.count(b"\n", counted, start)
+            counted = start
+            low, high = self._piece(block, start)
+            self._give(number, block[low:high])
+            position = high + 1 if block[high : high + 1] == b"\n" else high
+        self._number = number + block.count(b"\n", counted)
+        newline = block.rfind(b"\n")
+        self._inside = len(block) - newline - 1 if newline >= 0 else self._inside + len(block)
+        self._keep_tail(block)
+
+    def _piece(self, block: bytes, position: int) -> tuple[int, int]:
+        """Where the line around `position` starts and ends; of a very long line, the piece it falls into."""
+        start = block.rfind(b"\n", 0, position) + 1
+        end = block.find(b"\n", position)
+        end = len(block) if end < 0 else end
+        before = self._inside if start == 0 else 0
+        if before + end - start > LONGEST:
+            piece = (before + position - start) // LONGEST
+            low = max(start, start + piece * LONGEST - before)
+            return low, min(end, start + (piece + 1) * LONGEST - before)
+        return start, end
+
+    def _give(self, number: int, raw: bytes) -> None:
+        for shown, text in clean(raw):
+            if text or shown:
+                self._take(Line(number, shown, text))
+
+    def _keep_tail(self, block: bytes) -> None:
+        pieces = block[-TAIL_BYTES:].split(b"\n")
+        first = self._number - len(pieces) + 1
+        kept = [(first + i, piece[:LONGEST]) for i, piece in enumerate(pieces) if piece.strip()]
+        self.tail = (self.tail + kept)[-TAIL_LINES:]

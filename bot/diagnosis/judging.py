@@ -1,0 +1,252 @@
+"""From what was read to one verdict: which failure came first, what explains it, what else failed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.diagnosis.deciding import Finding, Hit, Reading, findings_of
+from bot.diagnosis.diagnosis import Alternative, Diagnosis, Outcome, PackageOutcome, Phase
+from bot.diagnosis.excerpts import Excerpts
+from bot.diagnosis.naming import code_of, registry_of
+from bot.diagnosis.rule import AUTH_CAUSES
+
+__all__ = ["Hit", "Reading", "judge"]
+
+# Failures that explain nothing about the others: a re-run after a partial success meets them.
+_HARMLESS = frozenset({"version-exists", "already-staged"})
+_SENTENCES = {
+    "published": "The publish succeeded.",
+    "staged": "The version is staged and waits for a person's approval; it is not on the registry yet.",
+    "not-a-publish": "The job did not try to publish.",
+    "unknown": "The log does not say why it failed.",
+}
+_FIXES = {
+    "staged": ("A maintainer approves it with 2FA: `npm stage list PACKAGE`, then `npm stage approve ID`.",),
+    "unknown": ("Re-run the publish step with `npm_config_loglevel: verbose`, and read the last lines of its log.",),
+}
+
+
+@dataclass(slots=True)
+class _Verdict:
+    """The parts of a Diagnosis while they are put together."""
+
+    cause: str
+    outcome: Outcome
+    phase: Phase
+    sentence: str
+    confidence: float
+    findings: list[Finding] = field(default_factory=list)
+    also: list[Alternative] = field(default_factory=list)
+    fix: tuple[str, ...] = ()
+    docs: str | None = None
+
+
+def judge(reading: Reading) -> Diagnosis:
+    """The one entry."""
+    excerpts = Excerpts(reading)
+    findings = findings_of(reading)
+    real = [f for f in findings if not f.rule.echo]
+    echoes = [f for f in findings if f.rule.echo]
+    published = [p for p in reading.packages.outcomes if p.outcome in ("published", "staged")]
+    if real:
+        verdict = _failed(reading, real)
+    elif echoes:
+        verdict = _build_failed(reading, echoes)
+    elif published or reading.succeeded:
+        verdict = _succeeded(reading, published)
+    else:
+        verdict = _nothing_found(reading)
+    if verdict.outcome == "failed" and published and real:
+        names = ", ".join(p.package for p in published[:3])
+        verdict.also.append(Alternative("published", 0.9, f"published in the same run: {names}"))
+    return _compose(reading, verdict, excerpts)
+
+
+def _failed(reading: Reading, findings: list[Finding]) -> _Verdict:
+    groups = _by_package(findings)
+    chosen = next((g for g in groups if _best(g).rule.cause not in _HARMLESS), groups[0])
+    best = _best(chosen)
+    same = [f for f in chosen if f.rule.cause == best.rule.cause]
+    also = [Alternative(m.cause, m.confidence, m.would_confirm) for m in best.rule.maybe]
+    stacked = _stacked(best, findings)
+    also = stacked + [a for a in also if a.cause not in {s.cause for s in stacked}]
+    return _Verdict(
+        cause=best.rule.cause,
+        outcome="failed",
+        phase=_phase(reading, best),
+        sentence=best.rule.sentence,
+        confidence=best.confidence,
+        findings=[best, *(f for f in same if f is not best)],
+        also=also,
+        fix=best.rule.fix,
+        docs=best.rule.docs,
+    )
+
+
+def _best(group: Sequence[Finding]) -> Finding:
+    """The most specific rule; of its lines the first that names a verb or an address, else the first."""
+    order = min(f.order for f in group)
+    lines = [f for f in group if f.order == order]
+    return next((f for f in lines if "://" in f.hit.line.text), lines[0])
+
+
+def _by_package(findings: list[Finding]) -> list[list[Finding]]:
+    """Findings of one package of one step belong together; those that name none belong to their neighbour."""
+    groups: dict[tuple[int, str | None], list[Finding]] = {}
+    last: dict[int, str | None] = {}
+    for finding in findings:
+        step, package = finding.hit.step, finding.hit.named.package
+        if package is None:
+            package = last.get(step)
+        elif (step, None) in groups:  # the lines before the first name were about it
+            groups.setdefault((step, package), []).extend(groups.pop((step, None)))
+        last[step] = package
+        groups.setdefault((step, package), []).append(finding)
+    return list(groups.values())
+
+
+def _stacked(best: Finding, findings: list[Finding]) -> list[Alternative]:
+    """Other failures of the run, and the plain reading of the line that a clue explained better."""
+    seen = {best.rule.cause}
+    stacked = []
+    for finding in findings:
+        for rule in (finding.rule, *((finding.plain,) if finding is best and finding.plain else ())):
+            if rule.cause not in seen:
+                seen.add(rule.cause)
+                confidence = 0.7 if rule is finding.rule else 0.5
+                stacked.append(Alternative(rule.cause, confidence, f"line {finding.hit.line.number} of the log"))
+    return stacked
+
+
+def _phase(reading: Reading, best: Finding) -> Phase:
+    if best.hit.setting == "install":
+        return "install"
+    step = reading.steps.all[best.hit.step]
+    if step.administration:
+        return "other"
+    if step.setting == "publish" or best.hit.setting == "publish" or reading.publishing:
+        return "publish"
+    if best.rule.cause in ("github-auth", "oidc-cli-too-old"):
+        return "publish"
+    return "publish" if best.publishes_by_verb else "other"
+
+
+def _build_failed(reading: Reading, echoes: list[Finding]) -> _Verdict:
+    first = echoes[0]
+    step = reading.steps.all[first.hit.step]
+    publishing = step.setting == "publish" or first.hit.setting == "publish" or reading.steps.publishing_job
+    if step.setting == "install" or first.hit.setting == "install":
+        publishing = False
+    cause = "build-failed" if publishing else "not-a-publish"
+    other = "not-a-publish" if publishing else "build-failed"
+    return _Verdict(
+        cause=cause,
+        outcome="failed",
+        phase="publish" if publishing else "install" if step.setting == "install" else "other",
+        sentence=first.rule.sentence if publishing else "A build, test or lint step failed; the job did not try to publish.",
+        confidence=0.85 if step.setting == "publish" else 0.7,
+        findings=echoes,
+        also=[Alternative(other, 0.3, "whether this job is meant to publish")],
+        fix=first.rule.fix,
+    )
+
+
+def _succeeded(reading: Reading, published: list[PackageOutcome]) -> _Verdict:
+    staged = bool(reading.packages.outcomes) and any(p.outcome == "staged" for p in reading.packages.outcomes)
+    if reading.dry_run:
+        return _Verdict("not-a-publish", "succeeded", "other", "A dry run succeeded; nothing was published.", 0.85)
+    if staged:
+        return _Verdict("staged", "staged", "publish", _SENTENCES["staged"], 0.95, fix=_FIXES["staged"])
+    also = []
+    seen = set()
+    for finding in reading.overcome:
+        if finding.rule.cause not in seen and not finding.rule.echo:
+            seen.add(finding.rule.cause)
+            also.append(Alternative(finding.rule.cause, 0.6, f"line {finding.hit.line.number}: an earlier try of this run"))
+    return _Verdict("published", "succeeded", "publish", _SENTENCES["published"], 0.95, also=also[:3])
+
+
+def _nothing_found(reading: Reading) -> _Verdict:
+    failed = reading.failed_step
+    tried = reading.publishing and (failed is None or failed.setting in ("publish", "other"))
+    if failed is not None and not (failed.setting == "publish" or reading.publishing):
+        phase: Phase = "install" if failed.setting == "install" else "other"
+        sentence = "A step failed that does not publish."
+        return _Verdict("not-a-publish", "failed", phase, sentence, 0.6, also=[_may_be("unknown", 0.3)])
+    if failed is not None and failed.setting in ("install", "build"):
+        phase = "install" if failed.setting == "install" else "other"
+        cause = "build-failed" if failed.setting == "build" and reading.steps.publishing_job else "not-a-publish"
+        return _Verdict(cause, "failed", phase, "A step before the publish failed.", 0.6, also=[_may_be("unknown", 0.3)])
+    if failed is None and not reading.has_errors and not reading.empty:
+        if reading.nothing_to_publish or not reading.publishing:
+            return _Verdict("not-a-publish", "succeeded", "other", _SENTENCES["not-a-publish"], 0.75, also=[_may_be("unknown", 0.2)])
+    return _Verdict(
+        "unknown",
+        "unclear",
+        "publish" if tried else "other",
+        _SENTENCES["unknown"],
+        0.5,
+        fix=_FIXES["unknown"],
+        also=[] if tried else [_may_be("not-a-publish", 0.4)],
+    )
+
+
+def _may_be(cause: str, confidence: float) -> Alternative:
+    return Alternative(cause, confidence, "whether the job was meant to publish")
+
+
+def _compose(reading: Reading, verdict: _Verdict, excerpts: Excerpts) -> Diagnosis:
+    failed = verdict.outcome == "failed" and bool(verdict.findings)
+    first: Any = verdict.findings[0] if failed else None
+    package, version = _package_of(reading, verdict, first)
+    if failed and first.rule.cause != "not-a-publish":
+        for finding in verdict.findings:
+            name = finding.hit.named.package
+            if name and reading.packages.outcome_of(name) != "published" and finding.hit.setting != "install":
+                reading.packages.record(name, finding.hit.named.version, "failed")
+    evidence = excerpts.evidence(verdict.cause, verdict.findings, first)
+    quiet = verdict.cause in ("not-a-publish",)
+    return Diagnosis(
+        cause=verdict.cause,
+        auth=verdict.cause in AUTH_CAUSES,
+        outcome=verdict.outcome,
+        phase=verdict.phase,
+        sentence=verdict.sentence,
+        registry=None if quiet else registry_of(reading, first),
+        tool=reading.tools.tool,
+        client=reading.tools.client(),
+        package=package,
+        version=version,
+        code=code_of(reading, first) if failed else None,
+        packages=reading.packages.outcomes if not reading.dry_run else (),
+        confidence=verdict.confidence,
+        evidence=evidence,
+        also=tuple(a for a in verdict.also if a.cause != verdict.cause)[:4],
+        fix=verdict.fix,
+        docs=verdict.docs,
+        secrets_masked=excerpts.masked,
+        lines=reading.lines,
+    )
+
+
+def _package_of(reading: Reading, verdict: _Verdict, first: Any) -> tuple[str | None, str | None]:
+    if verdict.outcome in ("succeeded", "staged"):
+        outcomes = [p for p in reading.packages.outcomes if p.outcome in ("published", "staged")]
+        if len(outcomes) == 1:
+            return outcomes[0].package, outcomes[0].version
+        if not outcomes and verdict.cause == "published":
+            named = reading.packages.current
+            return named.package, named.version
+        return None, None
+    if first is not None and verdict.cause not in ("not-a-publish", "github-auth") and verdict.phase != "install":
+        for finding in verdict.findings:
+            if finding.hit.step == first.hit.step and finding.hit.named.package:
+                return finding.hit.named.package, finding.hit.named.version or reading.packages.announced_version(
+                    finding.hit.named.package
+                )
+        return None, first.hit.named.version
+    if verdict.cause == "unknown" and reading.publishing:
+        return reading.packages.current.package, reading.packages.current.version
+    return None, None

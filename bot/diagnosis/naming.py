@@ -1,0 +1,82 @@
+"""The names a diagnosis carries: which registry, which error code. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import re2
+
+from bot.diagnosis.deciding import Finding, Reading
+
+_HOST = re2.compile(r"https?://([\w.\-]+)(:\d+)?")
+_CODE = re2.compile(
+    r"\b(ERR_PNPM_[A-Z0-9_]+|YN00(?:0[1-9]|[1-9]\d)|E\d{3}|E_[A-Z_]{4,}|E[A-Z]{3,}(?:_[A-Z]+)*|GH\d{3})\b"
+)
+_STATUS = re2.compile(r"^(?:error: )?([45]\d\d) [A-Z][\w ]*: https?://| - ([45]\d\d)$|requested URL returned error: (\d{3})|\b40[13]: |\"([45]\d\d) [A-Z]")
+_NOT_CODES = frozenset({"ERROR", "ERRORS", "EVERY", "EXIT", "ELSE", "EXPECTED", "ERROR_CODE", "EXTERNAL", "EMPTY"})
+_NEAR = 14  # lines between an error and the line with its code
+# The client's own code says less than the code it wraps.
+_LOCAL = frozenset({"localhost", "127.0.0.1", "0.0.0.0"})  # noqa: S104 - a name to compare with, nothing is bound
+
+
+def code_of(reading: Reading, finding: Finding) -> str | None:
+    """The code as printed: in the line itself, else on the line with the code nearest to it."""
+    text = finding.hit.line.text
+    registry, rule = finding.registry, finding.rule
+    if code := _named_group(rule.patterns, text):
+        return code
+    codes = [c for c in (m.group(1) for m in _CODE.finditer(text)) if c not in _NOT_CODES]
+    if codes:
+        return codes[0]
+    step, number = finding.hit.step, finding.hit.line.number
+    near = [(abs(n - number), n > number, c) for s, n, c in reading.codes if s == step and abs(n - number) <= _NEAR]
+    near = [entry for entry in near if not entry[2].isdigit()]
+    if near and registry in (None, "npm", "github-packages"):
+        return min(near)[2]
+    match = _STATUS.search(text)
+    return next((g for g in match.groups() if g), None) if match else None
+
+
+def _named_group(patterns: tuple[str, ...], text: str) -> str | None:
+    for pattern in patterns:
+        if "?P<code" not in pattern:
+            continue
+        match = re2.search(pattern, text)
+        if match:
+            code = next((v for k, v in match.groupdict().items() if k.startswith("code") and v), None)
+            if code:
+                return str(code)
+    return None
+
+
+def registry_of(reading: Reading, finding: Finding | None) -> str | None:
+    """The registry that answered: by the address in the line, by what the step publishes to, by its client."""
+    book = reading.book
+    if finding is not None:
+        if finding.rule.registry and not (host := _host(finding.hit.line.text)):
+            return finding.rule.registry
+        if finding.rule.registry and host:
+            known = book.registry_of_host(host)
+            return known if known == "github-packages" else finding.rule.registry
+        if finding.registry not in (None, "npm"):
+            return finding.registry
+        host = _host(finding.hit.line.text) or reading.hosts.get(finding.hit.step)
+        if host and host not in ("docs.npmjs.com", "www.npmjs.com", "gh.io", "github.com"):
+            return "other" if host in _LOCAL else book.registry_of_host(host) or _by_client(finding.hit.registry)
+        return _by_client(finding.hit.registry) if finding.hit.registry else ("npm" if reading.tools.tool else None)
+    hosts = [h for h in reading.hosts.values()]
+    if hosts and hosts[-1]:
+        if hosts[-1] in _LOCAL:
+            return "other"
+        if named := book.registry_of_host(hosts[-1]):
+            return named
+    return _by_client(reading.registry)
+
+
+def _by_client(registry: str | None) -> str | None:
+    return registry
+
+
+def _host(text: str) -> Any:
+    match = _HOST.search(text)
+    return match.group(1) if match else None

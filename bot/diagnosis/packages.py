@@ -1,0 +1,181 @@
+"""Which package a line is about, and what became of each package of the log. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import re2
+
+from bot.diagnosis.diagnosis import PackageOutcome
+
+MOST_PACKAGES = 500
+_NAME = r"(?P<package>(?:@[\w.~\-]+/)?[\w.~\-]+)"
+_VERSION = r"(?P<version>v?\d+\.\d+\.\d+[\w.+\-]*)"
+_LOOSE_VERSION = r"(?P<version>v?\d[\w.+\-]*)"
+
+# A package begins: what follows is about it, until the next one begins.
+_BEGINS = tuple(
+    re2.compile(p)
+    for p in (
+        rf"npm notice 📦 +{_NAME}@{_VERSION}",
+        rf"^📦 +{_NAME}@{_VERSION}",
+        rf"npm (?:notice|info) name: +{_NAME}\s*$",
+        rf"npm notice (?:===? )?package: +{_NAME}@{_VERSION}",
+        rf"[Pp]ublishing [\"'`]?{_NAME}[\"'`]? at [\"'`]?{_VERSION}",
+        rf"Package failed to publish: {_NAME}",
+        rf"error occurred while publishing {_NAME}:",
+        rf"Failed to publish package {_NAME}@{_VERSION}",
+        rf"^Publish(?:ing)? a new version of {_NAME}",
+        rf"^lerna info lifecycle {_NAME}@{_VERSION}~",
+        rf"^> {_NAME}@{_VERSION} (?:pre|post)?(?:publish|pack|prepare|publishOnly|prepublishOnly|release)[\w:\-]*(?: \S+)?$",
+        rf"npm notice run {_NAME}@{_VERSION} ",
+        rf"^\s*(?:Uploading|Packaging|Verifying) {_NAME} {_LOOSE_VERSION} \(",
+        rf"^Uploading {_NAME}-(?P<version>\d[\w.!+]*?)(?:\.tar\.gz|\.zip|-(?:py\d|cp\d)[\w.\-]*\.whl)",
+        rf"^\s*Name: {_NAME}\s*$",
+        rf"Pushing {_NAME}\.(?P<version>\d+\.\d+[\w.\-]*?)\.s?nupkg",
+        rf"^\s*File: {_NAME}-(?P<version>\d[\w.]*)\.gem",
+        rf"^Pushing {_NAME}-(?P<version>\d[\w.]*)\.gem",
+        rf"^- {_NAME} => {_VERSION}",
+        rf"^🚀 +{_NAME}@{_VERSION}",
+    )
+)
+_VERSION_FOLLOWS = re2.compile(
+    r"(?:npm notice version: +|^info (?:Current|New) version: |^\s*Version: )v?(?P<version>\d[\w.+\-]*)\s*$"
+)
+# What became of a package, with the package on the line.
+_PUBLISHED = tuple(
+    re2.compile(p)
+    for p in (
+        rf"^\+ {_NAME}@{_VERSION}\s*$",
+        rf"^✅ Published package {_NAME}@{_VERSION}",
+        rf"[Pp]ublished {_NAME}@{_VERSION}(?: to (?:dist-tag|npm)| on |\s*$)",
+        rf"^lerna success published {_NAME} {_VERSION}",
+        rf"^ *Published {_NAME} {_LOOSE_VERSION} at registry",
+        rf"^Successfully (?:published|registered gem:) {_NAME} (?:v|\()?(?P<version>\d[\w.]*)",
+        rf"^- {_NAME}@{_VERSION} published",
+    )
+)
+_STAGED = tuple(
+    re2.compile(p)
+    for p in (
+        rf"^\+ {_NAME}@{_VERSION} \(staged with id",
+        rf"^✅ Staged package {_NAME}@{_VERSION}",
+        rf"package {_NAME}@{_VERSION} has been staged",
+    )
+)
+_SKIPPED = tuple(
+    re2.compile(p)
+    for p in (
+        rf"Package is already published: {_NAME}@{_VERSION}",
+        rf"{_NAME} is not being published because version {_VERSION} is already published",
+        rf"[Ss]kipped package {_NAME}",
+    )
+)
+# The package a failed line itself names: best of all sources.
+_NAMED = tuple(
+    re2.compile(p)
+    for p in (
+        rf"error occurred while publishing {_NAME}:",
+        rf"'{_NAME}@{_VERSION}' (?:is not in|could not be found|does not exist)",
+        rf"Failed to publish package {_NAME}@{_VERSION}",
+        rf"publish [\"'`]{_NAME}[\"'`]\. Are you logged",
+        rf"not allowed to publish package {_NAME}\s*$",
+        rf"is not a collaborator for {_NAME}\.?$",
+        rf"failed to publish {_NAME} {_LOOSE_VERSION} to registry",
+        rf"(?:crate )?[`\"']?{_NAME}@{_VERSION}[`\"']? already exists on",
+        rf"crate version [`'\"]?{_NAME}@",
+        rf"to project ['‘`\"]{_NAME}['’`\"]",
+        rf"with id ['‘`\"]{_NAME}['’`\"] and version ['‘`\"]{_VERSION}['’`\"]",
+        rf"gem owner {_NAME} ",
+        rf"File already exists \([`'\"]{_NAME}-(?P<version>\d[\w.!+]*?)(?:\.tar\.gz|\.zip|-(?:py\d|cp\d)[\w.\-]*\.whl)",
+    )
+)
+# npm-like registries answer at /@scope%2fname; some put a path before it, some a revision after it.
+_URL = re2.compile(
+    r"(?:(?:PUT|POST|DELETE) |Couldn't publish package: \"|^(?:error: )?\d{3} [A-Z][\w ]+: |Request URL: |request to |error sending request for url \()"
+    r"https?://[^/\s\"]+/(?:[^\s\"]*/)??(?:-/(?:stage/)?package/|-/npm/v1/oidc/token/exchange/package/)?"
+    r"(?P<package>@[\w.~\-]+(?:%2[fF]|/)[\w.~\-]+|[a-zA-Z0-9][\w.~\-]*)(?:/-rev/[\w\-]+|/-/[\w.\-]+)?(?:[\s\"):?]|$)"
+)
+
+
+@dataclass(slots=True)
+class Named:
+    """A package as far as the log has named it."""
+
+    package: str | None = None
+    version: str | None = None
+
+
+class Packages:
+    """Follows which package is being published, and keeps what became of each."""
+
+    def __init__(self) -> None:
+        self.current = Named()
+        self._outcomes: dict[str, PackageOutcome] = {}
+        self._announced: dict[str, str | None] = {}
+
+    def read(self, text: str, *, follow: bool) -> bool:
+        """Take a line in; True when it says that a package was published or staged. `follow`: whether the step may publish."""
+        if not follow:
+            return False
+        if match := _VERSION_FOLLOWS.search(text):
+            version = match.group("version")
+            self.current = Named(self.current.package, version)
+            if self.current.package:
+                self._announced[self.current.package] = version
+            return False
+        if found := first_match(_BEGINS, text):
+            package, version = found
+            if package != self.current.package or version:
+                self.current = Named(package, version or self._announced.get(package))
+            if len(self._announced) < MOST_PACKAGES:
+                self._announced[package] = self.current.version
+        for outcome, patterns in (("staged", _STAGED), ("published", _PUBLISHED), ("skipped", _SKIPPED)):
+            if found := first_match(patterns, text):
+                self.record(found[0], found[1], outcome)
+                return outcome != "skipped"
+        return False
+
+    def named_by(self, text: str) -> Named:
+        """The package that a failed line is about: the one it names, else the one being published."""
+        found = first_match(_NAMED, text)
+        if not found and (match := _URL.search(text)):
+            name = unquote(match.group("package"))
+            found = (name, None) if name not in {"-", "npm", "login"} else None
+        if not found:
+            return self.current
+        package, version = found
+        if not version:
+            version = self._announced.get(package) or (
+                self.current.version if self.current.package in (None, package) else None
+            )
+        return Named(package, version)
+
+    def record(self, package: str, version: str | None, outcome: str) -> None:
+        """Remember an outcome. A later one replaces an earlier one: the last try counts."""
+        if package in self._outcomes or len(self._outcomes) < MOST_PACKAGES:
+            known = self._outcomes.pop(package, None)
+            version = version or (known.version if known else None) or self._announced.get(package)
+            self._outcomes[package] = PackageOutcome(package, version, outcome)
+
+    def outcome_of(self, package: str | None) -> str | None:
+        found = self._outcomes.get(package) if package else None
+        return found.outcome if found else None
+
+    @property
+    def outcomes(self) -> tuple[PackageOutcome, ...]:
+        return tuple(self._outcomes.values())
+
+    def announced_version(self, package: str) -> str | None:
+        return self._announced.get(package)
+
+
+def first_match(patterns: tuple[re2._Regexp, ...], text: str) -> tuple[str, str | None] | None:
+    """The package and version of the first pattern that hits."""
+    for pattern in patterns:
+        if match := pattern.search(text):
+            groups = match.groupdict()
+            version = groups.get("version")
+            return unquote(groups["package"]), version.removeprefix("v") if version else None
+    return None

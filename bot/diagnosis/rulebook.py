@@ -1,0 +1,100 @@
+"""All rules compiled once: which of them a line matches, and the anchor words that make a line worth looking at."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import re2
+
+from bot.diagnosis import runner_rules
+from bot.diagnosis.rule import Rule
+from bot.registries import REGISTRIES
+
+# What the structure of a job is told by; what else is read is up to the rules.
+_STRUCTURE = (
+    r"##\[(?:group\]Run|error\])|::error|Complete job name: |section_start:|exit code [1-9]|exited with [1-9]|exit status [1-9]|Job failed",
+    r"^Run [a-zA-Z./$@\"(\[]|^#!/bin/(?:ba)?sh -e|^(?:\x1b\[[0-9;]*m)*[$+] [a-z./]|Z (?:\x1b\[[0-9;]*m)*[$+] [a-z./]|> @?[\w./\-]+@[^ ]* [a-z]|^> [a-z]|Z > [a-z]",
+)
+_RUNNER = (
+    r"denied to |not accessible|GH0[01][0-9]|[Pp]rotected branch|rule violations|hook declined|create or approve pull|Authentication failed|Invalid username",
+    r"could not read Username|unable to access|refusing to allow|publickey|marked as read only|HttpError|GITHUB_TOKEN|github-token|Bad credentials|allow list",
+    r"error TS[0-9]|TS[0-9]{4}: |FAIL|[1-9][0-9]* fail|failed|AssertionError|errors?, |# fail|failures|SyntaxError|TypeError|ReferenceError|RangeError|Cannot find|Could not resolve|Module not found",
+    r"errored|exec (?:pre|post)?[a-z]+ script|Lifecycle script|error\[E|could not compile|Timed out [0-9]+ms|Failed to compile|Build (?:failed|FAILED)|BUILD FAIL|ERROR in|RollupError",
+    r"Failed!|error CS|COMPILATION|Coverage|threshold|is missing|would reformat|style issues|heap out of memory|ENOSPC|package-lock|matching distribution|find a version|Exit handler|Segmentation|core dumped|script \"",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What a line matched: rules by their place in the order, clues by name, registries by their clients' output."""
+
+    rules: tuple[int, ...]
+    clues: tuple[str, ...]
+    output_of: tuple[str, ...]
+
+
+class RuleBook:
+    """The rules in order, most specific first, with one automaton over all their patterns."""
+
+    def __init__(self) -> None:
+        rules: list[tuple[str | None, Rule]] = [(None, rule) for rule in runner_rules.GITHUB_RULES]
+        for name, registry in REGISTRIES.items():
+            rules += [(name, rule) for rule in registry.RULES]
+        rules += [(None, r) for r in (*runner_rules.DEPENDENCY_RULES, *runner_rules.BUILD_RULES, *runner_rules.TEST_RULES)]
+        self.rules: tuple[tuple[str | None, Rule], ...] = tuple(rules)
+        self._set: Any = re2.Set.SearchSet(_options())
+        self._meaning: list[tuple[str, int | str]] = []
+        for index, (_, rule) in enumerate(self.rules):
+            self._add(rule.patterns, ("rule", index))
+        for name, registry in REGISTRIES.items():
+            for clue in registry.CLUES:
+                self._add(clue.patterns, ("clue", clue.name))
+            self._add((registry.OUTPUT,), ("output", name))
+        self._add(runner_rules.UNEXPLAINED_TEXTS, ("clue", "unexplained"))
+        self._set.Compile()
+        anchors = [*_STRUCTURE, *_RUNNER]
+        for registry in REGISTRIES.values():
+            anchors += registry.ANCHORS
+        self.anchors: Any = re2.compile(("(?m)" + "|".join(anchors)).encode(), _options())
+        self._commands = {name: re2.compile(registry.COMMANDS) for name, registry in REGISTRIES.items()}
+        self._hosts = {name: re2.compile(registry.HOSTS) for name, registry in REGISTRIES.items()}
+
+    def _add(self, patterns: tuple[str, ...], meaning: tuple[str, int | str]) -> None:
+        for pattern in patterns:
+            self._set.Add(pattern)
+            self._meaning.append(meaning)
+
+    def match(self, text: str) -> Match | None:
+        """What the line matches, or None."""
+        found = self._set.Match(text)
+        if not found:
+            return None
+        meanings = [self._meaning[i] for i in found]
+        return Match(
+            tuple(sorted({int(v) for kind, v in meanings if kind == "rule"})),
+            tuple(sorted({str(v) for kind, v in meanings if kind == "clue"})),
+            tuple(sorted({str(v) for kind, v in meanings if kind == "output"})),
+        )
+
+    def registry_of_command(self, command: str) -> str | None:
+        """The registry whose client the command runs; npm last, because `npm run` may run any of them."""
+        found = [name for name, pattern in self._commands.items() if pattern.search(command)]
+        return next((n for n in found if n != "npm"), found[0] if found else None)
+
+    def registry_of_host(self, host: str) -> str | None:
+        return next((name for name, pattern in self._hosts.items() if pattern.search(host)), None)
+
+
+def _options() -> Any:
+    options = re2.Options()
+    options.max_mem = 24 << 20
+    options.log_errors = False
+    return options
+
+
+@functools.cache
+def rule_book() -> RuleBook:
+    """The one rule book; compiled on first use, because the command line must start fast."""
+    return RuleBook()

@@ -1,0 +1,130 @@
+"""Causes that no registry is to blame for: builds, tests, installs, git and GitHub itself."""
+
+from __future__ import annotations
+
+from bot.diagnosis.rule import Maybe, Rule, anywhere
+
+_EVERYWHERE = anywhere("publish", "install", "build", "other")
+_FIX_BUILD = ("Mend the failing build or test; nothing reached the registry.", "Then re-run the release.")
+_FIX_GITHUB = (
+    "Give the job the permission it needs: `permissions: { contents: write }` for pushes, tags and releases, `pull-requests: write` for pull requests.",
+    "If the branch is protected, let the release bypass the rule with a GitHub App token, or release by pull request.",
+    "If the workflow uses a personal access token, check that it is alive and may write to this repository.",
+)
+
+GITHUB_RULES = (
+    Rule(
+        "git/push-refused",
+        "github-auth",
+        "The release tool could not push, tag or call GitHub: its GitHub credential lacks the right.",
+        (
+            r"\bEGITNOPERMISSION\b",
+            r"\bENOGHTOKEN\b|\bEINVALIDGHTOKEN\b|\bEGHNOPERMISSION\b|\bEMISSINGREPO\b",
+            r"\bENOGLTOKEN\b|\bEINVALIDGLTOKEN\b|\bEGLNOPUSHPERMISSION\b",
+            r"Permission to \S+ denied to ",
+            r"(?i)Resource not accessible by (?:integration|personal access token)",
+            r"\bGH00[0-9]\b|\bGH013\b|Protected branch update failed|Repository rule violations found|protected branch hook declined|pre-receive hook declined",
+            r"not permitted to create or approve pull requests",
+            r"fatal: Authentication failed for|Invalid username or (?:token|password)|Support for password authentication was removed",
+            r"fatal: could not read Username for",
+            r"unable to access 'https://github\.com/[^']*': The requested URL returned error: 40[13]",
+            r"refusing to allow (?:a|an) .{0,40} to create or update workflow",
+            r"Permission denied \(publickey\)|The key you are authenticating with has been marked as read only",
+            r"HttpError: (?:Bad credentials|Not Found|Must have admin rights)",
+            r"(?i)GitHub (?:API )?(?:token|authentication)[^.]{0,40}(?:invalid|missing|required|expired)",
+            r"Environment variable \"?GITHUB_TOKEN\"? is required|Input required and not supplied: github-token",
+            r"HTTP 40[13]: (?:Bad credentials|Resource not accessible)",
+        ),
+        _FIX_GITHUB,
+        registry="other",
+        settings=anywhere("publish", "other", "build"),
+        confidence=0.92,
+        docs="https://docs.github.com/en/actions/security-guides/automatic-token-authentication",
+    ),
+    Rule(
+        "github/allow-list",
+        "ip-not-allowed",
+        "The organization's IP allow list refused the runner's address.",
+        (r"organization has an IP allow list enabled",),
+        ("Add the runner's address to the organization's IP allow list, or run the job on a runner that is on it.",),
+        registry="other",
+        settings=_EVERYWHERE,
+        maybe=(Maybe("github-auth", 0.1, "the same call works from an allowed address"),),
+    ),
+)
+
+# A script of the package failed while a publish was on its way.
+BUILD_RULES = (
+    Rule(
+        "build/lifecycle",
+        "build-failed",
+        "A script of the package failed before anything reached the registry.",
+        (
+            r"lifecycle \"[\w:\-]+\" errored|Failed to exec (?:pre|post)?\w+ script|Failed at the \S+ (?:pre|post)?\w+ script",
+            r"npm (?:ERR!|error) Lifecycle script `[^`]+` failed",
+            r"npm (?:ERR!|error) code ELIFECYCLE|\bERR_PNPM_RECURSIVE_RUN_FIRST_FAIL\b|ERR_PNPM_[A-Z_]*LIFECYCLE|\bELIFECYCLE\b",
+            r"npm (?:ERR!|error) command (?:failed|sh -c)",
+            r"error: script \"[\w:\-]+\" exited with code [1-9]|error: \"[\w:\-]+\" script exited",
+            r"Lifecycle script \(?[\w:\-]+\)? (?:failed|exited)|YN0009: .*couldn't be built successfully|script \"[\w:\-]+\" (?:failed|errored)",
+            r"ERR_PNPM_(?:PREPUBLISH|PREPARE|PREPACK)",
+            r"error: failed to verify package tarball",
+        ),
+        _FIX_BUILD,
+        echo=True,
+        settings=anywhere("publish", "build", "other"),
+        confidence=0.85,
+    ),
+)
+_TEST_TEXTS = (
+    r"error TS\d+:|\bTS\d{4}: ",
+    r"^(?: FAIL | ?FAIL +\S|FAILED +\S+::)|(?:^|\s)(?:[1-9]\d*) (?:failed|failing)\b|Tests?:? +[1-9]\d* failed|Test Suites?: [1-9]\d* failed|# fail [1-9]|\bfailures: [1-9]|[1-9]\d* failures?\b",
+    r"\bAssertionError\b|AssertionError \[ERR_ASSERTION\]",
+    r"✖ [1-9]\d* problems? \([1-9]\d* errors?|[1-9]\d* problems? \([1-9]\d* errors?",
+    r"^test result: FAILED|^error: test failed|^error\[E\d{4}\]|error: could not compile",
+    r"Error: Timed out \d+ms waiting for|^FAILED \(",
+    r"^(?:Uncaught )?(?:SyntaxError|TypeError|ReferenceError|RangeError): ",
+    r"Cannot find (?:module|package) '|Could not resolve \"|Module not found: |Failed to compile|Build failed(?: with [1-9]\d* errors?|\b)|ERROR in \./|RollupError|✘ \[ERROR\]",
+    r"Failed!  - Failed: +[1-9]|Build FAILED|^error CS\d+:|: error CS\d+|^\[ERROR\] (?:COMPILATION ERROR|Failures:|Tests run:)|BUILD FAILURE|BUILD FAILED",
+    r"^ERROR: Coverage|coverage threshold|does not meet (?:global )?threshold",
+    r"dist/? is missing|files? (?:is|are) missing|entry point .* does not exist",
+    r"would reformat|Code style issues found|[1-9]\d* errors? (?:found|and \d+ warnings?)|Found [1-9]\d* errors?\b",
+    r"JavaScript heap out of memory|ENOSPC",
+)
+TEST_RULES = (
+    Rule(
+        "build/tests",
+        "build-failed",
+        "A build, test or lint step failed; nothing reached the registry.",
+        _TEST_TEXTS,
+        _FIX_BUILD,
+        settings=_EVERYWHERE,
+        confidence=0.8,
+        maybe=(Maybe("not-a-publish", 0.3, "the workflow does not publish"),),
+        echo=True,
+    ),
+)
+_INSTALL_FIX = ("Mend the install (lockfile, dependency or name); nothing was published.",)
+DEPENDENCY_RULES = (
+    Rule(
+        "install/dependencies",
+        "not-a-publish",
+        "Installing dependencies failed for a reason of their own; nothing was published.",
+        (
+            r"\bERESOLVE\b|\bETARGET\b|\bEINTEGRITY\b|\bEBADENGINE\b|\bENOVERSIONS\b|\bEUNSUPPORTEDPROTOCOL\b",
+            r"(?i)lockfile (?:had changes|would have been|needs to be updated|is not up to date|is broken|would be)|frozen[- ]lockfile|ERR_PNPM_(?:OUTDATED|NO|BROKEN|FROZEN)_?LOCKFILE\w*|\bYN0028\b",
+            r"can only install packages when your package\.json and package-lock\.json|The `npm ci` command can only install with an existing",
+            r"ERR_PNPM_(?:FETCH_404|NO_MATCHING_VERSION|PEER_DEP_ISSUES|UNSUPPORTED_ENGINE|META_FETCH_FAIL|TARBALL_INTEGRITY|NO_VERSIONS)",
+            r"\bGET https?://\S+ - 404\b|\bNot Found - GET\b|npm (?:ERR!|error) code E404|\bfailed to resolve\b|Couldn't find (?:package|any versions)|YN0035: .*(?:not found|404)|YN0027: |YN0082: |Response Code: 404",
+            r"error An unexpected error occurred: \"https?://[^\"]*: Not found|Integrity check failed|The engine \"node\" is incompatible",
+            r"ERROR: (?:Could not find a version|No matching distribution)|ResolutionImpossible|error: no matching package|Could not find gem",
+        ),
+        _INSTALL_FIX,
+        settings=anywhere("install"),
+        confidence=0.8,
+        maybe=(Maybe("install-auth", 0.15, "the package is private and exists"), Maybe("build-failed", 0.1, "an install script failed")),
+    ),
+)
+# The tool itself broke: there is an error, and it says nothing about the cause.
+UNEXPLAINED_TEXTS = (r"Exit handler never called", r"Segmentation fault|core dumped", r"the publish request failed: builder error")
+
+RULES = (*GITHUB_RULES, *DEPENDENCY_RULES, *BUILD_RULES, *TEST_RULES)

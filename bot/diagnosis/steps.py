@@ -1,0 +1,160 @@
+"""Which step of the job a line belongs to: the command that ran, its environment, whether it failed. Pure.
+
+Steps are told by GitHub's `##[group]Run`, by the same text copied from the web page, by GitLab's and Travis' `$ command`,
+Jenkins' `+ command` and CircleCI's `#!/bin/bash` header. A log without any of these is one step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import re2
+
+from bot.diagnosis.commands import is_administration, is_user_check, setting_of
+from bot.diagnosis.job_log import Line
+from bot.diagnosis.rule import Setting
+
+MOST_STEPS = 2000  # of one job; a log with more is not a job log
+MOST_HEADER_LINES = 200
+_COMMANDS = (
+    r"(?:npm|npx|pnpm|pnpx|yarn|bun|bunx|node|corepack|lerna|changeset|nx|turbo|cargo|twine|uv|python3?|pip3?|poetry|gem|bundle|rake"
+    r"|dotnet|nuget|docker|mvn|\./mvnw|gradle|\./gradlew|git|make|sh|bash|\./[\w./\-]+|semantic-release|release-it|echo|for|if|cd|set|export|curl)\b"
+)
+_RUN = re2.compile(r"^##\[group\]Run (.*)")
+_PLAIN_RUN = re2.compile(r"^Run ([a-z./$A-Z@\"(\[][^`]*)$")
+_PROMPT = re2.compile(r"^(?:\$|\+) +(" + _COMMANDS + r".*)")
+_CIRCLE = re2.compile(r"^#!/bin/(?:ba)?sh -e")
+_JOB = re2.compile(r"^Complete job name: (.*)")
+_FAILED = re2.compile(
+    r"^(?:##\[error\]|::error)|^Error: Process completed with exit code [1-9]|^Process completed with exit code [1-9]"
+    r"|^(?:ERROR: Job failed|Exited with code exit status [1-9]|script returned exit code [1-9]|The command \".*\" exited with [1-9])"
+)
+_ENDED = re2.compile(r"^(?:Post job cleanup|Cleaning up orphan processes)|^##\[group\]Run |^Post Run ")
+_ENV_VALUE = re2.compile(r"^\s+([A-Z][A-Z0-9_]*(?:TOKEN|KEY|PASSWORD|AUTH|API_KEY|SECRET)[A-Z0-9_]*):(.*)$")
+_WITH_VALUE = re2.compile(r"^\s+(registry-url|registry|repository-url|node-version|token|npm-token|password):(.*)$")
+_CHILD = re2.compile(r"^> (?:@?[\w./\-]+@\S* )?([\w:\-.]+)(?: /\S+)?$")
+_CHILD_COMMAND = re2.compile(r"^> (\S.*)$")
+_PLACEHOLDER = re2.compile(r"^X{5}(?:-X{5})+$")
+_PUBLISHING_JOB = re2.compile(r"(?i)publish|release|deploy|\bnpm\b|ship|\bcd\b")
+
+
+@dataclass(slots=True)
+class Step:
+    """One command of the job. `tokens`: what each credential variable was: missing, empty, placeholder or set."""
+
+    command: str = ""
+    setting: Setting = "other"
+    line: int = 1
+    failed: bool = False
+    failed_at: int = 0
+    headed: bool = False  # its header, with the environment, was in the log
+    administration: bool = False
+    user_check: bool = False
+    tokens: dict[str, str] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
+    header: list[Line] = field(default_factory=list)
+
+
+class Steps:
+    """Follows the job step by step. `current` is the step the next line belongs to."""
+
+    def __init__(self) -> None:
+        self.all: list[Step] = [Step()]
+        self.framed = False
+        self.job: str | None = None
+        self._header = 0  # lines of the header still to read, 0 outside
+        self._plain = False
+        self._circle = False
+
+    @property
+    def current(self) -> Step:
+        return self.all[-1]
+
+    @property
+    def reading_header(self) -> bool:
+        """Whether every next line is wanted, hit or not."""
+        return self._header > 0 or self._circle
+
+    @property
+    def publishing_job(self) -> bool:
+        """Whether the job says by its name or its steps that it was going to publish."""
+        return bool(self.job and _PUBLISHING_JOB.search(self.job)) or any(s.setting == "publish" for s in self.all)
+
+    def read(self, line: Line) -> None:
+        """Take the next line in; must come before anything asks about `current`."""
+        text = line.shown
+        if self._circle:
+            self._circle = False
+            self._begin(text, line.number)
+            return
+        if job := _JOB.search(text):
+            self.job = job.group(1).strip()
+        elif run := _RUN.search(text):
+            self._begin(run.group(1), line.number)
+            self._header, self._plain = MOST_HEADER_LINES, False
+            self.current.headed = True
+        elif self._header:
+            self._read_header(line)
+        elif _FAILED.search(text):
+            self.framed = True
+            self.current.failed = True
+            self.current.failed_at = line.number
+        elif plain := _PLAIN_RUN.search(text):
+            self._begin(plain.group(1), line.number)
+            self._header, self._plain = MOST_HEADER_LINES, True
+        elif prompt := _PROMPT.search(text):
+            self._begin(prompt.group(1), line.number)
+        elif _CIRCLE.search(text):
+            self._circle = True
+        elif child := _CHILD.search(line.text):
+            self._enter(child.group(1))
+        elif command := _CHILD_COMMAND.search(line.text):
+            self._enter(command.group(1))
+
+    def _begin(self, command: str, number: int) -> None:
+        step = Step(command, setting_of(command), number)
+        step.administration, step.user_check = is_administration(command), is_user_check(command)
+        if len(self.all) < MOST_STEPS:
+            self.all.append(step)
+        else:
+            self.all[-1] = step
+
+    def _enter(self, command: str) -> None:
+        """A step whose own command says little is what the script it runs is: `./ci.sh` -> `> changeset publish`."""
+        if self.current.setting == "other":
+            self.current.setting = setting_of(command)
+
+    def _read_header(self, line: Line) -> None:
+        text, step = line.shown, self.current
+        self._header -= 1
+        if text.startswith("##[endgroup]"):
+            self._header = 0
+            self._close_header(step)
+        elif value := _ENV_VALUE.search(text):
+            step.headed = True
+            step.tokens[value.group(1)] = _kind_of_value(value.group(2).strip())
+            step.header.append(line)
+        elif given := _WITH_VALUE.search(text):
+            step.inputs[given.group(1)] = given.group(2).strip()
+        elif text.startswith(("shell:", "env:", "with:")):
+            step.headed = True
+        elif self._plain and not text.startswith(" "):
+            # The copied page has no end of a header: the first line that is none of its own ends it.
+            self._header = 0
+            self._close_header(step)
+            self.read(line)
+        elif not text.startswith("  ") or not step.headed:
+            step.command += "\n" + text
+            step.header.append(line)
+
+    def _close_header(self, step: Step) -> None:
+        step.setting = setting_of(step.command)
+        step.administration, step.user_check = is_administration(step.command), is_user_check(step.command)
+
+
+def _kind_of_value(value: str) -> str:
+    if not value or value in {'""', "''"}:
+        return "empty"
+    if _PLACEHOLDER.match(value):
+        return "placeholder"
+    return "set"

@@ -1,0 +1,129 @@
+"""Which tool published, and which version of its client. Pure."""
+
+from __future__ import annotations
+
+import re2
+
+from bot.diagnosis.job_log import Line
+
+# Wrapping tools first: changesets runs npm, not the other way round.
+_TOOLS: tuple[tuple[str, str, str], ...] = (
+    # tool, its command, its output
+    ("changesets", r"\bchangesets?(?:/action| +publish|\b)", r"^🦋"),
+    ("semantic-release", r"\b(?:multi-)?semantic-release\b", r"\[semantic-release\]"),
+    ("lerna", r"\blerna(?:-lite)?\b", r"^lerna (?:info|notice|ERR!|WARN|success|http)"),
+    ("nx", r"\bnx +(?:run\b.*)?release|nx-release-publish", r"nx-release-publish|^ ?NX  "),
+    ("release-it", r"\brelease-it\b", r"git\.io/release-it|^🚀 Let's release"),
+    ("np", r"(?:^|\s)(?:npx|pnpm dlx|pnpm exec|yarn) +np\b|^np\b", r"Publish a new version of|❯ Prerequisite check"),
+    ("rush", r"\brush +publish", r"^Rush Multi-Project"),
+    ("JS-DevTools/npm-publish", r"JS-DevTools/npm-publish", r"JS-DevTools/npm-publish"),
+    ("gh-action-pypi-publish", r"gh-action-pypi-publish", r"^Trusted publishing exchange failure"),
+    ("crates-io-auth-action", r"crates-io-auth-action", r"crates-io-auth-action"),
+    ("twine", r"\btwine +upload", r"^Uploading distributions to"),
+    ("uv", r"\buv +publish", r"^Publishing \d+ files?"),
+    ("poetry", r"\bpoetry +publish", r"^Publishing \S+ \(\S+\) to PyPI"),
+    ("cargo", r"\bcargo\b.*\bpublish\b", r"registry at https?://crates\.io|registry `crates-io`|crates\.io index"),
+    ("gem", r"\bgem +push|\brake +release|release-gem", r"^Pushing (?:gem|\S+\.gem) to"),
+    ("dotnet", r"\bdotnet +nuget +push|\bnuget +push", r"Pushing \S+\.s?nupkg"),
+    ("maven", r"\bmvnw?\b.*\bdeploy", r"maven-deploy-plugin|central-publishing-maven-plugin"),
+    ("gradle", r"\bgradlew?\b.*[pP]ublish", r"PublicationTo\w+Repository"),
+    ("docker", r"\bdocker +push|--push|build-push-action", r"^The push refers to repository|^pushing layers"),
+    ("pnpm", r"\bpnpm\b.*\b(?:publish|stage|whoami)\b", r"^📦 .+ →|ERR_PNPM|^pnpm: "),
+    ("bun", r"\bbun(?:x)?\b.*\b(?:publish|whoami)\b", r"^bun (?:publish|install) v|bunx npm login"),
+    ("yarn-berry", r"\byarn +(?:workspaces? .*)?npm +(?:publish|whoami)", r"YN00\d\d: "),
+    ("yarn1", r"\byarn +publish", r"^yarn (?:publish|install) v1"),
+    ("npm", r"\bnpm\b.*\b(?:publish|stage|whoami|access|owner|unpublish|deprecate|dist-tag|token|trust)\b", r"npm (?:ERR!|error|notice)"),
+)
+_COMPILED = tuple((name, re2.compile(command), re2.compile(output)) for name, command, output in _TOOLS)
+_OUTPUTS = re2.Set.SearchSet()
+for _, _, _output in _TOOLS:
+    _OUTPUTS.Add(_output)
+_OUTPUTS.Compile()
+_VERSIONS = tuple(
+    (client, re2.compile(pattern))
+    for client, pattern in (
+        ("npm", r"npm info using npm@(\d+\.\d+\.\d+)"),
+        ("npm", r"^npm(?: --version| version)?:? v?(\d+\.\d+\.\d+)\b"),
+        ("npm", r"^npm verbose? cli .*\bnpm@(\d+\.\d+\.\d+)"),
+        ("npm", r"New (?:major|minor|patch) version of npm available! (\d+\.\d+\.\d+) ->"),
+        ("npm", r"/npm@(\d+\.\d+\.\d+)/node_modules/npm/"),
+        ("pnpm", r"node_modules/\.pnpm/pnpm@(\d+\.\d+\.\d+)|\busing pnpm v(\d+\.\d+\.\d+)|^\s*pnpm:? v?(\d+\.\d+\.\d+)"),
+        ("bun", r"^bun (?:publish|install|pm)? ?v(\d+\.\d+\.\d+)"),
+        ("yarn", r"^yarn (?:publish|install|run) v(\d+\.\d+\.\d+)|· Yarn (\d+\.\d+\.\d+)"),
+        ("lerna", r"lerna notice cli v(\d+\.\d+\.\d+)"),
+        ("cargo", r"^cargo (\d+\.\d+\.\d+)"),
+        ("twine", r"^twine version (\d+\.\d+\.\d+)"),
+    )
+)
+_CLIENT_OF = {"pnpm": "pnpm", "bun": "bun", "yarn1": "yarn", "yarn-berry": "yarn", "cargo": "cargo", "twine": "twine"}
+OIDC_SINCE = (11, 5, 1)  # npm with trusted publishing
+_BARE_VERSION = re2.compile(r"^(\d+\.\d+\.\d+)$")
+
+
+class Tools:
+    """Follows who speaks in the log."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        self._commanded: list[str] = []
+        self._versions: dict[str, str] = {}
+        self._asked_npm = 0
+        self.npm_line: Line | None = None  # that told npm's version
+        self.docker_build = False
+        self.turborepo = False
+
+    def read_command(self, command: str) -> None:
+        """Take in the command of a publish step."""
+        for name, pattern, _ in _COMPILED:
+            if pattern.search(command) and name not in self._commanded:
+                self._commanded.append(name)
+
+    def read(self, line: Line) -> None:
+        """Take in a line."""
+        shown, text = line.shown, line.text
+        for index in _OUTPUTS.Match(text) or _OUTPUTS.Match(shown) or ():
+            self._seen.add(_TOOLS[index][0])
+        if "npm --version" in text:
+            self._asked_npm = 3
+        for client, pattern in _VERSIONS:
+            if match := pattern.search(text):
+                self._versions[client] = next(g for g in match.groups() if g)
+                if client == "npm":
+                    self.npm_line = line
+        if self._asked_npm:
+            self._asked_npm -= 1
+            if bare := _BARE_VERSION.search(text):
+                self._versions["npm"] = bare.group(1)
+                self.npm_line = line
+        if "npm " in text and shown.startswith("#") and shown[1:2].isdigit():
+            self.docker_build = True
+
+    @property
+    def tool(self) -> str | None:
+        """The outermost tool that published: by what it printed, else by the command of the step."""
+        names = [name for name, _, _ in _TOOLS]
+        both = [n for n in names if n in self._seen and n in self._commanded]
+        wrappers = names[: names.index("pnpm")]
+        for candidates in (
+            [n for n in both if n in wrappers],
+            [n for n in self._commanded if n in wrappers],
+            [n for n in names if n in self._seen and n in wrappers],
+            both,
+            [n for n in names if n in self._commanded],
+            [n for n in names if n in self._seen],
+        ):
+            if candidates:
+                found = candidates[0]
+                return "docker-build" if found in ("npm", "docker") and self.docker_build and "npm" in self._seen else found
+        return None
+
+    @property
+    def npm_version(self) -> tuple[int, ...] | None:
+        version = self._versions.get("npm")
+        return tuple(int(part) for part in version.split(".")) if version else None
+
+    def client(self) -> str | None:
+        """The client that spoke to the registry, with its version: `npm 11.6.2`."""
+        name = _CLIENT_OF.get(self.tool or "", "npm")
+        version = self._versions.get(name)
+        return f"{name} {version}" if version else None

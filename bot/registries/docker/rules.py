@@ -1,0 +1,107 @@
+"""How pushes of images fail: Docker Hub, ghcr.io and other OCI registries."""
+
+from __future__ import annotations
+
+from bot.diagnosis.rule import Clue, Maybe, Rule, anywhere
+
+NAME = "docker"
+HOSTS = r"(?:^|\.)(?:docker\.(?:io|com)|ghcr\.io|gcr\.io|quay\.io)$|\.dkr\.ecr\.|\.azurecr\.io$"
+COMMANDS = r"\bdocker +(?:image +)?(?:push|login)\b|\bbuildx\b[^\n]*--push|build-push-action|login-action|\b(?:podman|buildah|crane|skopeo) +(?:push|copy|login)"
+OUTPUT = r"The push refers to repository|pushing layers|failed to push |\bdigest: sha256:[0-9a-f]+ size:"
+ANCHORS = (
+    r"denied: |access denied|The push refers|pushing (?:layers|manifest)|failed to push|failed to solve|digest: sha256|toomanyrequests|unauthorized: |oauth token",
+    r"Username and password required|interactive login|incorrect username|basic auth|dial tcp|TLS handshake|i/o timeout|HTTP status|reference format|not exist locally|--username",
+)
+CLUES = (
+    Clue("publish-succeeded", (r"\bdigest: sha256:[0-9a-f]+ size:|pushing manifest for .* done",)),
+)
+
+_LOG_IN = (
+    "Check the log-in step: user name, and a token that is alive and may write (`docker/login-action` with the right secret).",
+    "For ghcr.io give the job `packages: write`, and give the repository access to the package.",
+)
+
+RULES = (
+    Rule(
+        "docker/write-package",
+        "insufficient-scope",
+        "The credential is alive but may not write this image.",
+        (
+            r"denied: (?:permission_denied|installation not allowed to)|write_package|(?i)insufficient[_ ]scope|scopes? do(?:es)? not (?:match|include)",
+            r"denied: requested access to the resource is denied|push access denied",
+            r"denied: (?:Permission|User)[^\n]{0,120}(?:denied|cannot|does not have)|not authorized to perform: ecr:",
+        ),
+        _LOG_IN,
+        confidence=0.8,
+        maybe=(
+            Maybe("token-missing", 0.3, "the job has no log-in step, or its secret is empty"),
+            Maybe("token-rejected", 0.2, "the token no longer works for a pull"),
+        ),
+    ),
+    Rule(
+        "docker/dead-token",
+        "token-rejected",
+        "The registry refused the log-in: user name or token is wrong, expired or revoked.",
+        (
+            r"unauthorized: (?:incorrect username or password|authentication required|access token has insufficient|invalid|personal access token|bad credentials|authorization failed|unauthenticated)",
+            r"(?i)incorrect username or password|401 Unauthorized|unauthorized: |(?i)denied: (?:your authorization token has expired|invalid token|bad credentials)|failed to (?:authorize|fetch oauth token)[^\n]{0,120}401|no basic auth credentials",
+        ),
+        _LOG_IN,
+        confidence=0.85,
+        maybe=(Maybe("token-missing", 0.3, "the job has no log-in step, or its secret is empty"),),
+    ),
+    Rule(
+        "docker/no-token",
+        "token-missing",
+        "No credential reached the registry.",
+        (r"Username and password required|(?i)must provide --username|Cannot perform an interactive login from a non TTY|Must provide (?:a )?(?:username|password)|password (?:is )?(?:empty|required)|authentication required",),
+        _LOG_IN,
+    ),
+    Rule(
+        "docker/denied",
+        "insufficient-scope",
+        "The registry denied the push.",
+        (r"\bdenied: |(?:unexpected status[^\n]{0,60}|failed with status: )(?P<code>403)|403 Forbidden",),
+        _LOG_IN,
+        confidence=0.65,
+        maybe=(Maybe("token-rejected", 0.3, "the token no longer works for a pull"), Maybe("token-missing", 0.2, "the job has no log-in step")),
+    ),
+    Rule(
+        "docker/rate-limited",
+        "rate-limited",
+        "The registry is limiting the rate of requests.",
+        (r"toomanyrequests|You have reached your (?:unauthenticated )?pull rate limit|\b(?P<code>429) Too Many Requests",),
+        ("Wait, or log in before pulling; then re-run.",),
+        settings=anywhere("publish", "other", "install", "build"),
+    ),
+    Rule(
+        "docker/immutable",
+        "version-exists",
+        "The tag exists and may not be overwritten.",
+        (r"(?i)tag[^\n]{0,80}(?:already exists|is immutable|cannot be overwritten)|ImageTagAlreadyExists",),
+        ("Push under a new tag.",),
+    ),
+    Rule(
+        "docker/bad-image",
+        "bad-package",
+        "The image cannot be pushed under this name.",
+        (r"invalid reference format|An image does not exist locally with the tag|invalid tag|name unknown|repository name must be lowercase|manifest invalid",),
+        ("Mend the image name or tag, then re-run.",),
+        confidence=0.85,
+    ),
+    Rule(
+        "docker/server-error",
+        "registry-outage",
+        "The registry itself failed (5xx); the credential is not at fault.",
+        (r"(?:received )?unexpected (?:HTTP )?status[^\n]{0,60}\b(?P<code>5\d\d)|\b(?P<code2>5\d\d) (?:Internal|Bad Gateway|Service|Gateway)",),
+        ("Re-run later.",),
+    ),
+    Rule(
+        "docker/network",
+        "network-error",
+        "The runner could not reach the registry; the credential is not at fault.",
+        (r"dial tcp[^\n]{0,80}|no such host|i/o timeout|TLS handshake timeout|connection reset by peer|net/http: request canceled|context deadline exceeded|unexpected EOF|failed to do request",),
+        ("Re-run the failed job.",),
+        confidence=0.85,
+    ),
+)

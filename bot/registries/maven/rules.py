@@ -1,0 +1,107 @@
+"""How `mvn deploy` and Gradle publishing to Maven Central (and other Maven repositories) fail."""
+
+from __future__ import annotations
+
+from bot.diagnosis.rule import Clue, Maybe, Rule
+
+NAME = "maven"
+HOSTS = r"(?:^|\.)(?:sonatype\.(?:org|com)|maven\.org|apache\.org)$"
+COMMANDS = r"\bmvnw?\b[^\n]*\b(?:deploy|release)|\bgradlew?\b[^\n]*[pP]ublish"
+OUTPUT = r"maven-deploy-plugin|central-publishing|Uploading to \S+: https?://|Uploaded to \S+: https?://|Could not (?:PUT|transfer artifact)|publish\w+PublicationTo"
+ANCHORS = (
+    r"maven-deploy-plugin|central-publishing|Upload(?:ing|ed) to |Could not (?:PUT|transfer|write)|Received status code|status code|Failed to (?:execute goal|deploy)|PublicationTo|PublishingException",
+    r"gpg: |BUILD (?:FAILURE|SUCCESS|FAILED)|Deployment|Return code is|pkg:maven|ReasonPhrase|what went wrong|UnknownHost|SocketTimeout",
+)
+CLUES = (
+    Clue("publish-succeeded", (r"BUILD SUCCESS",)),
+)
+
+_STATUS = r"(?:status(?: code)?:? |status code |Return code is: |server returned (?:HTTP response code: |)|response code |error )"
+_NEW_TOKEN = (
+    "Create a user token in the Central Portal and store its two parts as the secrets that settings.xml (or Gradle) reads.",
+    "Re-run the failed job.",
+)
+
+RULES = (
+    Rule(
+        "maven/dead-token",
+        "token-rejected",
+        "The repository refused the credential: it is expired, revoked or wrong.",
+        (
+            _STATUS + r"(?P<code>401)\b",
+            r"\b401,? (?:Unauthorized|Content access is protected by token)|authentication failed for https?://|Received status code (?P<code2>401)|not authorized[^\n]{0,20}(?P<code3>401)?|Not authorized ?, ReasonPhrase",
+        ),
+        _NEW_TOKEN,
+        maybe=(Maybe("token-missing", 0.3, "the server id in settings.xml does not match, or the secrets are empty"),),
+        docs="https://central.sonatype.org/publish/generate-portal-token/",
+    ),
+    Rule(
+        "maven/no-credential",
+        "token-missing",
+        "No credential reached the repository.",
+        (r"(?i)(?:username|password|credentials?)[^\n]{0,40}(?:must not be (?:null|empty)|not (?:set|found|provided)|missing)|Unable to find[^\n]{0,40}server[^\n]{0,20}settings|Cannot query the value of[^\n]{0,40}credentials|no server with id",),
+        ("Check that settings.xml has a server with the id of the repository, and that its secrets reach the step.",),
+        confidence=0.85,
+    ),
+    Rule(
+        "maven/version-exists",
+        "version-exists",
+        "This version is already published and cannot be replaced.",
+        (r"(?i)component with package url[^\n]{0,200}already exists|already exists|cannot (?:update|redeploy)|does not allow updating (?:artifacts?|assets?)|Repository does not allow updating|" + _STATUS + r"(?P<code>409)\b",),
+        ("If a re-run met it, nothing is to be done.", "Else raise the version."),
+    ),
+    Rule(
+        "maven/namespace",
+        "insufficient-scope",
+        "The credential is alive but may not publish under this group id.",
+        (
+            r"(?i)namespace[^\n]{0,80}(?:not (?:allowed|verified|registered)|is not)|not allowed to (?:publish|deploy)|No staging profile|Permission denied[^\n]{0,40}staging|" + _STATUS + r"(?P<code>403)\b",
+            r"Received status code (?P<code2>403)|\b403,? Forbidden|authorization failed for https?://",
+        ),
+        ("Verify the namespace in the Central Portal and use a token of an account that owns it.",),
+        confidence=0.75,
+        maybe=(Maybe("token-rejected", 0.3, "the token is no longer listed in the portal"),),
+    ),
+    Rule(
+        "maven/payment",
+        "payment-required",
+        "The repository wants payment for this action.",
+        (_STATUS + r"(?P<code>402)\b|402 Payment Required|Received status code (?P<code2>402)",),
+        ("Check the plan of the account.",),
+    ),
+    Rule(
+        "maven/signing",
+        "bad-package",
+        "The artifacts are not complete: signature, sources, javadoc or POM fields are missing or wrong.",
+        (
+            r"(?i)gpg: (?:signing failed|no default secret key|decryption failed|no valid OpenPGP)|Missing Signature|Invalid signature|Could not find a public key",
+            r"(?i)(?:sources|javadoc)[^\n]{0,20}must be provided|(?:project|developers|license|scm)[^\n]{0,30}(?:information )?(?:is )?missing|Deployment[^\n]{0,40}(?:failed validation|FAILED)|Failed to deploy artifacts|"
+            + _STATUS
+            + r"(?P<code>4(?:00|13|22))\b",
+        ),
+        ("Mend what the message names (signing key, sources, javadoc, POM), then re-run.",),
+        confidence=0.8,
+    ),
+    Rule(
+        "maven/rate-limited",
+        "rate-limited",
+        "The repository is limiting the rate of requests.",
+        (_STATUS + r"(?P<code>429)\b|Received status code (?P<code2>429)|Too Many Requests",),
+        ("Wait, then re-run.",),
+    ),
+    Rule(
+        "maven/server-error",
+        "registry-outage",
+        "The repository itself failed (5xx); the credential is not at fault.",
+        (_STATUS + r"(?P<code>5\d\d)\b|Received status code (?P<code2>5\d\d)|\b5\d\d (?:Internal|Bad Gateway|Service|Gateway)",),
+        ("Re-run later; look at https://status.maven.org.",),
+    ),
+    Rule(
+        "maven/network",
+        "network-error",
+        "The runner could not reach the repository; the credential is not at fault.",
+        (r"UnknownHostException|Connection (?:refused|reset|timed out)|ConnectException|SocketTimeoutException|SSLHandshakeException|Read timed out|NoHttpResponseException|Could not transfer (?:artifact|metadata)[^\n]{0,200}(?:timed out|unknown host|Connect)",),
+        ("Re-run the failed job.",),
+        confidence=0.85,
+    ),
+)

@@ -1,0 +1,177 @@
+"""How uploads to PyPI fail: twine, uv, poetry, flit, hatch and gh-action-pypi-publish.
+
+Source of the texts: warehouse's upload view and OIDC views, twine, gh-action-pypi-publish.
+"""
+
+from __future__ import annotations
+
+from bot.diagnosis.rule import Clue, Maybe, Rule
+
+NAME = "pypi"
+HOSTS = r"(?:^|\.)(?:test\.)?pypi\.org$|^upload\.pypi\."
+COMMANDS = r"\btwine\b|gh-action-pypi-publish|\b(?:uv|poetry|flit|hatch|pdm|maturin)\b[^\n]*\b(?:publish|upload)\b"
+OUTPUT = r"^Uploading distributions to|Uploading \S+\.(?:whl|tar\.gz)|HTTPError: |Trusted publishing exchange|^Publishing \d+ files? "
+ANCHORS = (
+    r"HTTPError|Uploading |Trusted publishing|trusted publishing|OpenID Connect|OIDC token|invalid-|Token request failed|publisher",
+    r"password is empty|Credential not found|NonInteractive|ConnectionError|Max retries|NameResolution|InvalidDistribution|File already|filename has",
+    r"allowed to upload|authentication information|twine|SSLError|Timeout|View at|4[0-9]{2} (?:Forbidden|Bad|Unauth|Too)|5[0-9]{2} (?:Int|Bad|Serv|Gat)",
+)
+
+_NEW_TOKEN = (
+    "Create an API token on PyPI for this project and store it as the secret that the upload step reads, with user name `__token__`.",
+    "Or switch to trusted publishing and drop the token.",
+    "Re-run the failed job, then remove the old token on PyPI.",
+)
+_DOCS = "https://docs.pypi.org/trusted-publishers/"
+
+CLUES = (
+    Clue("password-empty", (r"Your password is empty",)),
+    Clue("publish-succeeded", (r"^View at:",)),
+)
+RULES = (
+    Rule(
+        "pypi/id-token-permission",
+        "oidc-permission-missing",
+        "The workflow may not ask for an identity token: the job lacks `id-token: write`.",
+        (
+            r"missing or insufficient OIDC token permissions",
+            r"OpenID Connect token retrieval failed",
+            r"(?i)(?:trusted publishing|OIDC)[^\n]{0,80}id-token: write",
+            r"ACTIONS_ID_TOKEN_REQUEST_(?:TOKEN|URL) environment variable was unset",
+        ),
+        ("Give the publishing job `permissions: { id-token: write }`.", "Re-run the job."),
+        docs=_DOCS,
+    ),
+    Rule(
+        "pypi/invalid-publisher",
+        "oidc-publisher-mismatch",
+        "PyPI knows no trusted publisher for this run: owner, repository, workflow file or environment differ.",
+        (r"(?P<code>invalid-publisher)|(?P<code2>invalid-pending-publisher)|valid token, but no corresponding publisher", r"publisher-not-found|not configured as a trusted publisher"),
+        ("On PyPI, compare the project's trusted publisher with the claims in the log: owner, repository, workflow file, environment.", "Re-run the job."),
+        docs="https://docs.pypi.org/trusted-publishers/troubleshooting/",
+    ),
+    Rule(
+        "pypi/runner",
+        "oidc-runner-unsupported",
+        "Trusted publishing does not work from this runner or from a reusable workflow.",
+        (r"(?i)reusable workflows? (?:is|are) not (?:currently )?supported", r"(?i)trusted publishing[^.\n]{0,80}(?:not supported|unsupported)"),
+        ("Publish from a job of the calling workflow on a hosted runner.",),
+        docs=_DOCS,
+    ),
+    Rule(
+        "pypi/exchange",
+        "oidc-failed",
+        "The exchange of the workflow's identity for a PyPI token failed.",
+        (r"Trusted publishing exchange failure", r"(?i)failed to (?:obtain|retrieve|exchange)[^\n]{0,40}trusted publishing", r"invalid-payload|not-enabled|invalid-token"),
+        ("Read the reason the log gives, check `id-token: write` and the project's trusted publisher, then re-run.",),
+        confidence=0.75,
+        maybe=(Maybe("oidc-publisher-mismatch", 0.3, "the publisher's fields differ from this run"),),
+        docs=_DOCS,
+    ),
+    Rule(
+        "pypi/tokens-disallowed",
+        "two-factor-required",
+        "PyPI wants two-factor authentication for this account or project.",
+        (r"(?i)(?:two[- ]factor|2FA) (?:authentication )?(?:is |must be )?(?:required|enabled)[^\n]{0,60}(?:upload|pypi|project)",),
+        ("Enable 2FA for the account, then upload with an API token or trusted publishing.",),
+    ),
+    Rule(
+        "pypi/password-empty",
+        "token-missing",
+        "No credential reached PyPI: the password or token variable is empty.",
+        (r"HTTPError: (?P<code>40[13])\b", r"\b(?P<code2>40[13]) (?:Forbidden|Unauthorized)", r"Invalid or non-existent authentication"),
+        ("Check that the secret exists where the job can see it and is passed as TWINE_PASSWORD (or UV_PUBLISH_TOKEN).",),
+        requires=frozenset({"password-empty"}),
+    ),
+    Rule(
+        "pypi/no-credential",
+        "token-missing",
+        "No credential reached PyPI: the secret is empty, missing or not passed to the step.",
+        (
+            r"(?i)(?:username|password|token) (?:is )?(?:required|not (?:set|provided|found))[^\n]{0,40}|NonInteractive: Credential not found|Missing credentials for",
+            r"HTTP Error 401: .*(?:Basic auth|authentication) required|No credentials (?:found|were provided)|Publish (?:username|password)",
+            r"It looks like you are trying to use an API token to authenticate .* user-?name",
+            r"(?i)either both username and password|Username/Password authentication is no longer supported",
+        ),
+        ("Check that the secret exists where the job can see it and is passed as TWINE_PASSWORD (or UV_PUBLISH_TOKEN).",),
+        confidence=0.85,
+    ),
+    Rule(
+        "pypi/file-exists",
+        "version-exists",
+        "This file is on PyPI already; a released file can never be replaced.",
+        (r"(?i)file already exists|This filename has already been used|already uploaded|File \S+ already exists",),
+        ("If a re-run after a partial success met it, pass `--skip-existing` (or `skip-existing: true`).", "Else raise the version."),
+    ),
+    Rule(
+        "pypi/not-owner",
+        "insufficient-scope",
+        "The credential is alive but may not upload to this project.",
+        (
+            r"(?:isn't|is not) allowed to upload to project",
+            r"(?i)(?:project-scoped token is not valid for project|token is not valid for project|isn't an? (?:owner|maintainer))",
+            r"(?i)invalid API Token: .*(?:caveat|scope|project)",
+        ),
+        ("Add the user as maintainer of the project, or use a token or trusted publisher of this project.",),
+        maybe=(Maybe("name-rejected", 0.15, "the project belongs to somebody else"),),
+    ),
+    Rule(
+        "pypi/name",
+        "name-rejected",
+        "PyPI does not accept this project name.",
+        (r"(?i)the name ['\"‘]?\S+['\"’]? (?:isn't allowed|is too similar|conflicts|is prohibited)|too similar to an existing project|isn't allowed\. See .*#project-name",),
+        ("Choose another project name.",),
+    ),
+    Rule(
+        "pypi/dead-token",
+        "token-rejected",
+        "PyPI refused the credential: the token is revoked, expired, malformed or of another index.",
+        (r"Invalid or non-existent authentication information", r"(?i)invalid API token|token (?:has )?expired|HTTPError: (?P<code>401)\b|\b(?P<code2>401) Unauthorized"),
+        _NEW_TOKEN,
+        maybe=(Maybe("token-missing", 0.2, "the secret is empty or not passed to the step"),),
+        docs="https://pypi.org/help/#invalid-auth",
+    ),
+    Rule(
+        "pypi/rate-limited",
+        "rate-limited",
+        "PyPI is limiting the rate of requests; the credential is not at fault.",
+        (r"HTTPError: (?P<code>429)|\b(?P<code2>429) Too Many|(?i)too many new projects created",),
+        ("Wait, then re-run.",),
+    ),
+    Rule(
+        "pypi/server-error",
+        "registry-outage",
+        "PyPI itself failed (5xx); the credential is not at fault.",
+        (r"HTTPError: (?P<code>5\d\d)\b|\b(?P<code2>5\d\d) (?:Internal|Bad Gateway|Service|Gateway|Server)", r"(?i)first byte timeout|backend (?:fetch|read) (?:failed|error)"),
+        ("Re-run later; look at https://status.python.org.",),
+    ),
+    Rule(
+        "pypi/bad-file",
+        "bad-package",
+        "PyPI does not accept the distribution: metadata, file name, size or version.",
+        (
+            r"HTTPError: (?P<code>4(?:00|13))\b|\b(?P<code2>400) (?:Bad Request|The|Invalid)",
+            r"InvalidDistribution|(?i)invalid (?:value for|distribution|metadata|version)|Cannot find file \(or expand pattern\)|is not a valid (?:distribution|wheel) file|local version",
+            r"(?i)checking \S+: FAILED|file too large",
+        ),
+        ("Mend what the message names, build again and re-run; `twine check dist/*` shows it beforehand.",),
+        confidence=0.85,
+    ),
+    Rule(
+        "pypi/forbidden",
+        "insufficient-scope",
+        "PyPI forbids the upload with this credential.",
+        (r"HTTPError: (?P<code>403)\b|\b(?P<code2>403) Forbidden",),
+        _NEW_TOKEN,
+        confidence=0.55,
+        maybe=(Maybe("token-rejected", 0.4, "the token no longer exists on PyPI"),),
+    ),
+    Rule(
+        "pypi/network",
+        "network-error",
+        "The runner could not reach PyPI; the credential is not at fault.",
+        (r"Max retries exceeded with url|NameResolutionError|ConnectTimeout|ReadTimeout|ConnectionError: |ConnectionResetError|SSLError|RemoteDisconnected|Temporary failure in name resolution|error sending request for url|(?i)connection (?:refused|reset|timed out)",),
+        ("Re-run the failed job; if it fails again, check the runner's network.",),
+        confidence=0.9,
+    ),
+)

@@ -1,0 +1,123 @@
+"""How `gem push` and `rake release` fail. Texts: RubyGems client and rubygems.org sources."""
+
+from __future__ import annotations
+
+from bot.diagnosis.rule import Clue, Maybe, Rule
+
+NAME = "rubygems"
+HOSTS = r"(?:^|\.)rubygems\.org$"
+COMMANDS = r"\bgem +(?:push|yank|owner|signin)\b|\brake +release\b|release-gem|configure-rubygems-credentials"
+OUTPUT = r"Pushing gem to |Pushing \S+\.gem to |Successfully registered gem"
+ANCHORS = (
+    r"registered gem",
+    r"[Gg]em\b|Repushing|Access Denied|multi-?factor|OTP code|MFA|API key|Name: |Version: |File: |Gem::|Errno::|bad response|sign in with",
+)
+
+_NEW_KEY = (
+    "Create an API key on rubygems.org with the scope to push gems, and store it as GEM_HOST_API_KEY.",
+    "Re-run the failed job, then delete the old key.",
+    "Or use trusted publishing with `rubygems/release-gem`.",
+)
+
+CLUES = (
+    Clue("publish-succeeded", (r"Successfully registered gem",)),
+)
+RULES = (
+    Rule(
+        "rubygems/otp",
+        "otp-required",
+        "RubyGems asks for a one-time password, which a pipeline cannot type.",
+        (r"multi-?factor authentication (?:but|\. ?Please enter)|no OTP code provided|OTP code is (?:incorrect|invalid)|Please enter OTP code|(?i)enter your OTP",),
+        ("Set the account's MFA level so that API keys may push, or use trusted publishing with `rubygems/release-gem`.",),
+        docs="https://guides.rubygems.org/trusted-publishing/",
+    ),
+    Rule(
+        "rubygems/mfa",
+        "two-factor-required",
+        "The gem requires multi-factor authentication of its owners.",
+        (r"(?i)(?:rubygem|gem) requires MFA|MFA required|(?:must|need to) (?:set up|enable) (?:MFA|multi-?factor)",),
+        ("Enable MFA for the account, and use trusted publishing or an MFA-enabled API key.",),
+    ),
+    Rule(
+        "rubygems/no-publisher",
+        "oidc-publisher-mismatch",
+        "RubyGems knows no trusted publisher for this run.",
+        (r"(?i)(?:no|not) (?:matching )?trusted publisher|exchange_token[^\n]{0,60}(?P<code>404)|TrustedPublisher[^\n]{0,40}not found",),
+        ("On rubygems.org, compare the gem's trusted publisher with this run: repository, workflow file, environment.",),
+        docs="https://guides.rubygems.org/trusted-publishing/",
+    ),
+    Rule(
+        "rubygems/id-token-permission",
+        "oidc-permission-missing",
+        "The workflow may not ask for an identity token: the job lacks `id-token: write`.",
+        (r"(?i)id-token[^\n]{0,30}write|Unable to get ACTIONS_ID_TOKEN_REQUEST|ACTIONS_ID_TOKEN_REQUEST_(?:URL|TOKEN)[^\n]{0,40}(?:not set|unset|missing)",),
+        ("Give the job `permissions: { id-token: write }`.",),
+    ),
+    Rule(
+        "rubygems/version-exists",
+        "version-exists",
+        "This version of the gem is already published.",
+        (r"Repushing of gem versions is not allowed|(?i)has already been (?:pushed|taken)|already been pushed to rubygems|tag v?\S+ has already been created",),
+        ("If a re-run met it, nothing is to be done.", "Else raise the version."),
+    ),
+    Rule(
+        "rubygems/not-owner",
+        "insufficient-scope",
+        "The credential is alive but may not push this gem.",
+        (r"You do not have permission to push to this gem|(?i)API key (?:doesn't|does not) have access|not (?:have|allowed)[^\n]{0,30}scope|This API key cannot perform the specified action",),
+        ("Let an owner add the account: `gem owner GEM --add EMAIL`.", "Or use an API key with the push scope for this gem."),
+        maybe=(Maybe("name-rejected", 0.1, "the gem belongs to somebody else"),),
+    ),
+    Rule(
+        "rubygems/dead-key",
+        "token-rejected",
+        "RubyGems refused the API key: it is expired, deleted or malformed.",
+        (r"Access Denied\. Please sign up for an account|(?i)API key (?:is )?(?:invalid|expired)|HTTP Basic: Access denied|\b(?P<code>401) Unauthorized|Unauthorized\. ?\(?401|The API key doesn't exist",),
+        _NEW_KEY,
+        maybe=(Maybe("token-missing", 0.2, "the secret is empty"),),
+    ),
+    Rule(
+        "rubygems/no-key",
+        "token-missing",
+        "No credential reached RubyGems.",
+        (r"(?i)Please sign in with `?gem signin|Enter your RubyGems\.org credentials|Don't have an account yet|Your rubygems\.org credentials aren't set|No such API key",),
+        ("Pass the secret as GEM_HOST_API_KEY, or write it to ~/.gem/credentials before pushing.",),
+    ),
+    Rule(
+        "rubygems/name",
+        "name-rejected",
+        "RubyGems does not accept this gem name.",
+        (r"(?i)(?:gem name|name '[^']+')[^\n]{0,60}(?:reserved|not allowed|too close|too similar|is blacklisted)",),
+        ("Choose another name.",),
+    ),
+    Rule(
+        "rubygems/rate-limited",
+        "rate-limited",
+        "RubyGems is limiting the rate of requests.",
+        (r"(?i)\b(?P<code>429)\b[^\n]{0,20}too many|rate limit|Retry later",),
+        ("Wait, then re-run.",),
+    ),
+    Rule(
+        "rubygems/server-error",
+        "registry-outage",
+        "RubyGems itself failed (5xx); the credential is not at fault.",
+        (r"\b(?P<code>5\d\d) (?:Internal|Bad Gateway|Service|Gateway|Server)|bad response \w[\w ]* (?P<code2>5\d\d)",),
+        ("Re-run later; look at https://status.rubygems.org.",),
+    ),
+    Rule(
+        "rubygems/bad-gem",
+        "bad-package",
+        "The gem cannot be pushed as it is.",
+        (r"(?i)there was a problem saving your gem|cannot open gem|is not a valid gem|invalid gemspec|Your Gem version is invalid|allowed_push_host|\"\S+\" is not allowed by the gemspec",),
+        ("Mend what the message names in the gemspec, then re-run.",),
+        confidence=0.85,
+    ),
+    Rule(
+        "rubygems/network",
+        "network-error",
+        "The runner could not reach RubyGems; the credential is not at fault.",
+        (r"Gem::RemoteFetcher::FetchError|SocketError|getaddrinfo|Net::(?:Open|Read)Timeout|Errno::E(?:CONN\w+|TIMEDOUT|HOSTUNREACH)|SSL_connect|(?i)timed out \(",),
+        ("Re-run the failed job.",),
+        confidence=0.85,
+    ),
+)
