@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from bot.app import Bot
@@ -117,7 +118,7 @@ async def _play(outside: Outside, stage: Stage, console: Console) -> bool:
     all_well = True
     for place, step in enumerate(SCENARIO, 1):
         console.print(Text(f"{place}. {step.title}", style="bold"))
-        console.print(Text(f"   {step.see}", style="dim"))
+        console.print(Padding(Text(step.see, style="dim"), (0, 3)))
         played = await play(stage, step)
         all_well = _print(played, outside, console) and all_well
     return all_well

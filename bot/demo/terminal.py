@@ -56,8 +56,10 @@ def mrkdwn_text(text: str, space: Workspace) -> str:
 
 
 def show(message: Message, space: Workspace, console: Console, title: str) -> None:
-    """The message in a frame."""
-    console.print(Panel(Text(message_text(message, space)), title=Text(title), title_align="left", padding=(0, 1)))
+    """The message in a frame, its first line (the fact) in bold."""
+    first, _, rest = message_text(message, space).partition("\n")
+    shown = Text(first, style="bold") + Text(f"\n{rest}" if rest else "", style="not bold")
+    console.print(Panel(shown, title=Text(title), title_align="left", padding=(0, 1)))
 
 
 def _name(user: str, space: Workspace) -> str:

@@ -14,7 +14,10 @@ let place = null;
 // Draws the log of a channel from the store; `act` tells the bot what was pressed, `shortcut` runs a message shortcut.
 export function draw(channel, act, shortcut) {
   const log = byId("log");
-  if (place !== channel) {
+  const moved = place !== channel;
+  // Looking at another place is not news.
+  log.setAttribute("aria-live", moved ? "off" : "polite");
+  if (moved) {
     place = channel;
     drawn.clear();
     log.replaceChildren();
@@ -57,6 +60,8 @@ function drawMessage(message, act, shortcut) {
   if (replies.length) node.querySelector(".message-body").append(thread(message, replies, act, shortcut));
   if (old) {
     const focused = old.node.contains(document.activeElement) ? focusKey(old.node) : null;
+    // The announcer says what changed; the whole card need not be read out again.
+    node.setAttribute("aria-live", "off");
     old.node.replaceWith(node);
     if (focused !== null) refocus(node, focused);
     if (message.edited) announce(`Edited: ${message.text}`);

@@ -234,7 +234,7 @@ class Workspace:
         self.messages.append(message)
         self._by_ts[message.channel, message.ts] = message
         parent = self.find(message.channel, message.thread_ts) if message.thread_ts else None
-        if parent is not None and parent is not message:
+        if parent is not None and parent is not message and message.ephemeral_to is None:
             parent.replies.append(message)
         self.tell("message", message)
         return message
