@@ -32,7 +32,7 @@ MOST_TRIES = 12  # with the growth below: about a day
 FIRST_WAIT_S = 2.0
 LONGEST_WAIT_S = 4 * 3600.0
 GROWTH = 3.0
-LONGEST_NAP_S = 30.0
+LONGEST_NAP_S = 2.0  # another process (a replay typed by a person) may store work without waking us
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ BURST = 4.0
 EDITS_APART = timedelta(seconds=3)  # chat.update allows 50 a minute over the whole workspace
 HOPELESS_AFTER = 40  # tries that count: over a day with the growth below
 LONGEST_WAIT_S = 3600.0
-LONGEST_NAP_S = 20.0
+LONGEST_NAP_S = 5.0  # another process on the same database may have queued something
 
 # Nobody knows whether Slack took the message after these (docs: fatal_error "may have succeeded").
 AMBIGUOUS = frozenset({"fatal_error", "internal_error", "request_timeout", "service_unavailable"})

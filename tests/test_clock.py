@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bot.clock import Clock, digest_due, next_digest
 from bot.demo.outside import Outside
 from bot.demo.slack.workspace import MARA, OPS, RELEASES
+from bot.settings import Settings
 from storage import deliveries, due_jobs, reminders, tokens
 from storage.database import Database
 from storage.tokens import Token
@@ -27,6 +28,13 @@ NINE = time(9)
 def add_token(db: Database, name: str, ends_in: timedelta, now: datetime, **more: Any) -> Token:
     token = Token(name=name, expires_at=now + ends_in, owner=MARA.id, **more)
     return db.write_now(tokens.add, token, now)
+
+
+def seed(settings: Settings, ends_in: timedelta, now: datetime, name: str = "npm-acme-ci") -> None:
+    """A token that is there before the bot starts: its clock ticks at once."""
+    db = Database.open(settings.database_url)
+    add_token(db, name, ends_in, now)
+    db.close()
 
 
 def hands_at(moment: datetime) -> Hands:
@@ -106,13 +114,13 @@ async def test_an_owner_is_mentioned_once_a_rung_and_expired_tokens_stay(outside
     settings = settings_for(outside, tmp_path)
     start = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
     hands = hands_at(start)
+    seed(settings, timedelta(days=3, hours=1), start)
     mentions = []
     async with running_bot(outside, settings, hands) as running:
-        add_token(running.db, "npm-acme-ci", timedelta(days=3, hours=1), start)
         for day in range(7):
+            before = len(running.cards(OPS)) if day else 0
             hands.ahead = start + timedelta(days=day) - datetime.now(UTC)
-            before = len(running.cards(OPS))
-            await running.bot.clock.tick()
+            await quiet(running)
             await running.worked()
             new = running.cards(OPS)[before:]
             mentions.append([f"<@{MARA.id}>" in str(message.blocks) for message in new])
@@ -123,9 +131,9 @@ async def test_an_owner_is_mentioned_once_a_rung_and_expired_tokens_stay(outside
 async def test_a_reminder_counts_as_said_only_after_slack_took_it(outside: Outside, tmp_path: Path) -> None:
     hands = hands_at(datetime(2026, 11, 24, 10, 0, tzinfo=UTC))
     outside.slack.fail("chat.postMessage", error="not_in_channel", times=None)
-    async with running_bot(outside, settings_for(outside, tmp_path), hands) as running:
-        add_token(running.db, "npm-acme-ci", timedelta(days=3), hands.now())
-        await running.bot.clock.tick()
+    settings = settings_for(outside, tmp_path)
+    seed(settings, timedelta(days=3), hands.now())
+    async with running_bot(outside, settings, hands) as running:
         await outside.slack.until(lambda: outside.slack.calls("chat.postMessage"))
         await outside.slack.settle(quiet_s=0.2)
         assert running.db.read_now(reminders.said) == set()
@@ -138,8 +146,9 @@ async def test_a_reminder_counts_as_said_only_after_slack_took_it(outside: Outsi
 
 async def test_nothing_to_say_is_no_message_and_not_asked_again(outside: Outside, tmp_path: Path) -> None:
     hands = hands_at(datetime(2026, 11, 24, 10, 0, tzinfo=UTC))
-    async with running_bot(outside, settings_for(outside, tmp_path), hands) as running:
-        add_token(running.db, "far", timedelta(days=200), hands.now())
+    settings = settings_for(outside, tmp_path)
+    seed(settings, timedelta(days=200), hands.now())
+    async with running_bot(outside, settings, hands) as running:
         await quiet(running)
         assert running.cards(OPS) == []
         assert running.db.read_now(due_jobs.last_done, "digest") == "2026-11-24"
@@ -147,9 +156,10 @@ async def test_nothing_to_say_is_no_message_and_not_asked_again(outside: Outside
 
 async def test_a_clock_set_back_repeats_nothing(outside: Outside, tmp_path: Path) -> None:
     hands = hands_at(datetime(2026, 11, 24, 10, 0, tzinfo=UTC))
-    async with running_bot(outside, settings_for(outside, tmp_path), hands) as running:
-        add_token(running.db, "npm-acme-ci", timedelta(days=3), hands.now())
-        await running.bot.clock.tick()
+    settings = settings_for(outside, tmp_path)
+    seed(settings, timedelta(days=3), hands.now())
+    async with running_bot(outside, settings, hands) as running:
+        await quiet(running)
         await running.worked()
         hands.ahead -= timedelta(hours=2)
         await quiet(running)

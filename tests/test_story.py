@@ -12,7 +12,7 @@ import pytest
 
 from bot.demo.github import job_from_log, payloads
 from bot.demo.outside import Outside
-from bot.demo.slack.workspace import GENERAL, MARA, RELEASES
+from bot.demo.slack.workspace import BOT_USER, MARA, RELEASES, Channel
 from storage import deliveries, incidents, tokens
 from storage.tokens import Token, Use
 from tests import npm_logs
@@ -223,12 +223,13 @@ async def test_sources_that_cannot_be_read_are_named_and_hold_nothing_up(running
 
 
 async def test_repositories_have_their_own_channels(outside: Outside, tmp_path: Path) -> None:
-    settings = settings_for(outside, tmp_path, channel_routes=f"acme/api={GENERAL}")
+    outside.slack.workspace.add_channel(Channel("C07API00001", "api", {BOT_USER}))
+    settings = settings_for(outside, tmp_path, channel_routes="acme/api=C07API00001")
     async with running_bot(outside, settings) as running:
         await running.deliver_run(npm_logs.not_found(), repo="acme/api")
         await running.deliver_run(npm_logs.not_found(), repo="acme/ui")
         await running.worked(2)
-        assert len(running.cards(GENERAL)) == len(running.cards(RELEASES)) == 1
+        assert len(running.cards("C07API00001")) == len(running.cards(RELEASES)) == 1
 
 
 async def test_one_dead_token_in_two_repositories_is_one_card(running: Running) -> None:
@@ -312,8 +313,6 @@ async def test_no_credential_of_a_log_reaches_slack_or_the_database(running: Run
 
 async def test_fifty_failures_at_once_are_fifty_cards_and_none_is_lost(outside: Outside, tmp_path: Path) -> None:
     """Each repository has its own channel here, because Slack takes one message a second in each."""
-    from bot.demo.slack.workspace import BOT_USER, Channel
-
     names = [f"C07MANY{number:04d}" for number in range(50)]
     for number, name in enumerate(names):
         outside.slack.workspace.add_channel(Channel(name, f"many-{number}", {BOT_USER}))

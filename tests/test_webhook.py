@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import hmac
 import json
-import socket
 from typing import Any
 from urllib.parse import quote
 
@@ -184,9 +184,10 @@ async def test_other_paths_are_404(running: Running, path: str) -> None:
 
 
 async def test_garbage_on_the_wire_does_not_stop_the_bot(running: Running) -> None:
-    with socket.create_connection(("127.0.0.1", running.bot.port)) as raw:
-        raw.sendall(b"\x16\x03\x01 this is not HTTP\r\n\r\n")
-        raw.recv(1024)
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.bot.port)
+    writer.write(b"\x16\x03\x01 this is not HTTP\r\n\r\n")
+    assert b"400" in await asyncio.wait_for(reader.read(1024), 10)
+    writer.close()
     assert (await post(running, BODY, headers()))[0] == 202
 
 

@@ -117,11 +117,13 @@ def _state(incident: Incident) -> str:
 
 
 def _where(incident: Incident, facts: Facts) -> str:
-    """`@acme/ui` 2.3.1 from `acme/ui`, release.yml, run 12 (attempt 2) of `main` by ann."""
+    """`@acme/ui` 2.3.1 from `acme/ui`, Release (release.yml), run 12 (attempt 2) on `main`, started by ann."""
     what = ""
     if len(facts.packages) < 2 and incident.package:
         what = t.code(incident.package) + (f" {t.mrkdwn(incident.version, 80)}" if incident.version else "") + " from "
-    workflow = t.mrkdwn(facts.workflow_name or workflow_words(incident.workflow), 120)
+    workflow = t.mrkdwn(workflow_words(incident.workflow), 120)
+    if facts.workflow_name and facts.workflow_name != incident.workflow:
+        workflow = f"{t.mrkdwn(facts.workflow_name, 120)} ({workflow})"
     run = f", run {facts.run_number}" if facts.run_number else ""
     attempt = f" (attempt {facts.attempt})" if facts.attempt > 1 else ""
     branch = f" on {t.code(facts.branch, 100)}" if facts.branch else ""
