@@ -59,10 +59,8 @@ def setting_of(command: str) -> Setting:
             kinds.add("publish")
         elif _INSTALL.search(piece):
             kinds.add("install")
-    for setting in ("publish", "build", "install"):
-        if setting in kinds:
-            return setting  # type: ignore[return-value]
-    return "other"
+    order: tuple[Setting, ...] = ("publish", "build", "install")
+    return next((setting for setting in order if setting in kinds), "other")
 
 
 def is_administration(command: str) -> bool:

@@ -61,7 +61,7 @@ class Reading:
     steps: Steps
     packages: Packages
     tools: Tools
-    clues: dict[int, dict[str, Line]]
+    clues: dict[int, dict[str, list[Line]]]
     codes: list[tuple[int, int, str]]
     registry: str | None
     publishing: bool
@@ -106,7 +106,7 @@ class Reading:
         clues = set(self.clues.get(index, ()))
         kinds = {name: kind for name, kind in step.tokens.items() if _NPM_TOKEN.search(name)}
         if step.inputs.get("token") and "npm-publish" in step.command:
-            kinds["token"] = "set"
+            kinds["INPUT_TOKEN"] = "set"
         if "set" in kinds.values():
             clues.add("token-set")
         elif "empty" in kinds.values():

@@ -26,15 +26,14 @@ from bot.diagnosis.tools import Tools
 
 MOST_HITS = 3000  # of one log; beyond, only new kinds of hits are kept
 MOST_OF_A_KIND = 40  # hits of one rule in one step
+MOST_CLUE_LINES = 3
 MOST_JOINED = 40  # lines of one message that its tool broke into several
 
 # Some tools print the reason on the lines after the one that looks like an error.
 _FOLLOW = (
     (re2.compile(r"^npm publish error:"), 4),  # nx
     (re2.compile(r"^Caused by:"), 4),  # cargo
-    (re2.compile(r"^(?:error: )?[45]\d\d [A-Z][\w ]+: https?://"), 2),  # bun
     (re2.compile(r"^\[ERR_PNPM|^ ?ERR_PNPM|^Error: ERR_PNPM"), 3),
-    (re2.compile(r"^YN0035: |➤ YN0035: "), 6),
     (re2.compile(r"npm (?:ERR!|error) code "), 4),
     (re2.compile(r"[Pp]ackages? failed to publish|packages published successfully|Found \d+ packages? to publish"), 6),
     (re2.compile(r"^\* What went wrong|^Trusted publishing exchange failure|^##\[error\]Trusted publishing"), 4),
@@ -44,10 +43,12 @@ _FOLLOW = (
 _WRAPPED = (
     (re2.compile(r"^(?:Error: +)?\s*×\s"), re2.compile(r"^\s*[│├╰]")),  # pnpm 12
     (re2.compile(r"^ERROR +HTTPError: "), re2.compile(r"^ {6,}\S")),  # twine
+    (re2.compile(r"^(?:error: )?[45]\d\d [A-Z][\w ]+: https?://"), re2.compile(r"^ - ")),  # bun: address, then reason
+    (re2.compile(r"YN0035: \S"), re2.compile(r"YN0035:  +(?:Response|Request) ")),  # yarn berry: reason, then address
 )
 _INSTALLS = re2.compile(
     r"^bun install v|^yarn install v|^\[1/[45]\] (?:🔍 +)?(?:Resolving|Validating)|Resolution step|^Lockfile is up to date|^Progress: resolved|^Resolving dependencies"
-    r"|npm (?:warn|WARN) deprecated|installing dependencies|while installing|^Scope: all \d+"
+    r"|npm (?:warn|WARN) deprecated|installing dependencies|while installing|^Scope: all \d+|ERR_PNPM_(?:FETCH_|NO_MATCHING)|GET https?://[^ ]+ - [45]\d\d$|failed to resolve$"
 )
 _PUBLISHES = re2.compile(
     r"npm notice (?:📦|Publishing to|Tarball|=== Tarball|package:|Staging to)|^bun publish v|^yarn publish v|YN0000: (?:Publishing|Staging) to|^📦 .+ →"
@@ -60,7 +61,7 @@ _PUBLISHES_TO = re2.compile(
 )
 _DONE_INSTALLING = re2.compile(r"^(?:added|up to date|changed|removed) \d* ?packages?|^up to date|^Done in |YN0000: · Done|packages? installed")
 _DRY_RUN = re2.compile(r"\(dry-run\)|--dry-run|\bdry[ -]run\b")
-_YARN_RUNS = re2.compile(r"^yarn (?:run|publish|install) v1")
+_ADMINISTERS = re2.compile(r"^npm notice deprecating ")
 
 
 class LogReader:
@@ -74,7 +75,7 @@ class LogReader:
         self._tools = Tools()
         self._hits: list[Hit] = []
         self._kinds: Counter[tuple[int, int]] = Counter()
-        self._clues: dict[int, dict[str, Line]] = {}
+        self._clues: dict[int, dict[str, list[Line]]] = {}
         self._codes: list[tuple[int, int, str]] = []
         self._success_lines: list[int] = []
         self._good_lines: list[Line] = []
@@ -156,7 +157,7 @@ class LogReader:
             return
         self._switch_setting(line)
         if step.setting != "build":
-            follow = self._setting != "build"
+            follow = self._setting in ("publish", "other")
             if self._packages.read(line.text, follow=follow):
                 self._succeeded(line)
         if self._setting != "build" and (host := _PUBLISHES_TO.search(line.text)):
@@ -184,7 +185,7 @@ class LogReader:
         if found:
             for clue in found.clues:
                 if clue.endswith("-intended"):
-                    self._clues.setdefault(index, {}).setdefault(clue, line)
+                    self._clues.setdefault(index, {}).setdefault(clue, [line])
 
     def _switch_setting(self, line: Line) -> None:
         """Within one step a script may install, build and publish in turn; the tools' first lines tell which."""
@@ -207,6 +208,9 @@ class LogReader:
             self._setting = step.setting
         if _DRY_RUN.search(text) and self._setting == "publish":
             self._dry_run = True
+            self._good_lines.append(line)
+        if _ADMINISTERS.search(text):
+            step.administration = True
 
     def _note(self, line: Line, index: int) -> None:
         found = self._book.match(line.text) or (self._book.match(line.shown) if line.shown != line.text else None)
@@ -225,7 +229,9 @@ class LogReader:
         if "publish-succeeded" in found.clues and self._setting != "build":
             self._succeeded(line)
         for clue in found.clues:
-            clues.setdefault(clue, line)
+            lines = clues.setdefault(clue, [])
+            if len(lines) < MOST_CLUE_LINES:
+                lines.append(line)
         if not found.rules or len(self._hits) >= MOST_HITS:
             return
         kind = (index, found.rules[0])

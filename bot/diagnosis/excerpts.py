@@ -26,20 +26,20 @@ class Excerpts:
         self._reading = reading
         self.masked = reading.masked
 
-    def evidence(self, cause: str, findings: list[Finding], first: Finding | None) -> tuple[EvidenceLine, ...]:
+    def evidence(self, cause: str, findings: list[Finding], first: Finding | None, stacked: list[Finding]) -> tuple[EvidenceLine, ...]:
         """The deciding lines, first one first."""
         reading = self._reading
         wanted: list[tuple[int, str]] = []
         if first is not None:
             wanted.append((first.hit.line.number, first.hit.line.shown))
             clues = reading.clues.get(first.hit.step, {})
-            wanted += [(clues[c].number, clues[c].shown) for c in sorted(first.rule.requires) if c in clues]
+            wanted += [(l.number, l.shown) for c in sorted(first.rule.requires) for l in clues.get(c, ())]
             if first.rule.requires & {"token-placeholder", "token-empty"}:
                 wanted += [(line.number, line.shown) for line in reading.steps.all[first.hit.step].header[-3:]]
             if first.rule.requires & {"npm-too-old-for-oidc"} and reading.tools.npm_line:
                 wanted.append((reading.tools.npm_line.number, reading.tools.npm_line.shown))
-            if "expired-notice" in clues:
-                wanted.append((clues["expired-notice"].number, clues["expired-notice"].shown))
+            wanted += [(l.number, l.shown) for l in clues.get("expired-notice", ())[:1]]
+            wanted += [(f.hit.line.number, f.hit.line.shown) for f in stacked]
             wanted += [(f.hit.line.number, f.hit.line.shown) for f in findings[1:]]
         elif cause in ("published", "staged", "not-a-publish"):
             wanted += [(line.number, line.shown) for line in reading.good_lines]

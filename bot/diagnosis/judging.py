@@ -38,6 +38,7 @@ class _Verdict:
     sentence: str
     confidence: float
     findings: list[Finding] = field(default_factory=list)
+    stacked: list[Finding] = field(default_factory=list)  # the first line of each other failure
     also: list[Alternative] = field(default_factory=list)
     fix: tuple[str, ...] = ()
     docs: str | None = None
@@ -79,6 +80,7 @@ def _failed(reading: Reading, findings: list[Finding]) -> _Verdict:
         sentence=best.rule.sentence,
         confidence=best.confidence,
         findings=[best, *(f for f in same if f is not best)],
+        stacked=_firsts(best, findings),
         also=also,
         fix=best.rule.fix,
         docs=best.rule.docs,
@@ -118,6 +120,11 @@ def _stacked(best: Finding, findings: list[Finding]) -> list[Alternative]:
                 confidence = 0.7 if rule is finding.rule else 0.5
                 stacked.append(Alternative(rule.cause, confidence, f"line {finding.hit.line.number} of the log"))
     return stacked
+
+
+def _firsts(best: Finding, findings: list[Finding]) -> list[Finding]:
+    firsts = {f.rule.cause: f for f in reversed(findings) if f.rule.cause != best.rule.cause}
+    return sorted(firsts.values(), key=lambda f: f.hit.line.number)[:2]
 
 
 def _phase(reading: Reading, best: Finding) -> Phase:
@@ -206,7 +213,7 @@ def _compose(reading: Reading, verdict: _Verdict, excerpts: Excerpts) -> Diagnos
             name = finding.hit.named.package
             if name and reading.packages.outcome_of(name) != "published" and finding.hit.setting != "install":
                 reading.packages.record(name, finding.hit.named.version, "failed")
-    evidence = excerpts.evidence(verdict.cause, verdict.findings, first)
+    evidence = excerpts.evidence(verdict.cause, verdict.findings, first, verdict.stacked)
     quiet = verdict.cause in ("not-a-publish",)
     return Diagnosis(
         cause=verdict.cause,
@@ -240,7 +247,10 @@ def _package_of(reading: Reading, verdict: _Verdict, first: Any) -> tuple[str | 
             named = reading.packages.current
             return named.package, named.version
         return None, None
-    if first is not None and verdict.cause not in ("not-a-publish", "github-auth") and verdict.phase != "install":
+    if verdict.cause == "github-auth":
+        done = [p for p in reading.packages.outcomes if p.outcome == "published"]
+        return (done[0].package, done[0].version) if len(done) == 1 else (None, None)
+    if first is not None and verdict.cause != "not-a-publish" and verdict.phase != "install":
         for finding in verdict.findings:
             if finding.hit.step == first.hit.step and finding.hit.named.package:
                 return finding.hit.named.package, finding.hit.named.version or reading.packages.announced_version(

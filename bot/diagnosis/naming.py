@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import re2
 
 from bot.diagnosis.deciding import Finding, Reading
@@ -12,10 +10,12 @@ _HOST = re2.compile(r"https?://([\w.\-]+)(:\d+)?")
 _CODE = re2.compile(
     r"\b(ERR_PNPM_[A-Z0-9_]+|YN00(?:0[1-9]|[1-9]\d)|E\d{3}|E_[A-Z_]{4,}|E[A-Z]{3,}(?:_[A-Z]+)*|GH\d{3})\b"
 )
-_STATUS = re2.compile(r"^(?:error: )?([45]\d\d) [A-Z][\w ]*: https?://| - ([45]\d\d)$|requested URL returned error: (\d{3})|\b40[13]: |\"([45]\d\d) [A-Z]")
+_STATUS = re2.compile(r"^(?:error: )?([45]\d\d) [A-Z][\w ]*: https?://| - ([45]\d\d)$|requested URL returned error: (\d{3})|\"([45]\d\d) [A-Z]"
+    r"|(?:HTTPError: |status |got |success: |[Ss]tatus(?: code)?:? |HTTP Error |error )([45]\d\d)\b"
+)
 _NOT_CODES = frozenset({"ERROR", "ERRORS", "EVERY", "EXIT", "ELSE", "EXPECTED", "ERROR_CODE", "EXTERNAL", "EMPTY"})
+_NPM_LINE = re2.compile(r"npm (?:ERR!|error)")
 _NEAR = 14  # lines between an error and the line with its code
-# The client's own code says less than the code it wraps.
 _LOCAL = frozenset({"localhost", "127.0.0.1", "0.0.0.0"})  # noqa: S104 - a name to compare with, nothing is bound
 
 
@@ -25,12 +25,19 @@ def code_of(reading: Reading, finding: Finding) -> str | None:
     registry, rule = finding.registry, finding.rule
     if code := _named_group(rule.patterns, text):
         return code
+    step, number = finding.hit.step, finding.hit.line.number
+    near = [
+        (abs(n - number), n > number, c)
+        for s, n, c in reading.codes
+        if s == step and abs(n - number) <= _NEAR and not c.isdigit()
+    ]
+    if near and _NPM_LINE.search(text):
+        return min(near)[2]
     codes = [c for c in (m.group(1) for m in _CODE.finditer(text)) if c not in _NOT_CODES]
     if codes:
         return codes[0]
-    step, number = finding.hit.step, finding.hit.line.number
-    near = [(abs(n - number), n > number, c) for s, n, c in reading.codes if s == step and abs(n - number) <= _NEAR]
-    near = [entry for entry in near if not entry[2].isdigit()]
+    if rule.echo:
+        return None
     if near and registry in (None, "npm", "github-packages"):
         return min(near)[2]
     match = _STATUS.search(text)
@@ -62,21 +69,17 @@ def registry_of(reading: Reading, finding: Finding | None) -> str | None:
             return finding.registry
         host = _host(finding.hit.line.text) or reading.hosts.get(finding.hit.step)
         if host and host not in ("docs.npmjs.com", "www.npmjs.com", "gh.io", "github.com"):
-            return "other" if host in _LOCAL else book.registry_of_host(host) or _by_client(finding.hit.registry)
-        return _by_client(finding.hit.registry) if finding.hit.registry else ("npm" if reading.tools.tool else None)
-    hosts = [h for h in reading.hosts.values()]
+            return "other" if host in _LOCAL else book.registry_of_host(host) or finding.hit.registry
+        return finding.hit.registry if finding.hit.registry else ("npm" if reading.tools.tool else None)
+    hosts = list(reading.hosts.values())
     if hosts and hosts[-1]:
         if hosts[-1] in _LOCAL:
             return "other"
         if named := book.registry_of_host(hosts[-1]):
             return named
-    return _by_client(reading.registry)
+    return reading.registry
 
 
-def _by_client(registry: str | None) -> str | None:
-    return registry
-
-
-def _host(text: str) -> Any:
+def _host(text: str) -> str | None:
     match = _HOST.search(text)
-    return match.group(1) if match else None
+    return str(match.group(1)) if match else None

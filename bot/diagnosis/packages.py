@@ -33,15 +33,14 @@ _BEGINS = tuple(
         rf"^\s*(?:Uploading|Packaging|Verifying) {_NAME} {_LOOSE_VERSION} \(",
         rf"^Uploading {_NAME}-(?P<version>\d[\w.!+]*?)(?:\.tar\.gz|\.zip|-(?:py\d|cp\d)[\w.\-]*\.whl)",
         rf"^\s*Name: {_NAME}\s*$",
-        rf"Pushing {_NAME}\.(?P<version>\d+\.\d+[\w.\-]*?)\.s?nupkg",
+        r"Pushing (?P<package>[\w.\-]+?)\.(?P<version>\d+\.\d+[\w.\-]*)\.s?nupkg",
         rf"^\s*File: {_NAME}-(?P<version>\d[\w.]*)\.gem",
         rf"^Pushing {_NAME}-(?P<version>\d[\w.]*)\.gem",
-        rf"^- {_NAME} => {_VERSION}",
         rf"^🚀 +{_NAME}@{_VERSION}",
     )
 )
 _VERSION_FOLLOWS = re2.compile(
-    r"(?:npm notice version: +|^info (?:Current|New) version: |^\s*Version: )v?(?P<version>\d[\w.+\-]*)\s*$"
+    r"(?:npm notice version: +|^info (?:Current|New) version: |^\s*Version: )v?(?P<version>\d{1,4}\.[\w.+\-]*)\s*$"
 )
 # What became of a package, with the package on the line.
 _PUBLISHED = tuple(
@@ -91,12 +90,32 @@ _NAMED = tuple(
         rf"File already exists \([`'\"]{_NAME}-(?P<version>\d[\w.!+]*?)(?:\.tar\.gz|\.zip|-(?:py\d|cp\d)[\w.\-]*\.whl)",
     )
 )
-# npm-like registries answer at /@scope%2fname; some put a path before it, some a revision after it.
-_URL = re2.compile(
-    r"(?:(?:PUT|POST|DELETE) |Couldn't publish package: \"|^(?:error: )?\d{3} [A-Z][\w ]+: |Request URL: |request to |error sending request for url \()"
-    r"https?://[^/\s\"]+/(?:[^\s\"]*/)??(?:-/(?:stage/)?package/|-/npm/v1/oidc/token/exchange/package/)?"
-    r"(?P<package>@[\w.~\-]+(?:%2[fF]|/)[\w.~\-]+|[a-zA-Z0-9][\w.~\-]*)(?:/-rev/[\w\-]+|/-/[\w.\-]+)?(?:[\s\"):?]|$)"
+# Listed before any of them is published (lerna), or after all of them were tried (changesets).
+_LISTED = re2.compile(rf"^(?:- )?{_NAME} => {_VERSION}$")
+_BARE = re2.compile(rf"^{_NAME}@{_VERSION}$")
+_LISTS = (
+    (re2.compile(r"packages published successfully"), "published"),
+    (re2.compile(r"[Pp]ackages? failed to publish:$"), "failed"),
 )
+_SAME_VERSION = re2.compile(r"previously published versions?:? (\d[\w.+\-]*?)\.?\"?$|previously (?:staged|published) version \"(\d[\w.+\-]*)\"")
+_URL = re2.compile(
+    r"(?:(?:PUT|POST|DELETE|GET) |Couldn't publish package: \"|^(?:error: )?\d{3} [A-Z][\w ]+: |Request URL: |request to |error sending request for url \()"
+    r"https?://[^/\s\"]+/(?P<path>[^\s\"):?]+)"
+)
+_SCOPED = re2.compile(r"@[\w.~\-]+/[\w.~\-]+")
+
+
+def package_of_path(path: str) -> str | None:
+    """The package that the path of a registry URL is about: /@scope%2fname, /-/package/name/access, /path/of/a/proxy/name."""
+    plain = unquote(path)
+    if scoped := _SCOPED.search(plain):
+        return scoped.group(0)
+    parts = [part for part in plain.split("/") if part]
+    if not parts:
+        return None
+    if parts[0] != "-":
+        return parts[-1] if parts[0] in {"artifactory", "repository", "api", "npm"} else parts[0]
+    return parts[parts.index("package") + 1] if "package" in parts[:-1] else None
 
 
 @dataclass(slots=True)
@@ -114,6 +133,7 @@ class Packages:
         self.current = Named()
         self._outcomes: dict[str, PackageOutcome] = {}
         self._announced: dict[str, str | None] = {}
+        self._listing: str | None = None
 
     def read(self, text: str, *, follow: bool) -> bool:
         """Take a line in; True when it says that a package was published or staged. `follow`: whether the step may publish."""
@@ -125,6 +145,8 @@ class Packages:
             if self.current.package:
                 self._announced[self.current.package] = version
             return False
+        if self._read_list(text):
+            return self._listing == "published"
         if found := first_match(_BEGINS, text):
             package, version = found
             if package != self.current.package or version:
@@ -137,15 +159,42 @@ class Packages:
                 return outcome != "skipped"
         return False
 
+    def _read_list(self, text: str) -> bool:
+        """Whether the line belongs to a list of packages."""
+        if listed := _LISTED.search(text):
+            if len(self._announced) < MOST_PACKAGES:
+                self._announced[listed.group("package")] = listed.group("version")
+            return False
+        for pattern, outcome in _LISTS:
+            if pattern.search(text):
+                self._listing = outcome
+                return False
+        if self._listing and (bare := _BARE.search(text)):
+            self.record(bare.group("package"), bare.group("version"), self._listing)
+            if self._listing == "failed":
+                self.current = Named(bare.group("package"), bare.group("version"))
+            return True
+        if text and not text.startswith("└"):
+            self._listing = None
+        return False
+
     def named_by(self, text: str) -> Named:
         """The package that a failed line is about: the one it names, else the one being published."""
         found = first_match(_NAMED, text)
         if not found and (match := _URL.search(text)):
-            name = unquote(match.group("package"))
-            found = (name, None) if name not in {"-", "npm", "login"} else None
+            name = package_of_path(match.group("path"))
+            found = (name, None) if name else None
+        same = _SAME_VERSION.search(text)
         if not found:
-            return self.current
+            if self.current.package or len(self._announced) != 1:
+                version = self.current.version
+                if same and not version:
+                    version = next(g for g in same.groups() if g)
+                return Named(self.current.package, version)
+            found = next(iter(self._announced.items()))
         package, version = found
+        if not version and same:
+            version = next(g for g in same.groups() if g)
         if not version:
             version = self._announced.get(package) or (
                 self.current.version if self.current.package in (None, package) else None
@@ -177,5 +226,5 @@ def first_match(patterns: tuple[re2._Regexp, ...], text: str) -> tuple[str, str 
         if match := pattern.search(text):
             groups = match.groupdict()
             version = groups.get("version")
-            return unquote(groups["package"]), version.removeprefix("v") if version else None
+            return unquote(groups["package"]).rstrip("."), version.removeprefix("v") if version else None
     return None

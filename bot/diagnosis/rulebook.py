@@ -14,7 +14,7 @@ from bot.registries import REGISTRIES
 
 # What the structure of a job is told by; what else is read is up to the rules.
 _STRUCTURE = (
-    r"##\[(?:group\]Run|error\])|::error|Complete job name: |section_start:|exit code [1-9]|exited with [1-9]|exit status [1-9]|Job failed",
+    r"##\[(?:group\]Run|error\])|::error|section_start:|exit code [1-9]|exited with [1-9]|exit status [1-9]|Job failed",
     r"^Run [a-zA-Z./$@\"(\[]|^#!/bin/(?:ba)?sh -e|^(?:\x1b\[[0-9;]*m)*[$+] [a-z./]|Z (?:\x1b\[[0-9;]*m)*[$+] [a-z./]|> @?[\w./\-]+@[^ ]* [a-z]|^> [a-z]|Z > [a-z]",
 )
 _RUNNER = (

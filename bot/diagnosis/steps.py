@@ -24,7 +24,6 @@ _RUN = re2.compile(r"^##\[group\]Run (.*)")
 _PLAIN_RUN = re2.compile(r"^Run ([a-z./$A-Z@\"(\[][^`]*)$")
 _PROMPT = re2.compile(r"^(?:\$|\+) +(" + _COMMANDS + r".*)")
 _CIRCLE = re2.compile(r"^#!/bin/(?:ba)?sh -e")
-_JOB = re2.compile(r"^Complete job name: (.*)")
 _FAILED = re2.compile(
     r"^(?:##\[error\]|::error)|^Error: Process completed with exit code [1-9]|^Process completed with exit code [1-9]"
     r"|^(?:ERROR: Job failed|Exited with code exit status [1-9]|script returned exit code [1-9]|The command \".*\" exited with [1-9])"
@@ -35,7 +34,6 @@ _WITH_VALUE = re2.compile(r"^\s+(registry-url|registry|repository-url|node-versi
 _CHILD = re2.compile(r"^> (?:@?[\w./\-]+@\S* )?([\w:\-.]+)(?: /\S+)?$")
 _CHILD_COMMAND = re2.compile(r"^> (\S.*)$")
 _PLACEHOLDER = re2.compile(r"^X{5}(?:-X{5})+$")
-_PUBLISHING_JOB = re2.compile(r"(?i)publish|release|deploy|\bnpm\b|ship|\bcd\b")
 
 
 @dataclass(slots=True)
@@ -61,7 +59,6 @@ class Steps:
     def __init__(self) -> None:
         self.all: list[Step] = [Step()]
         self.framed = False
-        self.job: str | None = None
         self._header = 0  # lines of the header still to read, 0 outside
         self._plain = False
         self._circle = False
@@ -77,8 +74,8 @@ class Steps:
 
     @property
     def publishing_job(self) -> bool:
-        """Whether the job says by its name or its steps that it was going to publish."""
-        return bool(self.job and _PUBLISHING_JOB.search(self.job)) or any(s.setting == "publish" for s in self.all)
+        """Whether the job was going to publish: it has a step that does, or was set up with a registry to publish to."""
+        return any(s.setting == "publish" or "registry-url" in s.inputs for s in self.all)
 
     def read(self, line: Line) -> None:
         """Take the next line in; must come before anything asks about `current`."""
@@ -87,9 +84,7 @@ class Steps:
             self._circle = False
             self._begin(text, line.number)
             return
-        if job := _JOB.search(text):
-            self.job = job.group(1).strip()
-        elif run := _RUN.search(text):
+        if run := _RUN.search(text):
             self._begin(run.group(1), line.number)
             self._header, self._plain = MOST_HEADER_LINES, False
             self.current.headed = True

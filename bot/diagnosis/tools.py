@@ -29,7 +29,7 @@ _TOOLS: tuple[tuple[str, str, str], ...] = (
     ("gradle", r"\bgradlew?\b.*[pP]ublish", r"PublicationTo\w+Repository"),
     ("docker", r"\bdocker +push|--push|build-push-action", r"^The push refers to repository|^pushing layers"),
     ("pnpm", r"\bpnpm\b.*\b(?:publish|stage|whoami)\b", r"^📦 .+ →|ERR_PNPM|^pnpm: "),
-    ("bun", r"\bbun(?:x)?\b.*\b(?:publish|whoami)\b", r"^bun (?:publish|install) v|bunx npm login"),
+    ("bun", r"\bbun(?:x)?\b.*\b(?:publish|whoami)\b", r"^bun (?:publish|install) v|bunx npm login|^[45]\d\d [A-Z][\w ]+: https?://"),
     ("yarn-berry", r"\byarn +(?:workspaces? .*)?npm +(?:publish|whoami)", r"YN00\d\d: "),
     ("yarn1", r"\byarn +publish", r"^yarn (?:publish|install) v1"),
     ("npm", r"\bnpm\b.*\b(?:publish|stage|whoami|access|owner|unpublish|deprecate|dist-tag|token|trust)\b", r"npm (?:ERR!|error|notice)"),
@@ -57,6 +57,7 @@ _VERSIONS = tuple(
 )
 _CLIENT_OF = {"pnpm": "pnpm", "bun": "bun", "yarn1": "yarn", "yarn-berry": "yarn", "cargo": "cargo", "twine": "twine"}
 OIDC_SINCE = (11, 5, 1)  # npm with trusted publishing
+_TURBO = re2.compile(r"^(?:@[\w.\-]+/)?[\w.\-]+:[\w.\-]+: npm ")
 _BARE_VERSION = re2.compile(r"^(\d+\.\d+\.\d+)$")
 
 
@@ -95,6 +96,8 @@ class Tools:
             if bare := _BARE_VERSION.search(text):
                 self._versions["npm"] = bare.group(1)
                 self.npm_line = line
+        if text.startswith("npm ") and _TURBO.search(shown):
+            self.turborepo = True
         if "npm " in text and shown.startswith("#") and shown[1:2].isdigit():
             self.docker_build = True
 
@@ -114,6 +117,8 @@ class Tools:
         ):
             if candidates:
                 found = candidates[0]
+                if found == "npm" and self.turborepo:
+                    return "turborepo"
                 return "docker-build" if found in ("npm", "docker") and self.docker_build and "npm" in self._seen else found
         return None
 

@@ -28,8 +28,8 @@ RULES = (
         "token-rejected",
         "The repository refused the credential: it is expired, revoked or wrong.",
         (
-            _STATUS + r"(?P<code>401)\b",
-            r"\b401,? (?:Unauthorized|Content access is protected by token)|authentication failed for https?://|Received status code (?P<code2>401)|not authorized[^\n]{0,20}(?P<code3>401)?|Not authorized ?, ReasonPhrase",
+            _STATUS + r"401\b",
+            r"\b401,? (?:Unauthorized|Content access is protected by token)|authentication failed for https?://|Received status code 401|not authorized[^\n]{0,20}401?|Not authorized ?, ReasonPhrase",
         ),
         _NEW_TOKEN,
         maybe=(Maybe("token-missing", 0.3, "the server id in settings.xml does not match, or the secrets are empty"),),
@@ -47,7 +47,7 @@ RULES = (
         "maven/version-exists",
         "version-exists",
         "This version is already published and cannot be replaced.",
-        (r"(?i)component with package url[^\n]{0,200}already exists|already exists|cannot (?:update|redeploy)|does not allow updating (?:artifacts?|assets?)|Repository does not allow updating|" + _STATUS + r"(?P<code>409)\b",),
+        (r"(?i)component with package url[^\n]{0,200}already exists|already exists|cannot (?:update|redeploy)|does not allow updating (?:artifacts?|assets?)|Repository does not allow updating|" + _STATUS + r"409\b",),
         ("If a re-run met it, nothing is to be done.", "Else raise the version."),
     ),
     Rule(
@@ -55,8 +55,8 @@ RULES = (
         "insufficient-scope",
         "The credential is alive but may not publish under this group id.",
         (
-            r"(?i)namespace[^\n]{0,80}(?:not (?:allowed|verified|registered)|is not)|not allowed to (?:publish|deploy)|No staging profile|Permission denied[^\n]{0,40}staging|" + _STATUS + r"(?P<code>403)\b",
-            r"Received status code (?P<code2>403)|\b403,? Forbidden|authorization failed for https?://",
+            r"(?i)namespace[^\n]{0,80}(?:not (?:allowed|verified|registered)|is not)|not allowed to (?:publish|deploy)|No staging profile|Permission denied[^\n]{0,40}staging|" + _STATUS + r"403\b",
+            r"Received status code 403|\b403,? Forbidden|authorization failed for https?://",
         ),
         ("Verify the namespace in the Central Portal and use a token of an account that owns it.",),
         confidence=0.75,
@@ -66,7 +66,7 @@ RULES = (
         "maven/payment",
         "payment-required",
         "The repository wants payment for this action.",
-        (_STATUS + r"(?P<code>402)\b|402 Payment Required|Received status code (?P<code2>402)",),
+        (_STATUS + r"402\b|402 Payment Required|Received status code 402",),
         ("Check the plan of the account.",),
     ),
     Rule(
@@ -77,7 +77,7 @@ RULES = (
             r"(?i)gpg: (?:signing failed|no default secret key|decryption failed|no valid OpenPGP)|Missing Signature|Invalid signature|Could not find a public key",
             r"(?i)(?:sources|javadoc)[^\n]{0,20}must be provided|(?:project|developers|license|scm)[^\n]{0,30}(?:information )?(?:is )?missing|Deployment[^\n]{0,40}(?:failed validation|FAILED)|Failed to deploy artifacts|"
             + _STATUS
-            + r"(?P<code>4(?:00|13|22))\b",
+            + r"(?:4(?:00|13|22))\b",
         ),
         ("Mend what the message names (signing key, sources, javadoc, POM), then re-run.",),
         confidence=0.8,
@@ -86,14 +86,14 @@ RULES = (
         "maven/rate-limited",
         "rate-limited",
         "The repository is limiting the rate of requests.",
-        (_STATUS + r"(?P<code>429)\b|Received status code (?P<code2>429)|Too Many Requests",),
+        (_STATUS + r"429\b|Received status code 429|Too Many Requests",),
         ("Wait, then re-run.",),
     ),
     Rule(
         "maven/server-error",
         "registry-outage",
         "The repository itself failed (5xx); the credential is not at fault.",
-        (_STATUS + r"(?P<code>5\d\d)\b|Received status code (?P<code2>5\d\d)|\b5\d\d (?:Internal|Bad Gateway|Service|Gateway)",),
+        (_STATUS + r"5\d\d\b|Received status code 5\d\d|\b5\d\d (?:Internal|Bad Gateway|Service|Gateway)",),
         ("Re-run later; look at https://status.maven.org.",),
     ),
     Rule(

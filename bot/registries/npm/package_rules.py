@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.diagnosis.rule import Maybe, Rule
 from bot.registries.npm import fixes
-from bot.registries.npm.texts import P, status
+from bot.registries.npm.texts import P, code, status
 
 PACKAGE_RULES = (
     Rule(
@@ -42,7 +42,7 @@ PACKAGE_RULES = (
             r"Failed to save packument",
             r"\?write=true\b",
             *status(409, "Conflict"),
-            r"\bE409\b",
+            code("409"),
         ),
         fixes.WAIT_STAGED,
         confidence=0.85,
@@ -99,7 +99,8 @@ PACKAGE_RULES = (
             rf"{P} (?:enoent Could not read package\.json|code ENOENT)",
             r"Failed to parse JSON data|package\.json must be actual JSON",
             *status(413, "(?:Payload|Request Entity|Content) Too Large"),
-            r"(?i)request entity too large|\bE413\b|413 Payload Too",
+            r"(?i)request entity too large|413 Payload Too",
+            code("413"),
             r"(?i)invalid (?:semver )?version: |Invalid version: \"|package\.json: [^:]{0,40}(?:missing|invalid)",
             r"Can't generate provenance for new or private package",
             r"provenance and provenanceFile cannot be used together|--provenance and --provenance-file",
@@ -108,7 +109,7 @@ PACKAGE_RULES = (
             r"ERR_PNPM_(?:GIT_UNCLEAN|GIT_UNKNOWN_BRANCH|GIT_NOT_LATEST|GIT_NOT_CORRECT_BRANCH|PACKAGE_VERSION_NOT_FOUND|PACKAGE_NAME_NOT_FOUND|NO_PKG_MANIFEST|CANNOT_RESOLVE_WORKSPACE_PROTOCOL)",
             r"(?i)missing required (?:field|option)s?\b.{0,40}\b(?:name|version|package\.json)",
             *status(400, "Bad Request"),
-            r"\bE400\b",
+            code("400"),
             r"ENOPKG|EINVALIDPKG|A package\.json file .* is missing|No package\.json (?:was )?found|Missing `?\"?name|error: missing .?(?:name|version).? (?:string )?in",
             r"EUNCOMMIT|EUNCLEAN|Working tree has uncommitted changes|Unclean working tree|Working dir must be clean",
         ),

@@ -6,7 +6,7 @@ from bot.diagnosis.rule import Clue, Maybe, Rule, anywhere
 from bot.registries.npm import fixes
 from bot.registries.npm.oidc_rules import OIDC_CLUES, OIDC_RULES
 from bot.registries.npm.package_rules import PACKAGE_RULES
-from bot.registries.npm.texts import FORBIDDEN, NEED_AUTH, NETWORK, NOT_FOUND, SERVER_ERROR, UNAUTHORIZED, status
+from bot.registries.npm.texts import FORBIDDEN, NEED_AUTH, NETWORK, NOT_FOUND, SERVER_ERROR, UNAUTHORIZED, code, status
 
 NAME = "npm"
 HOSTS = r"(?:^|\.)npmjs\.(?:org|com)$"
@@ -29,9 +29,9 @@ ANCHORS = (
     r"YN00(?:0[19]|27|28|33|35|41|82)|YN0000: (?:Publish|Packag|Failed|Done|Staging|· Yarn|·|┌|└)|Resolution step",
     r"ERR_PNPM|ELIFECYCLE|ECONN|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|ENEEDAUTH|EPRIVATE|EOTP|EAUTHIP|EPUBLISH|E_STAGE|EWHOAMI|EJSONPARSE|ERESOLVE",
     r"\[E[A-Z0-9_]{3,}\]|\bE[45][0-9]{2}\b|[45][0-9]{2} [A-Z][A-Za-z]+(?: [A-Z][a-z]+)* - |^[45][0-9]{2} [A-Z][A-Za-z ]+: http|(?: - |\(status )[45][0-9]{2}\b",
-    r"(?:bun|yarn) (?:publish|install|run)|[Pp]ublish(?:ed|ing) |Staged package|^\x1b?\[?[0-9;m]*\+ ?[@a-z0-9]| \+ [@a-z]|success |Couldn't publish|Current version|New version",
+    r"(?:bun|yarn) (?:publish|install|run)|[Pp]ublish(?:ed|ing) |Publish a new|Staged package|New tag|^\x1b?\[?[0-9;m]*\+ ?[@a-z0-9]| \+ [@a-z]|success |Couldn't publish|Current version|New version",
     r"OIDC|[Tt]rusted publish|id_?token|ID_TOKEN|idToken|Failed to replace env|[Pp]rovenance|one-time pass|One-time|OTP",
-    r"logged in|Not authenticated|No token found|missing authentication|unable to authenticate|Unable to authenticate|Not found|could not be found|not in this registry",
+    r"Access token|logged in|Not authenticated|No token found|missing authentication|unable to authenticate|Unable to authenticate|Not found|could not be found|not in this registry",
     r"write permission|collaborator for|not allowed|unauthorized|Unauthorized|authorization required|HTTP header|header content|newline or NUL",
     r"private package|marked as private|Private workspaces|dist-tag|specify a|nx-release-publish|publish error|entity too large",
     r"ResponseError|Request failed|socket hang up|ConnectionRefused|DNSResolve|error sending|builder error|failed, reason|Bad Gateway|Unavailable|Internal Server",
@@ -150,7 +150,7 @@ TOKEN_RULES = (
         "npm/payment",
         "payment-required",
         "The registry wants payment: a private package in a scope without a paid plan, or a public one published without `access` public.",
-        (*status(402, "Payment Required"), r"[Yy]ou must sign up for private packages", r"\bE402\b"),
+        (*status(402, "Payment Required"), r"[Yy]ou must sign up for private packages", code("402")),
         fixes.MAKE_PUBLIC,
         docs="https://docs.npmjs.com/creating-and-publishing-scoped-public-packages",
     ),
@@ -161,7 +161,7 @@ ACCESS_RULES = (
         "npm/rate-limited",
         "rate-limited",
         "The registry is limiting the rate of requests; the credential is not at fault.",
-        (*status(429, "Too Many Requests"), r"(?i)\brate limit(?:ed)?(?: exceeded)?\b", r"\bE429\b|\b429 Too Many Requests"),
+        (*status(429, "Too Many Requests"), r"(?i)\brate limit(?:ed)?(?: exceeded)?\b", code("429"), r"\b429 Too Many Requests"),
         fixes.WAIT,
     ),
     Rule(
@@ -347,7 +347,7 @@ INSTALL_RULES = (
         "npm/install-rate-limited",
         "rate-limited",
         "The registry limited the rate of requests while dependencies were installed.",
-        (r"\b429 Too Many Requests|\bE429\b|ERR_PNPM_FETCH_429|\(status (?:code )?429\b| - 429$",),
+        (r"\b429 Too Many Requests|ERR_PNPM_FETCH_429|\(status 429\b| - 429$", code("429"),),
         fixes.WAIT,
         settings=anywhere("install"),
     ),

@@ -8,16 +8,20 @@ from __future__ import annotations
 P = r"npm (?:ERR!|error)"  # npm 9 and older / npm 10 and newer
 
 
+def code(number: str) -> str:
+    """An error code where the tools print one; the bare word may stand in any text."""
+    return rf"(?:^|\bcode |ERR! |npm error |while publishing \S+: |└ |\[|Error: |\"code\": \")E{number}\b"
+
+
 def status(number: int, words: str) -> tuple[str, ...]:
     """A publish that the registry answered with this status, in the words of every client."""
     return (
         rf"\b{words} - (?:PUT|POST|DELETE)\b",  # npm, pnpm 11; also npm's --json summary, which lacks the number
-        rf"\bE{number}\b[: ]+(?:{number} )?{words}\b",  # wrappers: changesets, lerna
-        rf"^(?:lerna ERR! |└ |\[?E?rror:? ?)?\[?E{number}\b\]?",
+        code(str(number)) + rf"[: \]]+(?:{number} )?{words}\b",  # wrappers: changesets, lerna
+        rf"^lerna ERR! E{number}\b|while publishing \S+: E{number}\b|^└ E{number}\b",
         rf"^(?:error: )?{number} {words}: https?://",  # bun
-        rf"\(status (?:code )?{number}\b",  # pnpm 12
+        rf"\(status {number}\b",  # pnpm 12
         rf"Response Code: {number}\b",  # yarn berry
-        rf"lerna http fetch PUT {number}\b|npm http fetch (?:PUT|POST) {number} https?://[^ ]+/(?:@[^/ ]+|[^/@ ]+)(?: |$)",
         rf"Couldn't publish package: \"https?://[^\"]*: {words}\"",  # yarn 1
         rf"Request failed \\?\"{number} ",  # yarn 1
     )
@@ -41,10 +45,11 @@ UNAUTHORIZED = (
     r"Unable to authenticate, your authentication token seems to be invalid",
     r"[Uu]nable to authenticate, need:",  # pnpm 11, bun
     r"Incorrect or missing password",
-    r"\bE401\b|\b401 Unauthorized\b",
+    code("401"),
+    r"\b401 Unauthorized\b",
     r"\bUnauthorized - (?:PUT|POST|GET)\b",
-    r"\(status (?:code )?401\b|Response Code: 401\b",
-    r"lerna http fetch (?:PUT|GET) 401\b",
+    r"\(status 401\b|Response Code: 401\b",
+    r"lerna http fetch GET 401\b",
     r"YN0041: .*Invalid authentication",
     r"Couldn't publish package: \"https?://[^\"]*: (?:Unauthorized|unauthorized access|authorization required[^\"]*)\"",
     r"\bEINVALIDNPMTOKEN\b|Invalid npm token",
@@ -69,9 +74,8 @@ FORBIDDEN = (
 )
 SERVER_ERROR = (
     r"\b5\d\d (?:Internal Server Error|Not Implemented|Bad Gateway|Service (?:Temporarily )?Unavailable|Gateway Time-?[Oo]ut)",
-    r"\bE5\d\d\b",
-    r"\(status (?:code )?5\d\d\b|Response Code: 5\d\d\b|Request failed \\?\"5\d\d ",
-    r"(?:lerna|npm) http fetch PUT 5\d\d\b",
+    code(r"5\d\d"),
+    r"\(status 5\d\d\b|Response Code: 5\d\d\b|Request failed \\?\"5\d\d ",
     r"The remote server failed to provide the requested resource",
     r"\b(?:Internal Server Error|Bad Gateway|Service Unavailable|Gateway Time-?out) - (?:PUT|POST|GET)\b",
     r"\b52\d (?:Web Server Is Down|Connection Timed Out|Origin Is Unreachable|A Timeout Occurred|SSL Handshake Failed|<none>)",
