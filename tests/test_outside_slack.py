@@ -12,6 +12,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.models import blocks as models
 from slack_sdk.signature import SignatureVerifier
@@ -458,3 +460,26 @@ async def test_socket_mode_carries_the_same_things(world: Outside) -> None:
     async with aiohttp.ClientSession() as session:
         with pytest.raises(aiohttp.WSServerHandshakeError):
             await session.ws_connect(opened["url"])
+
+
+async def test_a_real_socket_mode_client_is_served_and_comes_again_when_asked(world: Outside) -> None:
+    app = AsyncApp(client=AsyncWebClient(token=world.slack.bot_token, base_url=world.slack_api_url))
+
+    @app.command("/tokens")
+    async def tokens(ack: AsyncAck, command: dict[str, Any]) -> None:
+        await ack(f"You asked for {command['text']}")
+
+    handler = AsyncSocketModeHandler(app, world.slack.app_token)
+    socket_mode = world.slack.server.socket_mode
+    await handler.connect_async()
+    try:
+        await world.slack.until(lambda: socket_mode.connected, what="a connection")
+        assert (await world.slack.command("/tokens", "status")).text == "You asked for status"
+        first = socket_mode.connections[0]
+        await socket_mode.refresh()
+        await world.slack.until(
+            lambda: socket_mode.connected and socket_mode.connections[0] is not first, what="another connection"
+        )
+        assert (await world.slack.command("/tokens", "list")).text == "You asked for list"
+    finally:
+        await handler.close_async()

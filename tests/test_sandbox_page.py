@@ -240,6 +240,22 @@ async def test_what_happens_shows_without_a_reload(page: Page, scripted: Scripte
     await expect(page.locator("article", has_text="elsewhere")).to_be_visible()
 
 
+async def test_news_does_not_move_what_is_being_read(page: Page, scripted: ScriptedBot) -> None:
+    for number in range(30):
+        await scripted.api.chat_postMessage(channel=RELEASES, text=f"line {number}")
+    await expect(page.locator("article", has_text="line 29")).to_be_in_viewport()
+    log = page.get_by_role("log")
+    await log.evaluate("log => { log.scrollTop = 0; }")
+    await scripted.api.chat_postMessage(channel=RELEASES, text="the newest")
+    await page.get_by_role("button", name="New below").click()
+    await expect(page.locator("article", has_text="the newest")).to_be_in_viewport()
+    await expect(page.get_by_role("button", name="New below")).to_be_hidden()
+    await log.evaluate("log => { log.scrollTop = 0; }")
+    await page.get_by_role("combobox", name="Message or command").fill("/tokens status")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("article", has_text="You asked for status")).to_be_in_viewport()
+
+
 async def test_a_button_tells_the_bot_and_the_card_changes_in_place(page: Page, scripted: ScriptedBot) -> None:
     await card(page).get_by_role("button", name="Claim").click()
     await expect(card(page)).to_contain_text("claim by @Mara Kowalski")

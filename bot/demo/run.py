@@ -27,6 +27,7 @@ from bot.logs import set_up_logging
 from bot.messages.help import COMMAND, VERBS
 from bot.settings import Settings
 from bot.token_import import bring_in, read
+from handlers.slack import COMMANDS
 
 # These open nothing but the stand-ins of this process.
 SIGNING_SECRET = "sandbox-signing-secret"  # noqa: S105
@@ -148,7 +149,7 @@ def _offer(outside: Outside, stage: Stage) -> None:
 
     outside.sandbox.command = COMMAND
     outside.sandbox.playables = [playable(step) for step in SCENARIO]
-    outside.sandbox.verbs = [Verb(name, takes, does) for name, (takes, does) in VERBS.items()]
+    outside.sandbox.verbs = [Verb(name, takes, does) for name, (takes, does) in VERBS.items() if name in COMMANDS]
     outside.sandbox.shortcuts = SHORTCUTS
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from bot.demo.github import Run
+from bot.demo.github import Job, Run, job_from_log
+from bot.demo.github.world import restamped
 from bot.demo.outside import Outside
 from bot.demo.samples import API, API_RELEASE, CHARTS, CI, RELEASE, UI, WEB, furnish, job
 from bot.demo.slack import RELEASES, Message
@@ -17,6 +19,7 @@ from bot.demo.slack import RELEASES, Message
 WORKED_WITHIN_S = 20.0
 # The bot has looked at the log and says nothing for so long: it has nothing to say.
 QUIET_S = 1.0
+RERUN_TAKES_S = 1.5
 
 
 class Stage:
@@ -27,8 +30,9 @@ class Stage:
         self.now = now
         self.failed_release: Run | None = None
         self._numbers = count(412)
+        self._running: set[asyncio.Task[None]] = set()
         furnish(outside, now())
-        outside.github.on_rerun(self.rerun)
+        outside.github.on_rerun(self._start_rerun)
 
     def next_version(self, package: str) -> str:
         """One minor above the newest on the registry: what the failing release tried to publish."""
@@ -58,24 +62,30 @@ class Stage:
         assert self.failed_release is not None
         await self._green(self.failed_release)
 
-    async def rerun(self, run: Run) -> None:
-        """Somebody pressed "Re-run failed jobs": green if the secret was written since, red again if not."""
-        if run.repo != UI:
-            return
+    async def _start_rerun(self, run: Run) -> None:
+        """GitHub answers at once and works later."""
+        task = asyncio.create_task(self._rerun(run))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _rerun(self, run: Run) -> None:
+        """Somebody pressed "Re-run failed jobs": green if the release's secret was written since, red again if not."""
+        await asyncio.sleep(RERUN_TAKES_S)
         secret = self.outside.github.world.secrets[f"repos/{UI}"]["NPM_TOKEN"]
-        if secret.updated_at > run.completed_at:
+        if run.repo == UI and secret.updated_at > run.completed_at:
             await self._green(run)
             return
-        version = self.next_version("@acme/ui")
-        await self._again(run, "failure", "ui-expired-token", version)
+        logs = [(failed, restamped(failed.log.decode(), self.now())) for failed in run.jobs]
+        await self._again(run, "failure", [job_from_log(failed.name, log) for failed, log in logs])
 
     async def _green(self, run: Run) -> None:
         version = self.next_version("@acme/ui")
         self.outside.registry.publish("@acme/ui", version, by="token", at=self.now())
-        await self._again(run, "success", "ui-published", version)
+        published = job("publish", "ui-published", self.now(), conclusion="success", ui_version=version)
+        await self._again(run, "success", [published])
         self.failed_release = None
 
-    async def _again(self, run: Run, conclusion: str, log: str, version: str) -> None:
+    async def _again(self, run: Run, conclusion: str, jobs: list[Job]) -> None:
         attempt = self.outside.github.world.attempts(run.repo, run.id)[-1].attempt + 1
         tried = self.outside.github.add_run(
             run.repo,
@@ -83,13 +93,16 @@ class Stage:
             attempt=attempt,
             conclusion=conclusion,
             workflow=run.workflow,
+            name=run.name,
+            event=run.event,
+            branch=run.branch,
             number=run.number,
             title=run.title,
             sha=run.sha,
             actor="mara-k",
-            jobs=[job("publish", log, self.now(), conclusion=conclusion, ui_version=version)],
+            jobs=jobs,
         )
-        if conclusion == "failure":
+        if conclusion == "failure" and run.repo == UI:
             self.failed_release = tried
         await self.outside.github.send_run(tried)
 
@@ -139,7 +152,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`effect`: "posts" a card, "edits" one, stays "quiet", or "either" (a card that is open is edited)."""
+    """`effect`: "posts" a card, "edits" one, or stays "quiet"."""
 
     id: str
     title: str

@@ -134,7 +134,7 @@ class Deliveries:
         redelivery: bool = False,
     ) -> Delivery:
         """One try, signed; `headers` are added last and win, so that a test can break any of them."""
-        raw = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+        raw = _body(payload)
         body = urlencode({"payload": raw.decode()}).encode() if form else raw
         guid = guid or str(uuid.uuid4())
         hook = hook or Hook()
@@ -142,17 +142,27 @@ class Deliveries:
         signed = signed_headers(event, body, self.secret if secret is None else secret, guid, hook)
         if form:
             signed["Content-Type"] = "application/x-www-form-urlencoded"
-        started = time.monotonic()
+        at, started = datetime.now(UTC), time.monotonic()
         status, answer = await _post(to, body, {**signed, **(headers or {})})
+        took_s, number = time.monotonic() - started, next(self._ids)
         return self._remember(
-            event, payload, body, guid, hook, to, status, answer, time.monotonic() - started, redelivery
+            Delivery(number, guid, event, payload, body, hook, to, status, answer, at, took_s, redelivery)
         )
 
-    def lose(self, event: str, payload: Json, *, guid: str | None = None, hook: Hook | None = None) -> Delivery:
+    def lose(
+        self,
+        event: str,
+        payload: Json,
+        *,
+        guid: str | None = None,
+        hook: Hook | None = None,
+        at: datetime | None = None,
+    ) -> Delivery:
         """A delivery that never reached the bot: in GitHub's list with a failure, waiting to be sent again."""
-        raw = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+        raw = _body(payload)
+        guid, at = guid or str(uuid.uuid4()), at or datetime.now(UTC)
         return self._remember(
-            event, payload, raw, guid or str(uuid.uuid4()), hook or Hook(), self.url, 502, "Bad Gateway", 0.2, False
+            Delivery(next(self._ids), guid, event, payload, raw, hook or Hook(), self.url, 502, "Bad Gateway", at, 0.2)
         )
 
     async def again(self, delivery: Delivery) -> Delivery:
@@ -160,26 +170,13 @@ class Deliveries:
             delivery.event, delivery.payload, guid=delivery.guid, hook=delivery.hook, redelivery=True, url=self.url
         )
 
-    def _remember(
-        self, event: str, payload: Json, raw: bytes, guid: str, hook: Hook, url: str, status: int, answer: str,
-        duration_s: float, redelivery: bool,
-    ) -> Delivery:  # fmt: skip
-        delivery = Delivery(
-            next(self._ids),
-            guid,
-            event,
-            payload,
-            raw,
-            hook,
-            url,
-            status,
-            answer,
-            datetime.now(UTC),
-            duration_s,
-            redelivery,
-        )
+    def _remember(self, delivery: Delivery) -> Delivery:
         self.sent.append(delivery)
         return delivery
+
+
+def _body(payload: Json) -> bytes:
+    return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 async def _post(url: str, body: bytes, headers: Mapping[str, Any]) -> tuple[int, str]:

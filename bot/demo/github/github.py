@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any
 
 from bot.demo.github import payloads
 from bot.demo.github.blobs import Blobs
@@ -193,9 +191,6 @@ class GitHub:
         """As the Redeliver button does: same GUID, same bytes."""
         return await self.deliveries.again(delivery)
 
-    def lose(self, event: str, payload: Json, *, hook: Hook | None = None, **changes: Any) -> Delivery:
-        """A delivery the bot never saw, for the sweep to find."""
-        lost = self.deliveries.lose(event, payload, hook=hook)
-        if changes:
-            self.deliveries.sent[-1] = lost = replace(lost, **changes)
-        return lost
+    def lose(self, event: str, payload: Json, *, hook: Hook | None = None, at: datetime | None = None) -> Delivery:
+        """A delivery the bot never saw, for the sweep to find. `at`: when GitHub tried."""
+        return self.deliveries.lose(event, payload, hook=hook, at=at)

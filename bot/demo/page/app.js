@@ -79,6 +79,7 @@ function go(to) {
   const home = to === HOME;
   byId("log").hidden = byId("composer").hidden = home;
   byId("home").hidden = !home;
+  byId("newer").hidden = true;
   const channel = store.channel(to);
   byId("place-name").textContent = home ? "Tokenwatch · Home" : channel.dm ? "Tokenwatch · Messages" : `# ${channel.name}`;
   byId("place-topic").textContent = home ? "What the app shows you and nobody else" : channel.dm ? "Between you and the app" : channel.topic;
@@ -87,7 +88,6 @@ function go(to) {
     if (moved || !store.home) api.openHome({ user: store.me });
   } else {
     drawLog();
-    byId("log").scrollTop = byId("log").scrollHeight;
   }
   drawPlaces();
 }
@@ -141,6 +141,7 @@ async function run(what) {
 }
 
 byId("acting").addEventListener("change", (event) => become(event.target.value));
-composer.start(() => place);
+composer.start(() => place, messages.follow);
+messages.start();
 panel.start(run);
 become(sessionStorage.getItem("acting") ?? START);

@@ -5,11 +5,13 @@ import { byId, el } from "./dom.js";
 import { store } from "./store.js";
 
 let place = () => "";
+let sent = () => {};
 let chosen = -1;
 let offered = [];
 
-export function start(currentPlace) {
+export function start(currentPlace, onSend) {
   place = currentPlace;
+  sent = onSend;
   const text = byId("composer-text");
   text.addEventListener("input", () => { chosen = 0; grow(); offer(); });
   text.addEventListener("keydown", key);
@@ -98,6 +100,7 @@ async function send() {
   hide();
   text.value = "";
   grow();
+  sent();
   const note = byId("composer-note");
   note.textContent = written.startsWith("/") ? "Sent to the bot" : "";
   const answer = await api.say({ user: store.me, channel: place(), text: written });

@@ -9,7 +9,11 @@ import { store } from "./store.js";
 
 const drawn = new Map();
 const openThreads = new Set();
+// Slack gives an app three seconds to answer.
+const FOLLOW_MS = 3000;
 let place = null;
+let newest = "";
+let following = false;
 
 // Draws the log of a channel from the store; `act` tells the bot what was pressed, `shortcut` runs a message shortcut.
 export function draw(channel, act, shortcut) {
@@ -22,7 +26,7 @@ export function draw(channel, act, shortcut) {
     drawn.clear();
     log.replaceChildren();
   }
-  const pinned = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+  const pinned = atEnd() || moved;
   const top = store.messages(channel).filter((message) => !message.thread_ts || message.thread_ts === message.ts);
   const wanted = new Set();
   let previous = null;
@@ -39,7 +43,31 @@ export function draw(channel, act, shortcut) {
   }
   for (const node of [...log.children]) if (!wanted.has(node)) node.remove();
   if (!top.length) log.append(el("p", { class: "empty" }, "Nothing here yet. Let something happen, or try /tokens help."));
-  if (pinned) log.scrollTop = log.scrollHeight;
+  if (pinned || following) toEnd();
+  else if (top.length && top.at(-1).ts > newest) byId("newer").hidden = false;
+  newest = top.at(-1)?.ts ?? "";
+}
+
+export function toEnd() {
+  byId("log").scrollTop = byId("log").scrollHeight;
+  byId("newer").hidden = true;
+}
+
+// What a person does themselves is answered before their eyes, wherever they had scrolled to.
+export function follow() {
+  following = true;
+  setTimeout(() => { following = false; }, FOLLOW_MS);
+  toEnd();
+}
+
+export function start() {
+  byId("newer").addEventListener("click", toEnd);
+  byId("log").addEventListener("scroll", () => { if (atEnd()) byId("newer").hidden = true; });
+}
+
+function atEnd() {
+  const log = byId("log");
+  return log.scrollHeight - log.scrollTop - log.clientHeight < 80;
 }
 
 function separator(log, date, previous) {

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
-from bot.demo.serving import MAX_BODY, Faults, drop
+from bot.demo.serving import MAX_BODY, Fault, Faults, drop
 from bot.demo.slack.args import Args, Json
 from bot.demo.slack.methods import METHODS, SCOPES
 from bot.demo.slack.refused import Refused
@@ -21,6 +21,9 @@ from bot.demo.slack.workspace import Workspace
 
 BOT_TOKEN = "xoxb-sandbox"  # noqa: S105 - opens nothing but this stand-in
 APP_TOKEN = "xapp-sandbox"  # noqa: S105 - opens nothing but this stand-in
+
+
+NO_FAULT = Fault(re.compile(""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +63,20 @@ class Server:
         bearer = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
         token = bearer or str(given.pop("token", "") or "")
         given.pop("token", None)
-        fault = self.faults.take(method)
-        if fault is not None and fault.delay_s and not fault.after_accepting:
+        fault = self.faults.take(method) or NO_FAULT
+        loses_answer = fault.drop or fault.status is not None
+        if not fault.after_accepting:
             await asyncio.sleep(fault.delay_s)
-        if fault is None or fault.after_accepting or (fault.status is None and not fault.drop):
-            answer = self._called(method, given, token)
-        else:
-            answer = {"ok": False, "error": "fault"}
-        if fault is not None and (fault.status is not None or fault.drop):
-            if fault.after_accepting and fault.delay_s:
-                await asyncio.sleep(fault.delay_s)
-            error = "dropped" if fault.drop else str(fault.status)
-            self.calls.append(Call(method, given, at_s, fault.status or 0, error, answer))
-            return drop(request) if fault.drop else _faulted(fault.status or 500, fault.body, fault.headers)
-        error = "ok" if answer.get("ok") else str(answer.get("error"))
-        self.calls.append(Call(method, given, at_s, 200, error, answer))
-        return web.json_response(answer, headers={"X-OAuth-Scopes": ",".join(sorted(self.scopes))})
+        carried_out = fault.after_accepting or not loses_answer
+        answer = self._called(method, given, token) if carried_out else {"ok": False, "error": "never carried out"}
+        if fault.after_accepting:
+            await asyncio.sleep(fault.delay_s)
+        if not loses_answer:
+            error = "ok" if answer.get("ok") else str(answer.get("error"))
+            self.calls.append(Call(method, given, at_s, 200, error, answer))
+            return web.json_response(answer, headers={"X-OAuth-Scopes": ",".join(sorted(self.scopes))})
+        self.calls.append(Call(method, given, at_s, fault.status or 0, _fault_name(fault), answer))
+        return drop(request) if fault.drop else _faulted(fault)
 
     def _called(self, name: str, given: Json, token: str) -> Json:
         if name == "apps.connections.open":
@@ -102,11 +103,12 @@ class Server:
         return {"ok": True, "url": f"{self._workspace.url.replace('http', 'ws', 1)}/link?ticket={ticket}"}
 
     async def _response_url(self, request: web.Request) -> web.StreamResponse:
-        fault = self.faults.take("response_url")
-        if fault is not None and fault.drop:
+        fault = self.faults.take("response_url") or NO_FAULT
+        await asyncio.sleep(fault.delay_s)
+        if fault.drop:
             return drop(request)
-        if fault is not None and fault.status is not None:
-            return _faulted(fault.status, fault.body, fault.headers)
+        if fault.status is not None:
+            return _faulted(fault)
         given, at_s = await _given(request), time.monotonic()
         try:
             respond(self._workspace, request.match_info["key"], Args(given))
@@ -131,8 +133,17 @@ def _no(refused: Refused) -> Json:
     return answer
 
 
-def _faulted(status: int, body: str | None, headers: Mapping[str, str]) -> web.Response:
-    return web.Response(status=status, text=body or "", headers=headers, content_type="application/json")
+def _faulted(fault: Fault) -> web.Response:
+    return web.Response(
+        status=fault.status or 500, text=fault.body or "", headers=fault.headers, content_type="application/json"
+    )
+
+
+def _fault_name(fault: Fault) -> str:
+    """Slack's error code where the fault has one, "dropped", or the HTTP status."""
+    if fault.drop:
+        return "dropped"
+    return str(json.loads(fault.body)["error"]) if fault.body else str(fault.status)
 
 
 async def _given(request: web.Request) -> Json:
