@@ -12,12 +12,10 @@ import pytest
 
 from bot.demo.outside import Outside
 from bot.demo.run import started_bot
-from bot.demo.samples import tokens_json
 from bot.demo.scenario import SCENARIO, Stage, play
 from bot.demo.slack import RELEASES
 from bot.demo.slack.workspace import Workspace
 from bot.demo.terminal import blocks_text, message_text, mrkdwn_text
-from bot.token_import import bring_in, read
 
 ROOT = Path(__file__).parent.parent
 
@@ -40,10 +38,8 @@ async def demo(*arguments: str) -> asyncio.subprocess.Process:
 
 
 async def test_the_scenario_does_what_each_step_promises(outside: Outside, tmp_path: Path) -> None:
-    async with started_bot(outside, tmp_path) as bot:
-        stage = Stage(outside)
-        now = stage.now()
-        await bot.deps.db.write(bring_in, read(tokens_json(now)), who="demo", now=now)
+    stage = Stage(outside)
+    async with started_bot(outside, tmp_path):
         cards: dict[str, list[str]] = {}
         for step in SCENARIO:
             played = await play(stage, step)

@@ -28,6 +28,7 @@ from bot.messages.help import COMMAND, VERBS
 from bot.settings import Settings
 from bot.token_import import bring_in, read
 from handlers.slack import COMMANDS
+from storage.database import Database
 
 # These open nothing but the stand-ins of this process.
 SIGNING_SECRET = "sandbox-signing-secret"  # noqa: S105
@@ -52,12 +53,10 @@ async def run(port: int = 3000, once: bool = False) -> int:
 @contextlib.asynccontextmanager
 async def _demo(port: int) -> AsyncIterator[tuple[Outside, Stage]]:
     """The stand-ins, and the bot between them on a database of its own."""
-    async with Outside.start(page_port=port) as outside:
-        with tempfile.TemporaryDirectory(prefix="tokenwatch-demo-") as folder:
-            async with started_bot(outside, Path(folder)) as bot:
-                now = datetime.now(UTC)
-                await bot.deps.db.write(bring_in, read(tokens_json(now)), who="demo", now=now)
-                stage = Stage(outside)
+    with tempfile.TemporaryDirectory(prefix="tokenwatch-demo-") as folder:
+        async with Outside.start(page_port=port) as outside:
+            stage = Stage(outside)
+            async with started_bot(outside, Path(folder)):
                 _offer(outside, stage)
                 yield outside, stage
 
@@ -65,6 +64,8 @@ async def _demo(port: int) -> AsyncIterator[tuple[Outside, Stage]]:
 @contextlib.asynccontextmanager
 async def started_bot(outside: Outside, folder: Path) -> AsyncIterator[Bot]:
     """The real bot on a free loopback port, told of the stand-ins and of nothing in the environment."""
+    database_url = f"sqlite:///{folder / 'tokenwatch.db'}"
+    await _import_tokens(database_url)
     settings = Settings(
         _env_file=None,
         slack_bot_token=outside.slack.bot_token,
@@ -82,13 +83,23 @@ async def started_bot(outside: Outside, folder: Path) -> AsyncIterator[Bot]:
         github_hooks=(),
         github_api_url=outside.github_api_url,
         npm_registry_url=outside.registry_url,
-        database_url=f"sqlite:///{folder / 'tokenwatch.db'}",
+        database_url=database_url,
         public_url=None,
         metrics_token=None,
     )
     async with Bot.start(settings, host=HOST, port=0) as bot:
         outside.bot_at(bot.url, signing_secret=SIGNING_SECRET, webhook_secret=WEBHOOK_SECRET)
         yield bot
+
+
+async def _import_tokens(database_url: str) -> None:
+    """Before the bot starts, so that its first digest knows them."""
+    now = datetime.now(UTC)
+    database = Database.open(database_url)
+    try:
+        await database.write(bring_in, read(tokens_json(now)), who="demo", now=now)
+    finally:
+        database.close()
 
 
 async def _play_and_serve(outside: Outside, stage: Stage, console: Console, once: bool) -> int:
