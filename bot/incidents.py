@@ -116,7 +116,7 @@ def worth_a_card(diagnosis: Diagnosis) -> bool:
 def fingerprint(run: Run, diagnosis: Diagnosis, verdict: Verdict) -> str:
     """What makes two failures the same: one token at fault, wherever it failed, else one cause in one workflow."""
     registry = diagnosis.registry or "npm"
-    if verdict.token is not None and verdict.token.id is not None and not verdict.match.guess:
+    if verdict.token is not None and verdict.token.id is not None:
         return f"{registry}|{verdict.code}|token:{verdict.token.id}"
     return f"{registry}|{verdict.code}|{run.repo}|{run.workflow}".lower()
 

@@ -14,11 +14,23 @@ import humanize
 
 from bot.diagnosis.diagnosis import Diagnosis
 from bot.evidence import Evidence
-from bot.matching import Match
+from bot.matching import Match, covers
 from storage.tokens import Token
 
 # Causes behind which a dead, wrong or powerless token can stand.
 SUSPECT = frozenset({"token-rejected", "no-access", "insufficient-scope", "install-auth", "two-factor-required"})
+ABOUT_A_TOKEN = SUSPECT | {"otp-required", "tokens-disallowed", "bypass-restricted", "stage-required", "ip-not-allowed"}
+OIDC = frozenset(
+    {
+        "oidc-permission-missing",
+        "oidc-publisher-mismatch",
+        "oidc-cli-too-old",
+        "oidc-runner-unsupported",
+        "oidc-failed",
+        "direct-publish-denied",
+    }
+)
+DEAD_TOKEN = frozenset({"token-expired", "token-revoked", "token-classic", "token-rejected"})
 _DEAD = frozenset({"token-rejected", "no-access", "install-auth"})
 _SHORT_LIFE = timedelta(days=7)  # npm: what a write token gets when nobody chooses
 _LONGEST_LIFE = timedelta(days=90)  # npm: no write token lives longer
@@ -37,9 +49,9 @@ class Verdict:
 
     @property
     def token(self) -> Token | None:
-        """The stored token at fault, when the verdict blames one."""
-        blamed = self.code.startswith("token-") and self.match.best is not None
-        return self.match.best.token if blamed and self.match.best else None
+        """The stored token that is dead, when the verdict says that of one: it fails alike wherever it is used."""
+        certain = self.match.best is not None and not self.match.guess and not self.match.ties
+        return self.match.best.token if self.match.best and certain and self.code in DEAD_TOKEN else None
 
 
 def judge(diagnosis: Diagnosis, evidence: Evidence, match: Match, now: datetime) -> Verdict:
@@ -51,13 +63,25 @@ def judge(diagnosis: Diagnosis, evidence: Evidence, match: Match, now: datetime)
         code=diagnosis.cause,
         sentence=diagnosis.sentence,
         advice=diagnosis.fix,
-        match=match if diagnosis.auth else Match(),
+        match=match if _concerns(diagnosis.cause, match) else Match(),
     )
+
+
+def _concerns(cause: str, match: Match) -> bool:
+    """Whether the matched record belongs on the card: a token nobody used must not stand beside an OIDC failure."""
+    if match.best is None:
+        return False
+    trusted = match.best.token.kind == "trusted-publisher"
+    if cause in OIDC:
+        return trusted and not match.guess
+    if cause == "token-missing":
+        return not trusted and not match.guess
+    return cause in ABOUT_A_TOKEN and not trusted
 
 
 def _explanations(diagnosis: Diagnosis, evidence: Evidence, match: Match, now: datetime) -> Iterator[Verdict]:
     yield from _already_there(diagnosis, evidence)
-    if match.best and not match.ties:
+    if match.best and not match.ties and match.best.token.kind != "trusted-publisher":
         yield from _token_facts(diagnosis, evidence, match, match.best.token, now)
     yield from _new_name(diagnosis, evidence, match)
     yield from _old_secret(diagnosis, evidence, match, now)
@@ -77,53 +101,57 @@ def _already_there(diagnosis: Diagnosis, evidence: Evidence) -> Iterator[Verdict
 def _token_facts(
     diagnosis: Diagnosis, evidence: Evidence, match: Match, token: Token, now: datetime
 ) -> Iterator[Verdict]:
-    assert match.best is not None
-    maybe = "probably " if match.guess else ""
-    reasons = match.best.reasons
+    name = f"{token.name}, which this run may have used," if match.guess else token.name
     renew = _renew(token, evidence)
     if diagnosis.cause in _DEAD:
         if token.revoked_at and token.revoked_at <= now:
             yield Verdict(
                 "token-revoked",
-                f"Token {token.name} was revoked {_ago(now - token.revoked_at)}, and this run {maybe}used it.",
-                (f"its record says revoked on {token.revoked_at:%Y-%m-%d}", *reasons),
+                f"Token {name} was revoked {_ago(now - token.revoked_at)}.",
+                (f"its record says revoked on {token.revoked_at:%Y-%m-%d}",),
                 renew,
                 match,
             )
         if token.expires_at and token.expires_at <= now:
             known = "computed from its kind and creation date" if token.expires_computed else "as recorded"
+            probably = "probably " if token.expires_computed else ""
             yield Verdict(
                 "token-expired",
-                f"Token {token.name} {maybe}expired {_ago(now - token.expires_at)}.",
-                (f"its end was {token.expires_at:%Y-%m-%d %H:%M} UTC, {known}", *reasons),
+                f"Token {name} {probably}expired {_ago(now - token.expires_at)}.",
+                (f"its end was {token.expires_at:%Y-%m-%d %H:%M} UTC, {known}",),
                 renew,
                 match,
             )
         if token.registry == "npm" and token.kind in _CLASSIC:
             yield Verdict(
                 "token-classic",
-                f"Token {token.name} is a classic token, and npm ended those on 2025-12-09.",
-                ("npm revoked every classic token on 2025-12-09", *reasons),
+                f"Token {name} is a classic token, and npm ended those on 2025-12-09.",
+                ("npm revoked every classic token on 2025-12-09",),
                 renew,
                 match,
             )
-    if diagnosis.phase != "publish":
-        return
+    if diagnosis.phase != "publish" or match.guess:
+        return  # what a token may not do explains nothing until it is sure that it was used
     if token.permission == "read-only":
         yield Verdict(
             "token-read-only",
-            f"Token {token.name} {maybe}cannot publish: it is read-only.",
-            ("its record says read-only", *reasons),
+            f"Token {token.name} cannot publish: it is read-only.",
+            ("its record says read-only",),
             ("Store a token with write access in the secret that this workflow reads.", *renew[1:]),
             match,
         )
-    not_granted = [name for name in evidence.packages if not _granted(token, name)]
-    if not_granted and (token.packages or token.scopes):
+    not_granted = [package for package in evidence.packages if covers(token, package) is False]
+    if not_granted:
+        granted = ", ".join((*token.packages, *token.scopes)[:5])
         yield Verdict(
             "token-not-granted",
-            f"Token {token.name} {maybe}may not publish {not_granted[0]}.",
-            (f"it may publish {', '.join((*token.packages, *token.scopes)[:5])} only", *reasons),
-            (f"Create a token whose packages or scopes include {not_granted[0]} and store it in the secret.",),
+            f"Token {token.name} may not publish {not_granted[0]}.",
+            (f"its record lists {granted} and no more",),
+            (
+                f"Create a token whose packages or scopes include {not_granted[0]}.",
+                *renew[1:2],
+                "If it may by now, correct its record with /tokens edit.",
+            ),
             match,
         )
 
@@ -181,11 +209,6 @@ def _renew(token: Token, evidence: Evidence) -> tuple[str, ...]:
         f"Store it in {where}, then re-run the failed jobs.",
         "Better for good: move this workflow to trusted publishing, which needs no token.",
     )
-
-
-def _granted(token: Token, package: str) -> bool:
-    scope = package.partition("/")[0] if package.startswith("@") else None
-    return "*" in token.packages or package in token.packages or (scope is not None and scope in token.scopes)
 
 
 def _ago(age: timedelta) -> str:

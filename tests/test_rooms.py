@@ -29,6 +29,7 @@ FLOWS = {
     "bot/registries/npm/packument.py",
     "bot/settings.py",
     "bot/token_changes.py",
+    "bot/token_import.py",
     "bot/triage.py",
 }
 WIRING = ("bot/app.py", "bot/__main__.py", "bot/cli/", "bot/demo/")
