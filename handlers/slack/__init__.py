@@ -182,7 +182,7 @@ def slack_route(app: AsyncApp, settings: Settings) -> Callable[[web.Request], Aw
 def _verified(verifier: SignatureVerifier, raw: bytes, request: web.Request) -> bool:
     timestamp = request.headers.get("X-Slack-Request-Timestamp", "")
     signature = request.headers.get("X-Slack-Signature", "")
-    if not (timestamp.isascii() and timestamp.isdecimal()):
+    if not (timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= 12):
         return False
     try:
         return verifier.is_valid(raw, timestamp, signature)
