@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import re2
 
 from bot.diagnosis.rule import Setting
@@ -46,6 +48,7 @@ _ADMIN = re2.compile(
 )
 
 
+@functools.lru_cache(maxsize=512)
 def setting_of(command: str) -> Setting:
     """What a step is for. A script that does several things is what its most telling command is: publish first."""
     kinds: set[Setting] = set()

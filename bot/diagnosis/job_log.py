@@ -38,6 +38,10 @@ _PREFIX = re2.compile(
 )
 
 
+_WRAPPERS = frozenset("#🦋[:'\"`│├╰└─▶×|")
+_MAY_BE_STAMPED = frozenset("0123456789[s\ufeff")
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line worth reading. `shown`: without stamps and colours; `text`: also without the tools' prefixes."""
@@ -53,17 +57,28 @@ def clean(raw: bytes) -> Iterator[tuple[str, str]]:
     segments = [s for s in decoded.split("\r") if s.strip()] if "\r" in decoded else [decoded]
     stamped = True
     for segment in segments[-MOST_SEGMENTS:]:
-        shown = _ESCAPES.sub("", segment) if any(c in segment for c in "\x1b\x00\x07\x08") else segment
+        shown = segment
         if stamped:
-            shown = _STAMP.sub("", shown)
+            shown = without_stamp(shown)
             stamped = shown == ""
+        if any(c in shown for c in "\x1b\x00\x07\x08"):
+            shown = without_stamp(_ESCAPES.sub("", shown))
         shown = shown.rstrip()
         yield shown, unwrap(shown)
+
+
+def without_stamp(text: str) -> str:
+    """The text after the time that the CI system put before it."""
+    if text[10:11] == "T" and text[4:5] == "-" and (end := text.find("Z ", 19, 36)) > 0 and text[end + 4 : end + 5] not in "OE":
+        return text[end + 2 :]  # GitHub's, by far the most frequent
+    return str(_STAMP.sub("", text)) if text[:1] in _MAY_BE_STAMPED else text
 
 
 def unwrap(shown: str) -> str:
     """The text without the prefixes of wrapping tools: `#18 40.9 npm error code E404` -> `npm error code E404`."""
     text = shown
+    if not _may_be_wrapped(text):
+        return text.strip()
     for _ in range(4):
         match = _PREFIX.match(text)
         if not match or match.end() == 0:
@@ -76,13 +91,21 @@ def unwrap(shown: str) -> str:
     return text.strip()
 
 
-class LineReader:
-    """Cuts a stream of bytes into lines, and gives those that `anchors` hit, or that `greedy()` asks for, to `take`."""
+def _may_be_wrapped(text: str) -> bool:
+    """Cheaper than the pattern, which most lines need not see."""
+    start = text.lstrip()[:1]
+    return start in _WRAPPERS or ": " in text[:100] or " | " in text[:100]
 
-    def __init__(self, anchors: Any, take: Callable[[Line], None], greedy: Callable[[], bool]) -> None:
+
+class LineReader:
+    """Cuts a stream of bytes into lines, and gives those that `anchors()` hit to `take`; with None for anchors, every line.
+
+    `anchors` is asked again after each line, because what is worth reading depends on the step.
+    """
+
+    def __init__(self, anchors: Callable[[], Any | None], take: Callable[[Line], None]) -> None:
         self._anchors = anchors
         self._take = take
-        self._greedy = greedy
         self._buffer = bytearray()
         self._number = 1  # of the line the buffer starts in
         self._inside = 0  # bytes of that line already read
@@ -120,12 +143,20 @@ class LineReader:
 
     def _read(self, block: bytes) -> None:
         number, counted, position = self._number, 0, 0
-        hits = self._anchors.finditer(block)
+        searched: Any = None
+        hits: Iterator[Any] = iter(())
         while position < len(block):
             start = position
-            if not self._greedy():
-                start = next((m.start() for m in hits if m.start() >= position), -1)
-                if start < 0:
+            anchors = self._anchors()
+            if anchors is not None:
+                if anchors is not searched:
+                    searched, hits = anchors, anchors.finditer(block, position)
+                start = -1
+                for hit in hits:
+                    start = hit.start()
+                    if start >= position:
+                        break
+                if start < position:
                     break
             number += block.count(b"\n", counted, start)
             counted = start

@@ -15,62 +15,55 @@ _VERSION = r"(?P<version>v?\d+\.\d+\.\d+[\w.+\-]*)"
 _LOOSE_VERSION = r"(?P<version>v?\d[\w.+\-]*)"
 
 # A package begins: what follows is about it, until the next one begins.
-_BEGINS = tuple(
-    re2.compile(p)
-    for p in (
-        rf"npm notice 📦 +{_NAME}@{_VERSION}",
-        rf"^📦 +{_NAME}@{_VERSION}",
-        rf"npm (?:notice|info) name: +{_NAME}\s*$",
-        rf"npm notice (?:===? )?package: +{_NAME}@{_VERSION}",
-        rf"[Pp]ublishing [\"'`]?{_NAME}[\"'`]? at [\"'`]?{_VERSION}",
-        rf"Package failed to publish: {_NAME}",
-        rf"error occurred while publishing {_NAME}:",
-        rf"Failed to publish package {_NAME}@{_VERSION}",
-        rf"^Publish(?:ing)? a new version of {_NAME}",
-        rf"^lerna info lifecycle {_NAME}@{_VERSION}~",
-        rf"^> {_NAME}@{_VERSION} (?:pre|post)?(?:publish|pack|prepare|publishOnly|prepublishOnly|release)[\w:\-]*(?: \S+)?$",
-        rf"npm notice run {_NAME}@{_VERSION} ",
-        rf"^\s*(?:Uploading|Packaging|Verifying) {_NAME} {_LOOSE_VERSION} \(",
-        rf"^Uploading {_NAME}-(?P<version>\d[\w.!+]*?)(?:\.tar\.gz|\.zip|-(?:py\d|cp\d)[\w.\-]*\.whl)",
-        rf"^\s*Name: {_NAME}\s*$",
-        r"Pushing (?P<package>[\w.\-]+?)\.(?P<version>\d+\.\d+[\w.\-]*)\.s?nupkg",
-        rf"^\s*File: {_NAME}-(?P<version>\d[\w.]*)\.gem",
-        rf"^Pushing {_NAME}-(?P<version>\d[\w.]*)\.gem",
-        rf"^🚀 +{_NAME}@{_VERSION}",
-    )
+_BEGINS_TEXTS = (
+    rf"npm notice 📦 +{_NAME}@{_VERSION}",
+    rf"^📦 +{_NAME}@{_VERSION}",
+    rf"npm (?:notice|info) name: +{_NAME}\s*$",
+    rf"npm notice (?:===? )?package: +{_NAME}@{_VERSION}",
+    rf"[Pp]ublishing [\"'`]?{_NAME}[\"'`]? at [\"'`]?{_VERSION}",
+    rf"Package failed to publish: {_NAME}",
+    rf"error occurred while publishing {_NAME}:",
+    rf"Failed to publish package {_NAME}@{_VERSION}",
+    rf"^Publish(?:ing)? a new version of {_NAME}",
+    rf"^lerna info lifecycle {_NAME}@{_VERSION}~",
+    rf"^> {_NAME}@{_VERSION} (?:pre|post)?(?:publish|pack|prepare|publishOnly|prepublishOnly|release)[\w:\-]*(?: \S+)?$",
+    rf"npm notice run {_NAME}@{_VERSION} ",
+    rf"^\s*(?:Uploading|Packaging|Verifying) {_NAME} {_LOOSE_VERSION} \(",
+    rf"^Uploading {_NAME}-(?P<version>\d[\w.!+]*?)(?:\.tar\.gz|\.zip|-(?:py\d|cp\d)[\w.\-]*\.whl)",
+    rf"^\s*Name: {_NAME}\s*$",
+    r"Pushing (?P<package>[\w.\-]+?)\.(?P<version>\d+\.\d+[\w.\-]*)\.s?nupkg",
+    rf"^\s*File: {_NAME}-(?P<version>\d[\w.]*)\.gem",
+    rf"^Pushing {_NAME}-(?P<version>\d[\w.]*)\.gem",
+    rf"^🚀 +{_NAME}@{_VERSION}",
 )
-_VERSION_FOLLOWS = re2.compile(
+_BEGINS = tuple(re2.compile(p) for p in _BEGINS_TEXTS)
+_VERSION_TEXT = (
     r"(?:npm notice version: +|^info (?:Current|New) version: |^\s*Version: )v?(?P<version>\d{1,4}\.[\w.+\-]*)\s*$"
 )
+_VERSION_FOLLOWS = re2.compile(_VERSION_TEXT)
 # What became of a package, with the package on the line.
-_PUBLISHED = tuple(
-    re2.compile(p)
-    for p in (
-        rf"^\+ {_NAME}@{_VERSION}\s*$",
-        rf"^✅ Published package {_NAME}@{_VERSION}",
-        rf"[Pp]ublished {_NAME}@{_VERSION}(?: to (?:dist-tag|npm)| on |\s*$)",
-        rf"^lerna success published {_NAME} {_VERSION}",
-        rf"^ *Published {_NAME} {_LOOSE_VERSION} at registry",
-        rf"^Successfully (?:published|registered gem:) {_NAME} (?:v|\()?(?P<version>\d[\w.]*)",
-        rf"^- {_NAME}@{_VERSION} published",
-    )
+_PUBLISHED_TEXTS = (
+    rf"^\+ {_NAME}@{_VERSION}\s*$",
+    rf"^✅ Published package {_NAME}@{_VERSION}",
+    rf"[Pp]ublished {_NAME}@{_VERSION}(?: to (?:dist-tag|npm)| on |\s*$)",
+    rf"^lerna success published {_NAME} {_VERSION}",
+    rf"^ *Published {_NAME} {_LOOSE_VERSION} at registry",
+    rf"^Successfully (?:published|registered gem:) {_NAME} (?:v|\()?(?P<version>\d[\w.]*)",
+    rf"^- {_NAME}@{_VERSION} published",
 )
-_STAGED = tuple(
-    re2.compile(p)
-    for p in (
-        rf"^\+ {_NAME}@{_VERSION} \(staged with id",
-        rf"^✅ Staged package {_NAME}@{_VERSION}",
-        rf"package {_NAME}@{_VERSION} has been staged",
-    )
+_PUBLISHED = tuple(re2.compile(p) for p in _PUBLISHED_TEXTS)
+_STAGED_TEXTS = (
+    rf"^\+ {_NAME}@{_VERSION} \(staged with id",
+    rf"^✅ Staged package {_NAME}@{_VERSION}",
+    rf"package {_NAME}@{_VERSION} has been staged",
 )
-_SKIPPED = tuple(
-    re2.compile(p)
-    for p in (
-        rf"Package is already published: {_NAME}@{_VERSION}",
-        rf"{_NAME} is not being published because version {_VERSION} is already published",
-        rf"[Ss]kipped package {_NAME}",
-    )
+_STAGED = tuple(re2.compile(p) for p in _STAGED_TEXTS)
+_SKIPPED_TEXTS = (
+    rf"Package is already published: {_NAME}@{_VERSION}",
+    rf"{_NAME} is not being published because version {_VERSION} is already published",
+    rf"[Ss]kipped package {_NAME}",
 )
+_SKIPPED = tuple(re2.compile(p) for p in _SKIPPED_TEXTS)
 # The package a failed line itself names: best of all sources.
 _NAMED = tuple(
     re2.compile(p)
@@ -91,12 +84,14 @@ _NAMED = tuple(
     )
 )
 # Listed before any of them is published (lerna), or after all of them were tried (changesets).
-_LISTED = re2.compile(rf"^(?:- )?{_NAME} => {_VERSION}$")
-_BARE = re2.compile(rf"^{_NAME}@{_VERSION}$")
-_LISTS = (
-    (re2.compile(r"packages published successfully"), "published"),
-    (re2.compile(r"[Pp]ackages? failed to publish:$"), "failed"),
+_LISTED_TEXT, _BARE_TEXT = rf"^(?:- )?{_NAME} => {_VERSION}$", rf"^{_NAME}@{_VERSION}$"
+_LISTED, _BARE = re2.compile(_LISTED_TEXT), re2.compile(_BARE_TEXT)
+_LIST_TEXTS = (
+    (r"packages published successfully", "published"),
+    (r"[Pp]ackages? failed to publish:$", "failed"),
+    (r"^Creating git tag|^New tag: ", ""),
 )
+_LISTS = tuple((re2.compile(pattern), outcome) for pattern, outcome in _LIST_TEXTS)
 _SAME_VERSION = re2.compile(r"previously published versions?:? (\d[\w.+\-]*?)\.?\"?$|previously (?:staged|published) version \"(\d[\w.+\-]*)\"")
 _URL = re2.compile(
     r"(?:(?:PUT|POST|DELETE|GET) |Couldn't publish package: \"|^(?:error: )?\d{3} [A-Z][\w ]+: |Request URL: |request to |error sending request for url \()"
@@ -118,6 +113,21 @@ def package_of_path(path: str) -> str | None:
     return parts[parts.index("package") + 1] if "package" in parts[:-1] else None
 
 
+# For the one automaton over all patterns.
+PACKAGE_MARKS = {
+    "package": (
+        *_BEGINS_TEXTS,
+        *_PUBLISHED_TEXTS,
+        *_STAGED_TEXTS,
+        *_SKIPPED_TEXTS,
+        *(pattern for pattern, _ in _LIST_TEXTS),
+        _VERSION_TEXT,
+        _LISTED_TEXT,
+        _BARE_TEXT,
+    )
+}
+
+
 @dataclass(slots=True)
 class Named:
     """A package as far as the log has named it."""
@@ -135,10 +145,8 @@ class Packages:
         self._announced: dict[str, str | None] = {}
         self._listing: str | None = None
 
-    def read(self, text: str, *, follow: bool) -> bool:
-        """Take a line in; True when it says that a package was published or staged. `follow`: whether the step may publish."""
-        if not follow:
-            return False
+    def read(self, text: str) -> bool:
+        """Take a line in; True when it says that a package was published or staged."""
         if match := _VERSION_FOLLOWS.search(text):
             version = match.group("version")
             self.current = Named(self.current.package, version)
@@ -167,15 +175,13 @@ class Packages:
             return False
         for pattern, outcome in _LISTS:
             if pattern.search(text):
-                self._listing = outcome
+                self._listing = outcome or None
                 return False
         if self._listing and (bare := _BARE.search(text)):
             self.record(bare.group("package"), bare.group("version"), self._listing)
             if self._listing == "failed":
                 self.current = Named(bare.group("package"), bare.group("version"))
             return True
-        if text and not text.startswith("└"):
-            self._listing = None
         return False
 
     def named_by(self, text: str) -> Named:

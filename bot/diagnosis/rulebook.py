@@ -9,7 +9,11 @@ from typing import Any
 import re2
 
 from bot.diagnosis import runner_rules
+from bot.diagnosis.marks import MARKS
+from bot.diagnosis.packages import PACKAGE_MARKS
 from bot.diagnosis.rule import Rule
+from bot.diagnosis.steps import STEP_MARKS
+from bot.diagnosis.tools import TOOLS, VERSION_PATTERNS
 from bot.registries import REGISTRIES
 
 # What the structure of a job is told by; what else is read is up to the rules.
@@ -28,11 +32,44 @@ _RUNNER = (
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What a line matched: rules by their place in the order, clues by name, registries by their clients' output."""
+    """What a line matched: rules by their place in the order, clues and marks by name, tools and registries by output."""
 
-    rules: tuple[int, ...]
-    clues: tuple[str, ...]
-    output_of: tuple[str, ...]
+    rules: tuple[int, ...] = ()
+    clues: tuple[str, ...] = ()
+    output_of: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    marks: frozenset[str] = frozenset()
+
+    @property
+    def anything(self) -> bool:
+        return self is not NOTHING
+
+    @property
+    def structure(self) -> bool:
+        return "structure" in self.marks
+
+    @property
+    def child(self) -> bool:
+        return "child" in self.marks
+
+    @property
+    def package(self) -> bool:
+        return "package" in self.marks
+
+    @property
+    def address(self) -> bool:
+        return "address" in self.marks
+
+    @property
+    def code(self) -> bool:
+        return "code" in self.marks
+
+    @property
+    def reason_below(self) -> bool:
+        return "reason-below" in self.marks
+
+
+NOTHING = Match()
 
 
 class RuleBook:
@@ -53,11 +90,18 @@ class RuleBook:
                 self._add(clue.patterns, ("clue", clue.name))
             self._add((registry.OUTPUT,), ("output", name))
         self._add(runner_rules.UNEXPLAINED_TEXTS, ("clue", "unexplained"))
+        for marks in (MARKS, STEP_MARKS, PACKAGE_MARKS):
+            for name, patterns in marks.items():
+                self._add(patterns, ("mark", name))
+        for name, _, output in TOOLS:
+            self._add((output,), ("tool", name))
+        self._add(VERSION_PATTERNS, ("mark", "version"))
         self._set.Compile()
         anchors = [*_STRUCTURE, *_RUNNER]
         for registry in REGISTRIES.values():
             anchors += registry.ANCHORS
         self.anchors: Any = re2.compile(("(?m)" + "|".join(anchors)).encode(), _options())
+        self.build_anchors: Any = re2.compile(("(?m)" + "|".join((*_STRUCTURE, *_RUNNER))).encode(), _options())
         self._commands = {name: re2.compile(registry.COMMANDS) for name, registry in REGISTRIES.items()}
         self._hosts = {name: re2.compile(registry.HOSTS) for name, registry in REGISTRIES.items()}
 
@@ -66,16 +110,18 @@ class RuleBook:
             self._set.Add(pattern)
             self._meaning.append(meaning)
 
-    def match(self, text: str) -> Match | None:
-        """What the line matches, or None."""
+    def match(self, text: str) -> Match:
+        """What the line matches."""
         found = self._set.Match(text)
         if not found:
-            return None
+            return NOTHING
         meanings = [self._meaning[i] for i in found]
         return Match(
             tuple(sorted({int(v) for kind, v in meanings if kind == "rule"})),
             tuple(sorted({str(v) for kind, v in meanings if kind == "clue"})),
             tuple(sorted({str(v) for kind, v in meanings if kind == "output"})),
+            tuple(str(v) for kind, v in meanings if kind == "tool"),
+            frozenset(str(v) for kind, v in meanings if kind == "mark"),
         )
 
     def registry_of_command(self, command: str) -> str | None:

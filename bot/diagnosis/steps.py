@@ -16,23 +16,32 @@ from bot.diagnosis.rule import Setting
 
 MOST_STEPS = 2000  # of one job; a log with more is not a job log
 MOST_HEADER_LINES = 200
+MOST_COMMAND = 8000  # characters of a script that tell what it is for
 _COMMANDS = (
     r"(?:npm|npx|pnpm|pnpx|yarn|bun|bunx|node|corepack|lerna|changeset|nx|turbo|cargo|twine|uv|python3?|pip3?|poetry|gem|bundle|rake"
     r"|dotnet|nuget|docker|mvn|\./mvnw|gradle|\./gradlew|git|make|sh|bash|\./[\w./\-]+|semantic-release|release-it|echo|for|if|cd|set|export|curl)\b"
 )
 _RUN = re2.compile(r"^##\[group\]Run (.*)")
-_PLAIN_RUN = re2.compile(r"^Run ([a-z./$A-Z@\"(\[][^`]*)$")
-_PROMPT = re2.compile(r"^(?:\$|\+) +(" + _COMMANDS + r".*)")
-_CIRCLE = re2.compile(r"^#!/bin/(?:ba)?sh -e")
-_FAILED = re2.compile(
+_PLAIN = r"^Run ([a-z./$A-Z@\"(\[][^`]*)$"
+_PLAIN_RUN = re2.compile(_PLAIN)
+_PROMPTED = r"^(?:\$|\+) +(" + _COMMANDS + r".*)"
+_PROMPT = re2.compile(_PROMPTED)
+_CIRCLED = r"^#!/bin/(?:ba)?sh -e"
+_CIRCLE = re2.compile(_CIRCLED)
+_FAILURE = (
     r"^(?:##\[error\]|::error)|^Error: Process completed with exit code [1-9]|^Process completed with exit code [1-9]"
     r"|^(?:ERROR: Job failed|Exited with code exit status [1-9]|script returned exit code [1-9]|The command \".*\" exited with [1-9])"
 )
-_ENDED = re2.compile(r"^(?:Post job cleanup|Cleaning up orphan processes)|^##\[group\]Run |^Post Run ")
+_FAILED = re2.compile(_FAILURE)
 _ENV_VALUE = re2.compile(r"^\s+([A-Z][A-Z0-9_]*(?:TOKEN|KEY|PASSWORD|AUTH|API_KEY|SECRET)[A-Z0-9_]*):(.*)$")
 _WITH_VALUE = re2.compile(r"^\s+(registry-url|registry|repository-url|node-version|token|npm-token|password):(.*)$")
-_CHILD = re2.compile(r"^> (?:@?[\w./\-]+@\S* )?([\w:\-.]+)(?: /\S+)?$")
-_CHILD_COMMAND = re2.compile(r"^> (\S.*)$")
+_CHILD_LINE = r"^> (?:@?[\w./\-]+@\S* )?(\S.*)$"  # npm prints the package and script, then the command
+_CHILD = re2.compile(_CHILD_LINE)
+# For the one automaton over all patterns; lines that begin with `##[` are always read.
+STEP_MARKS = {
+    "structure": (_PLAIN, _PROMPTED, _CIRCLED, _FAILURE),
+    "child": (_CHILD_LINE,),
+}
 _PLACEHOLDER = re2.compile(r"^X{5}(?:-X{5})+$")
 
 
@@ -46,6 +55,7 @@ class Step:
     failed: bool = False
     failed_at: int = 0
     headed: bool = False  # its header, with the environment, was in the log
+    entered: bool = False  # the engine has taken its command in
     administration: bool = False
     user_check: bool = False
     tokens: dict[str, str] = field(default_factory=dict)
@@ -60,6 +70,7 @@ class Steps:
         self.all: list[Step] = [Step()]
         self.framed = False
         self._header = 0  # lines of the header still to read, 0 outside
+        self._variables = False  # the header's script is over, its variables are being listed
         self._plain = False
         self._circle = False
 
@@ -71,6 +82,16 @@ class Steps:
     def reading_header(self) -> bool:
         """Whether every next line is wanted, hit or not."""
         return self._header > 0 or self._circle
+
+    def may_end_header(self, line: Line) -> bool:
+        """Whether the line may be more than a line of the header that is being read."""
+        return self._circle or line.shown.startswith("##[") or (self._plain and not line.shown.startswith(" "))
+
+    @property
+    def in_build(self) -> bool:
+        """Whether the current step, told by GitHub's own markers, only builds or tests."""
+        step = self.all[-1]
+        return step.headed and step.setting == "build"
 
     @property
     def publishing_job(self) -> bool:
@@ -101,23 +122,15 @@ class Steps:
             self._begin(prompt.group(1), line.number)
         elif _CIRCLE.search(text):
             self._circle = True
-        elif child := _CHILD.search(line.text):
-            self._enter(child.group(1))
-        elif command := _CHILD_COMMAND.search(line.text):
-            self._enter(command.group(1))
 
     def _begin(self, command: str, number: int) -> None:
         step = Step(command, setting_of(command), number)
+        self._variables = False
         step.administration, step.user_check = is_administration(command), is_user_check(command)
         if len(self.all) < MOST_STEPS:
             self.all.append(step)
         else:
             self.all[-1] = step
-
-    def _enter(self, command: str) -> None:
-        """A step whose own command says little is what the script it runs is: `./ci.sh` -> `> changeset publish`."""
-        if self.current.setting == "other":
-            self.current.setting = setting_of(command)
 
     def _read_header(self, line: Line) -> None:
         text, step = line.shown, self.current
@@ -125,21 +138,28 @@ class Steps:
         if text.startswith("##[endgroup]"):
             self._header = 0
             self._close_header(step)
+        elif not text.startswith(" "):
+            if text in ("env:", "with:") or text.startswith("shell:"):
+                self._variables = step.headed = True
+            elif self._plain and self._variables:
+                # The copied page has no end of a header: the first line that is none of its own ends it.
+                self._header = 0
+                self._close_header(step)
+                self.read(line)
+            else:
+                self._add_command(step, line)
+        elif not self._variables:
+            self._add_command(step, line)
         elif value := _ENV_VALUE.search(text):
-            step.headed = True
             step.tokens[value.group(1)] = _kind_of_value(value.group(2).strip())
             step.header.append(line)
         elif given := _WITH_VALUE.search(text):
             step.inputs[given.group(1)] = given.group(2).strip()
-        elif text.startswith(("shell:", "env:", "with:")):
-            step.headed = True
-        elif self._plain and not text.startswith(" "):
-            # The copied page has no end of a header: the first line that is none of its own ends it.
-            self._header = 0
-            self._close_header(step)
-            self.read(line)
-        elif not text.startswith("  ") or not step.headed:
-            step.command += "\n" + text
+
+    @staticmethod
+    def _add_command(step: Step, line: Line) -> None:
+        if len(step.command) < MOST_COMMAND:
+            step.command += "\n" + line.shown
             step.header.append(line)
 
     def _close_header(self, step: Step) -> None:
@@ -153,3 +173,9 @@ def _kind_of_value(value: str) -> str:
     if _PLACEHOLDER.match(value):
         return "placeholder"
     return "set"
+
+
+def child_command(text: str) -> str:
+    """The command of a line with which npm or yarn shows what a script runs: `> pkg@1.0.0 build` -> `build`."""
+    match = _CHILD.search(text)
+    return str(match.group(1)) if match else ""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import re2
 
 from bot.diagnosis.job_log import Line
 
+if TYPE_CHECKING:
+    from bot.diagnosis.rulebook import Match
+
 # Wrapping tools first: changesets runs npm, not the other way round.
-_TOOLS: tuple[tuple[str, str, str], ...] = (
+TOOLS: tuple[tuple[str, str, str], ...] = (
     # tool, its command, its output
     ("changesets", r"\bchangesets?(?:/action| +publish|\b)", r"^🦋"),
     ("semantic-release", r"\b(?:multi-)?semantic-release\b", r"\[semantic-release\]"),
@@ -34,14 +39,8 @@ _TOOLS: tuple[tuple[str, str, str], ...] = (
     ("yarn1", r"\byarn +publish", r"^yarn (?:publish|install) v1"),
     ("npm", r"\bnpm\b.*\b(?:publish|stage|whoami|access|owner|unpublish|deprecate|dist-tag|token|trust)\b", r"npm (?:ERR!|error|notice)"),
 )
-_COMPILED = tuple((name, re2.compile(command), re2.compile(output)) for name, command, output in _TOOLS)
-_OUTPUTS = re2.Set.SearchSet()
-for _, _, _output in _TOOLS:
-    _OUTPUTS.Add(_output)
-_OUTPUTS.Compile()
-_VERSIONS = tuple(
-    (client, re2.compile(pattern))
-    for client, pattern in (
+_COMPILED = tuple((name, re2.compile(command), re2.compile(output)) for name, command, output in TOOLS)
+_CLIENT_VERSIONS = (
         ("npm", r"npm info using npm@(\d+\.\d+\.\d+)"),
         ("npm", r"^npm(?: --version| version)?:? v?(\d+\.\d+\.\d+)\b"),
         ("npm", r"^npm verbose? cli .*\bnpm@(\d+\.\d+\.\d+)"),
@@ -53,8 +52,9 @@ _VERSIONS = tuple(
         ("lerna", r"lerna notice cli v(\d+\.\d+\.\d+)"),
         ("cargo", r"^cargo (\d+\.\d+\.\d+)"),
         ("twine", r"^twine version (\d+\.\d+\.\d+)"),
-    )
 )
+VERSION_PATTERNS = tuple(pattern for _, pattern in _CLIENT_VERSIONS)
+_VERSIONS = tuple((client, re2.compile(pattern)) for client, pattern in _CLIENT_VERSIONS)
 _CLIENT_OF = {"pnpm": "pnpm", "bun": "bun", "yarn1": "yarn", "yarn-berry": "yarn", "cargo": "cargo", "twine": "twine"}
 OIDC_SINCE = (11, 5, 1)  # npm with trusted publishing
 _TURBO = re2.compile(r"^(?:@[\w.\-]+/)?[\w.\-]+:[\w.\-]+: npm ")
@@ -79,14 +79,17 @@ class Tools:
             if pattern.search(command) and name not in self._commanded:
                 self._commanded.append(name)
 
-    def read(self, line: Line) -> None:
-        """Take in a line."""
+    def read(self, line: Line, found: Match) -> None:
+        """Take in a line, with what it matched."""
         shown, text = line.shown, line.text
-        for index in _OUTPUTS.Match(text) or _OUTPUTS.Match(shown) or ():
-            self._seen.add(_TOOLS[index][0])
+        self._seen.update(found.tools)
+        if "🦋" in shown:
+            self._seen.add("changesets")
+        elif "[semantic-release]" in shown:
+            self._seen.add("semantic-release")
         if "npm --version" in text:
             self._asked_npm = 3
-        for client, pattern in _VERSIONS:
+        for client, pattern in _VERSIONS if "version" in found.marks else ():
             if match := pattern.search(text):
                 self._versions[client] = next(g for g in match.groups() if g)
                 if client == "npm":
@@ -104,7 +107,7 @@ class Tools:
     @property
     def tool(self) -> str | None:
         """The outermost tool that published: by what it printed, else by the command of the step."""
-        names = [name for name, _, _ in _TOOLS]
+        names = [name for name, _, _ in TOOLS]
         both = [n for n in names if n in self._seen and n in self._commanded]
         wrappers = names[: names.index("pnpm")]
         for candidates in (

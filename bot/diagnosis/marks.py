@@ -1,0 +1,60 @@
+"""Lines that say what the job is doing now, whatever becomes of it: installing, publishing, naming a registry. Pure."""
+
+from __future__ import annotations
+
+import re2
+
+MARKS: dict[str, tuple[str, ...]] = {
+    "installs": (
+        r"^bun install v|^yarn install v|^\[1/[45]\] (?:🔍 +)?(?:Resolving|Validating)|Resolution step|^Lockfile is up to date",
+        r"^Progress: resolved|^Resolving dependencies|installing dependencies|while installing a direct dependency|^Scope: all \d+",
+        r"ERR_PNPM_(?:FETCH_|NO_MATCHING)|GET https?://[^ ]+ - [45]\d\d$|failed to resolve$",
+    ),
+    "installed": (
+        r"^(?:added|up to date|changed|removed) \d* ?packages?|^up to date|^Done in |YN0000: · Done|packages? installed",
+    ),
+    "publishes": (
+        r"npm notice (?:📦|Publishing to|Tarball|=== Tarball|package:|Staging to)|^bun publish v|^yarn publish v",
+        r"YN0000: (?:Publishing|Staging) to|^📦 .+ →|^lerna (?:info publish|WARN notice|http fetch PUT|success published)",
+        r"^(?:info|error|warn|success) .*npm|^changeset publish|Publishing packages|nx-release-publish|^\[3/[45]\] Publishing",
+        r"^Publishing \"|^Publish(?:ing)? a new version of|Verify authentication for registry|Start step \"publish\"",
+        r"^Uploading |Pushing \S+ to |The push refers|^Trusted publishing exchange|is being published because|error occurred while publishing",
+    ),
+    "dry-run": (r"\(dry-run\)|\bdry[ -]run\b",),
+    "administers": (r"^npm notice deprecating ",),
+    # The reason stands on the lines below.
+    "reason-below": (
+        r"^npm publish error:",  # nx
+        r"^Caused by:",  # cargo
+        r"^\[?(?:Error: )?\[?ERR_PNPM",
+        r"npm (?:ERR!|error) code ",
+        r"[Pp]ackages? failed to publish|packages published successfully|Found \d+ packages? to publish",
+        r"^\* What went wrong|^Trusted publishing exchange failure",
+        r"\bnpm --version\b",
+    ),
+    "code": (
+        r"npm (?:ERR!|error) code \S+|^\[?(?:Error: )?\[?ERR_PNPM_[A-Z0-9_]+|\"code\": \"E[A-Z0-9_]+\"",
+    ),
+    "address": (
+        r"(?:Publishing|Staging) to https?://|^Registry: https?://|^📦 .+ → https?://|(?:PUT|POST) (?:\d+ )?https?://",
+        r"Couldn't publish package: \"https?://|for registry https?://|Request URL: https?://|logged in to https?://",
+    ),
+}
+_CODE = re2.compile(
+    r"npm (?:ERR!|error) code (\S+)|^\[?(?:Error: )?\[?(ERR_PNPM_[A-Z0-9_]+)|\"code\": \"(E[A-Z0-9_]+)\""
+)
+_ADDRESS = re2.compile(
+    r"(?:[Tt]o|Registry:|→|PUT|POST|PUT \d+|POST \d+|package: \"|registry|Request URL:) ?\"?https?://([\w.\-]+)"
+)
+
+
+def code_line(text: str) -> str | None:
+    """The code of a line that says nothing but a code, as npm and pnpm print before the reason."""
+    match = _CODE.search(text)
+    return next((g for g in match.groups() if g), None) if match else None
+
+
+def host_of(text: str) -> str:
+    """The host that a line says it publishes to, or ""."""
+    match = _ADDRESS.search(text)
+    return str(match.group(1)) if match else ""
