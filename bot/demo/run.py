@@ -130,7 +130,7 @@ async def _play(outside: Outside, stage: Stage, console: Console) -> bool:
     all_well = True
     for place, step in enumerate(SCENARIO, 1):
         console.print(Text(f"{place}. {step.title}", style="bold"))
-        console.print(Padding(Text(step.see, style="dim"), (0, 3)))
+        console.print(Padding(Text(step.see, style="dim"), (0, 3), expand=False))
         played = await play(stage, step)
         all_well = _print(played, outside, console) and all_well
     return all_well

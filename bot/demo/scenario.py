@@ -179,7 +179,7 @@ SCENARIO: tuple[Step, ...] = (
     Step(
         "publisher",
         "A trusted publisher does not match",
-        "The workflow file was renamed: both names are on the card, no token is blamed.",
+        "Its workflow file was renamed. No token is blamed; the card says what to compare on npm.",
         "posts",
         Stage.publisher_mismatch,
     ),
