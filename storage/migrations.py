@@ -64,6 +64,7 @@ def m001_first_schema(db: sqlite_utils.Database) -> None:
             owner TEXT,
             backup_owner TEXT,
             note TEXT NOT NULL DEFAULT '',
+            search TEXT NOT NULL,
             added_at INTEGER NOT NULL,
             updated_at INTEGER NOT NULL
         ) STRICT;
