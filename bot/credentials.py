@@ -1,8 +1,8 @@
 """What credentials look like, so that none is ever stored, printed, logged or sent. Pure.
 
-Formats: npm `npm_`/`npms_` + 36-48 alphanumerics (npm's own redactor), GitHub `gh[pousr]_`, `github_pat_`, Slack `xox?-`,
-`xapp-`, PyPI `pypi-`, JWTs, basic auth in URLs and headers, and `.npmrc` credential lines. Bare UUIDs are left alone:
-delivery ids, stage ids and token keys are UUIDs too.
+Formats: npm's own redactor (`npm_`/`npms_`), GitHub's, GitLab's, Slack's, PyPI's, RubyGems', crates.io's, NuGet's and
+Docker Hub's token prefixes, JWTs, private keys, basic and bearer headers, passwords in URLs, `.npmrc` lines, JSON fields
+and variables named as secrets. Bare UUIDs are left alone: delivery ids, stage ids and token keys are UUIDs too.
 """
 
 from __future__ import annotations
@@ -13,31 +13,57 @@ MASK = "***"
 
 # (kind, pattern, group that holds the secret). RE2 has no backtracking, so hostile input costs linear time.
 _SHAPES: tuple[tuple[str, str, int], ...] = (
-    ("npm token", r"\b(npms?_[a-zA-Z0-9]{36,48})\b", 1),
-    ("GitHub token", r"\b(gh[pousr]_[A-Za-z0-9_.\-]{20,}|github_pat_[A-Za-z0-9_]{20,})", 1),
-    ("Slack token", r"\b((?:xox[abeprs]|xapp)-[A-Za-z0-9\-]{10,})", 1),
+    ("npm token", r"(?i)(npms?_[a-z0-9]{36,})", 1),
+    ("GitHub token", r"(gh[pousr]_[A-Za-z0-9_.\-]{20,}|github_pat_[A-Za-z0-9_]{20,})", 1),
+    ("GitLab token", r"\b(gl(?:pat|ptt|dt|cbt|oas|rt|ft)-[A-Za-z0-9_\-]{16,})", 1),
+    ("Slack token", r"((?:xox[abeprs]|xapp)-[A-Za-z0-9\-]{10,})", 1),
+    ("Slack webhook", r"(hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9/]{10,})", 1),
     ("PyPI token", r"\b(pypi-[A-Za-z0-9_\-]{16,})", 1),
+    ("RubyGems key", r"\b(rubygems_[0-9a-f]{32,})", 1),
+    ("crates.io token", r"\b(cio[A-Za-z0-9]{32})\b", 1),
+    ("NuGet key", r"\b(oy2[a-z0-9]{43})\b", 1),
+    ("Docker Hub token", r"\b(dckr_(?:pat|oat)_[A-Za-z0-9_\-]{20,})", 1),
+    ("AWS key", r"\b((?:AKIA|ASIA)[0-9A-Z]{16})\b", 1),
+    ("private key", r"(-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*)", 1),
     ("JWT", r"\b(eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{4,})", 1),
     ("npmrc credential", r"(?i)(?:_authToken|_auth|_password)\s*[=:]\s*[\"']?([^\s\"'${*][^\s\"']{3,})", 1),
     (
         "authorization header",
-        r"(?i)\b(?:authorization:?\s*(?:bearer|basic|token)|bearer)\s+([A-Za-z0-9+/_=.\-]{12,})",
+        r"(?i)\b(?:authorization\"?:?\s*\"?(?:bearer|basic|token)|bearer|basic)\s+([A-Za-z0-9+/_=.\-]{16,})",
         1,
     ),
-    ("password in a URL", r"://[^/\s:@]+:([^/\s@]{3,})@", 1),
+    ("password in a URL", r"://[^/\s:@]*:([^/\s@]{3,})@", 1),
+    ("token in a URL", r"://([A-Za-z0-9_\-]{20,})@", 1),
 )
+# By the name of the field, not by the look of the value: enough to hide it, not to call a text a credential.
+_NAMED: tuple[tuple[str, str, int], ...] = (
+    ("field", r"(?i)\"[\w\-]*(?:token|password|passwd|secret|api_?key|_auth)\"\s*:\s*\"([^\"\s]{8,})\"", 1),
+    (
+        "variable",
+        r"\b[A-Z][A-Z0-9_]*(?:TOKEN|PASSWORD|PASSWD|SECRET|API_KEY|AUTH|_KEY|_PAT)\s*[=:]\s*[\"']?([^\s\"'$*{(\[<]{8,})",
+        1,
+    ),
+    ("option", r"--(?:otp|password|token|api-key|_authToken)[= ]([^\s\"'$*<\-][^\s\"']{4,})", 1),
+)
+# Hidden already, by the runner, by the tool, or because it never was one (setup-node's placeholder).
+_HIDDEN = re2.compile(r"(?i)^(?:\*+|\[?(?:secure|hidden|redacted|masked|filtered)\]?|x{3,}(?:-x{3,})*|\w+_\*+|\w+_\[hidden\])$")
 _COMPILED = tuple((kind, re2.compile(pattern), group) for kind, pattern, group in _SHAPES)
+_ALL = _COMPILED + tuple((kind, re2.compile(pattern), group) for kind, pattern, group in _NAMED)
+# Most text holds no credential: one search says so.
+_ANY = re2.compile("|".join(f"(?:{pattern})" for _, pattern, _ in (*_SHAPES, *_NAMED)))
 
 
 def mask(text: str) -> tuple[str, int]:
     """The text with every credential replaced by `***`, and how many there were."""
+    if not _ANY.search(text):
+        return text, 0
     found = 0
-    for _, pattern, group in _COMPILED:
+    for _, pattern, group in _ALL:
         pieces: list[str] = []
         last = 0
         for match in pattern.finditer(text):
             start, end = match.span(group)
-            if text[start:end] == MASK:
+            if _HIDDEN.match(text[start:end]):
                 continue
             pieces += (text[last:start], MASK)
             last = end
@@ -49,7 +75,8 @@ def mask(text: str) -> tuple[str, int]:
 
 def kind_of(text: str) -> str | None:
     """What the first credential in the text is ("npm token"), or None when there is none. Never the value."""
-    for kind, pattern, _ in _COMPILED:
-        if pattern.search(text):
-            return kind
+    for kind, pattern, group in _COMPILED:
+        for match in pattern.finditer(text):
+            if not _HIDDEN.match(match.group(group)):
+                return kind
     return None

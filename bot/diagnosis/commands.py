@@ -66,12 +66,14 @@ def setting_of(command: str) -> Setting:
     return next((setting for setting in order if setting in kinds), "other")
 
 
+@functools.lru_cache(maxsize=512)
 def is_administration(command: str) -> bool:
     """Whether the step only changes owners, access, tags or tokens."""
     parts = [p for p in _SPLIT.split(command[:8000]) if _PUBLISH.search(p) and not _NOT_PUBLISH.search(p.strip())]
     return bool(parts) and all(_ADMIN.search(p) for p in parts)
 
 
+@functools.lru_cache(maxsize=512)
 def is_user_check(command: str) -> bool:
     """Whether the step asks the registry who it is, and nothing else."""
     return bool(_WHOAMI.search(command)) and not is_administration(command)

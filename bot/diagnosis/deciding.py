@@ -97,8 +97,9 @@ class Reading:
         return any("nothing-to-publish" in clues for clues in self.clues.values())
 
     @property
-    def empty(self) -> bool:
-        return not self.tail
+    def recognised(self) -> bool:
+        """Whether the bytes are a log of anything we know: a job's steps, or a tool's output."""
+        return bool(self.tail) and (len(self.steps.all) > 1 or self.tools.tool is not None)
 
     def clues_of(self, index: int) -> frozenset[str]:
         """What is known about a step beside its errors: what it printed, and what its header said about tokens."""

@@ -32,12 +32,12 @@ MOST_CLUE_LINES = 3
 MOST_JOINED = 40  # lines of one message that its tool broke into several
 
 LINES_AFTER = 6  # read after a line whose tool prints the reason below it
-# Messages that a tool wraps at 80 columns: how they begin, and what their other lines look like.
+# Messages that a tool breaks into lines: a word they hold, how they begin, and what their other lines look like.
 _WRAPPED = (
-    (re2.compile(r"^(?:Error: +)?\s*×\s"), re2.compile(r"^\s*[│├╰]")),  # pnpm 12
-    (re2.compile(r"^ERROR +HTTPError: "), re2.compile(r"^ {6,}\S")),  # twine
-    (re2.compile(r"^(?:error: )?[45]\d\d [A-Z][\w ]+: https?://"), re2.compile(r"^ - ")),  # bun: address, then reason
-    (re2.compile(r"YN0035: \S"), re2.compile(r"YN0035:  +(?:Response|Request) ")),  # yarn berry: reason, then address
+    ("×", re2.compile(r"^(?:Error: +)?\s*×\s"), re2.compile(r"^\s*[│├╰]")),  # pnpm 12
+    ("HTTPError", re2.compile(r"^ERROR +HTTPError: "), re2.compile(r"^ {6,}\S")),  # twine
+    (": http", re2.compile(r"^(?:error: )?[45]\d\d [A-Z][\w ]+: https?://"), re2.compile(r"^ - ")),  # bun: address, then reason
+    ("YN0035", re2.compile(r"YN0035: \S"), re2.compile(r"YN0035:  +(?:Response|Request) ")),  # yarn berry: reason, then address
 )
 class LogReader:
     """Takes a log in pieces and gives a Diagnosis. `at`: when the job ran, if known; else the log's own stamps tell."""
@@ -107,8 +107,8 @@ class LogReader:
                 self._wrapped.append(line)
                 return
             self._close_wrapped()
-        for begins, continues in _WRAPPED:
-            if begins.search(line.shown):
+        for sign, begins, continues in _WRAPPED:
+            if sign in line.shown and begins.search(line.shown):
                 self._wrapped, self._continues = [line], continues
                 return
         self._read(line)

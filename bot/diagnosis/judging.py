@@ -61,7 +61,7 @@ def judge(reading: Reading) -> Diagnosis:
         verdict = _nothing_found(reading)
     if verdict.outcome == "failed" and published and real:
         names = ", ".join(p.package for p in published[:3])
-        verdict.also.append(Alternative("published", 0.9, f"published in the same run: {names}"))
+        verdict.also.insert(0, Alternative("published", 0.9, f"published in the same run: {names}"))
     return _compose(reading, verdict, excerpts)
 
 
@@ -186,7 +186,7 @@ def _nothing_found(reading: Reading) -> _Verdict:
         phase = "install" if failed.setting == "install" else "other"
         cause = "build-failed" if failed.setting == "build" and reading.steps.publishing_job else "not-a-publish"
         return _Verdict(cause, "failed", phase, "A step before the publish failed.", 0.6, also=[_may_be("unknown", 0.3)])
-    if failed is None and not reading.has_errors and not reading.empty:
+    if failed is None and not reading.has_errors and reading.recognised:
         if reading.nothing_to_publish or not reading.publishing:
             return _Verdict("not-a-publish", "succeeded", "other", _SENTENCES["not-a-publish"], 0.75, also=[_may_be("unknown", 0.2)])
     return _Verdict(

@@ -24,7 +24,7 @@ _STRUCTURE = (
 _RUNNER = (
     r"denied to |not accessible|GH0[01][0-9]|[Pp]rotected branch|rule violations|hook declined|create or approve pull|Authentication failed|Invalid username",
     r"could not read Username|unable to access|refusing to allow|publickey|marked as read only|HttpError|GITHUB_TOKEN|github-token|Bad credentials|allow list",
-    r"error TS[0-9]|TS[0-9]{4}: |FAIL|[1-9][0-9]* fail|failed|AssertionError|errors?, |# fail|failures|SyntaxError|TypeError|ReferenceError|RangeError|Cannot find|Could not resolve|Module not found",
+    r"error TS[0-9]|TS[0-9]{4}: |FAIL|[1-9][0-9]* fail|failed|AssertionError|[1-9][0-9]* errors?, |# fail [1-9]|failures|SyntaxError|TypeError|ReferenceError|RangeError|Cannot find|Could not resolve|Module not found",
     r"errored|exec (?:pre|post)?[a-z]+ script|Lifecycle script|error\[E|could not compile|Timed out [0-9]+ms|Failed to compile|Build (?:failed|FAILED)|BUILD FAIL|ERROR in|RollupError",
     r"Failed!|error CS|COMPILATION|Coverage|threshold|is missing|would reformat|style issues|heap out of memory|ENOSPC|package-lock|matching distribution|find a version|Exit handler|Segmentation|core dumped|script \"",
 )
@@ -124,6 +124,7 @@ class RuleBook:
             frozenset(str(v) for kind, v in meanings if kind == "mark"),
         )
 
+    @functools.lru_cache(maxsize=512)  # noqa: B019 - there is one rule book for the life of the process
     def registry_of_command(self, command: str) -> str | None:
         """The registry whose client the command runs; npm last, because `npm run` may run any of them."""
         found = [name for name, pattern in self._commands.items() if pattern.search(command)]

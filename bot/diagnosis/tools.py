@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import re2
@@ -61,6 +62,12 @@ _TURBO = re2.compile(r"^(?:@[\w.\-]+/)?[\w.\-]+:[\w.\-]+: npm ")
 _BARE_VERSION = re2.compile(r"^(\d+\.\d+\.\d+)$")
 
 
+@functools.lru_cache(maxsize=512)
+def tools_of(command: str) -> tuple[str, ...]:
+    """The tools that a command runs."""
+    return tuple(name for name, pattern, _ in _COMPILED if pattern.search(command))
+
+
 class Tools:
     """Follows who speaks in the log."""
 
@@ -75,9 +82,7 @@ class Tools:
 
     def read_command(self, command: str) -> None:
         """Take in the command of a publish step."""
-        for name, pattern, _ in _COMPILED:
-            if pattern.search(command) and name not in self._commanded:
-                self._commanded.append(name)
+        self._commanded += [name for name in tools_of(command) if name not in self._commanded]
 
     def read(self, line: Line, found: Match) -> None:
         """Take in a line, with what it matched."""
