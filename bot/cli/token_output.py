@@ -18,6 +18,7 @@ from bot.token_import import Change, Plan
 from bot.token_metadata import contradictions, to_json, write_use
 from storage.tokens import Token
 
+_MOST_LINES = 200
 _WIDE = 10_000  # of what goes to a file or a pipe: nothing there wraps
 
 
@@ -55,12 +56,14 @@ def print_token(token: Token, now: datetime) -> None:
 
 
 def print_plan(plan: Plan, *, dry_run: bool) -> None:
-    console = _console()
-    for token in plan.added:
-        console.print(Text(f"+ {token.name}  {token.registry} {token.kind}{_ends(token)}"))
+    lines = [f"+ {token.name}  {token.registry} {token.kind}{_ends(token)}" for token in plan.added]
     for sign, changes in (("~", plan.changed), ("x", plan.revoked)):
-        for change in changes:
-            console.print(Text(f"{sign} {change.before.name}  {_what(change)}"))
+        lines += [f"{sign} {change.before.name}  {_what(change)}" for change in changes]
+    if len(lines) > _MOST_LINES:
+        lines = [*lines[:_MOST_LINES], f"... and {len(lines) - _MOST_LINES:,} more: --json shows all"]
+    console = _console()
+    for line in lines:
+        console.print(Text(line))
     counts = (
         f"{len(plan.added)} added, {len(plan.changed)} changed, {len(plan.revoked)} revoked, "
         f"{len(plan.unchanged)} unchanged"
@@ -104,6 +107,8 @@ def relative(when: datetime, now: datetime) -> str:
     if abs(when - now).total_seconds() < 1:
         return "now"
     span = humanize.naturaldelta(when - now)
+    if (days := abs(when - now).days) > 1:
+        span = f"{days} days"  # humanize calls sixteen days a month
     return f"in {span}" if when > now else f"{span} ago"
 
 
