@@ -75,8 +75,8 @@ def message(text: str, parts: Iterable[Part | None]) -> Message:
 
     `text` is already safe (`text.mrkdwn`); it is only cut here.
     """
-    kept = fitted(parts, MOST_BLOCKS, MOST_TEXT)
     fallback = t.cut(text, MOST_FALLBACK) or "Tokenwatch"
+    kept = fitted(parts, MOST_BLOCKS, MOST_TEXT) or [_part(SectionBlock(text=_mrkdwn(fallback)), 0)]
     return Message(fallback, tuple(part.block for part in kept))
 
 
@@ -196,11 +196,11 @@ def preformatted(lines: Iterable[str], rank: int = 0) -> Part | None:
 
 
 def buttons(*wanted: Button | None, block_id: str | None = None, rank: int = 0) -> Part | None:
-    """A row of buttons; one whose value or address is too long would be refused and is left out."""
+    """A row of buttons; one whose value or address Slack would refuse or change is left out."""
     elements: list[InteractiveElement] = [
         _button(button)
         for button in wanted
-        if button and len(button.value) <= MOST_BUTTON_VALUE and (button.url is None or t.is_url(button.url))
+        if button and t.comes_back(button.value, MOST_BUTTON_VALUE) and (not button.url or t.is_url(button.url))
     ]
     if not elements:
         return None

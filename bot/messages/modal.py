@@ -85,7 +85,7 @@ def text_input(
     most: int = MOST_INPUT,
 ) -> Part:
     """`most`: characters that may be typed, or as many as are stored already. See `fits_input`."""
-    initial = (initial or "")[:MOST_INPUT]
+    initial = t.cut(t.clean(initial or ""), MOST_INPUT)
     element = PlainTextInputElement(
         action_id=VALUE,
         initial_value=initial or None,
@@ -111,7 +111,9 @@ def select(
     optional: bool = False,
 ) -> Part:
     """`options`: (value, text), at least one. An `initial` that is no option is left out, Slack would refuse it."""
-    shown = [_option(value, text) for value, text in options if len(value) <= MOST_OPTION_VALUE][:MOST_OPTIONS]
+    shown = [_option(value, text) for value, text in options if value and t.comes_back(value, MOST_OPTION_VALUE)][
+        :MOST_OPTIONS
+    ]
     chosen = next((option for option in shown if option.value == initial), None)
     element = StaticSelectElement(action_id=VALUE, options=shown, initial_option=chosen)
     return _input(field, label, element, hint, optional)

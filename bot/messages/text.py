@@ -35,7 +35,9 @@ _SPACES = re.compile(r"\s+")
 # certain. An underscore inside a word (NPM_TOKEN) never formats and stays, so that it can be copied.
 _MARKS = re.compile(r"[*~`]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _LOOK_ALIKE = {"*": "\u2217", "~": "\u223c", "`": "'", "_": "\u02cd"}
-_EMOJI_CODE = re.compile(r":(?=[^\s:]+:)")
+# `:x:`, also when the second colon is one of ours that follows the text.
+_EMOJI_CODE = re.compile(r":(?=[^\s:]+(?::|$))")
+_QUOTE = re.compile("^>+")  # begins a quotation, escaped or not
 _MENTION_START = re.compile(r"<(?=[!@#])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _NEEDS_ESCAPE = re.compile("[&<>]")
@@ -70,6 +72,11 @@ def one_line(text: str) -> str:
     return _SPACES.sub(" ", clean(text)).strip()
 
 
+def comes_back(value: str, limit: int) -> bool:
+    """Whether Slack returns this value of a button or option exactly; such values are neither cut nor cleaned."""
+    return length(value) <= limit and clean(value) == value
+
+
 def plain(text: str, limit: int = PROSE_LIMIT) -> str:
     """One line for plain_text and rich_text.
 
@@ -97,6 +104,7 @@ def _cut_escaped(escaped: str, limit: int) -> str:
 def mrkdwn(text: str, limit: int = PROSE_LIMIT) -> str:
     """One line of prose for a mrkdwn field that cannot mention, link, format or become an emoji."""
     text = cut(one_line(text), limit)  # cut first: the substitutions below cost time by length
+    text = _QUOTE.sub("\u203a", text)
     text = _MARKS.sub(lambda match: _LOOK_ALIKE[match[0]], text)
     text = _EMOJI_CODE.sub(":\u200b", text)
     return _cut_escaped(escape(text), limit)

@@ -104,7 +104,9 @@ def token_form(token: Token | None = None, *, opened_by: str | None = None) -> d
             optional=True,
             most=100,
         ),
-        text_input(NOTE, "Note", initial=filled.note, optional=True, multiline=True),
+        text_input(NOTE, "Note", initial=filled.note, optional=True, multiline=True)
+        if fits_input(filled.note)
+        else None,
     ]
     return modal(
         "Edit a token" if token else "Add a token",

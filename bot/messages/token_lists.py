@@ -135,7 +135,7 @@ def token_line(token: Token, now: datetime) -> str:
 
 def page_value(filter_: str, number: int) -> str:
     """The value of a paging button."""
-    return json.dumps({"filter": t.one_line(filter_)[:_MOST_FILTER], "page": number})
+    return json.dumps({"filter": t.one_line(filter_)[:_MOST_FILTER], "page": number}, ensure_ascii=False)
 
 
 def read_page_value(value: str) -> tuple[str, int]:
@@ -143,7 +143,7 @@ def read_page_value(value: str) -> tuple[str, int]:
     try:
         read = json.loads(value)
         return str(read["filter"]), max(1, int(read["page"]))
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError):
         return "", 1
 
 
