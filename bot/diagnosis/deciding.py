@@ -73,6 +73,7 @@ class Reading:
     good_lines: list[Line]  # that say a publish went through, or that there was nothing to do
     hosts: dict[int, str]  # the registry host each step publishes to
     masked: int
+    matched: bool  # some line was known
     overcome: list[Finding] = field(default_factory=list)  # failures that a later try made good
 
     @property
@@ -99,7 +100,7 @@ class Reading:
     @property
     def recognised(self) -> bool:
         """Whether the bytes are a log of anything we know: a job's steps, or a tool's output."""
-        return bool(self.tail) and (len(self.steps.all) > 1 or self.tools.tool is not None)
+        return self.matched or len(self.steps.all) > 1
 
     def clues_of(self, index: int) -> frozenset[str]:
         """What is known about a step beside its errors: what it printed, and what its header said about tokens."""

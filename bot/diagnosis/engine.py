@@ -56,6 +56,7 @@ class LogReader:
         self._good_lines: list[Line] = []
         self._hosts: dict[int, str] = {}
         self._masked = 0
+        self._matched = False
         self._registry: str | None = None
         self._setting: Setting = "other"
         self._step = 0
@@ -91,6 +92,7 @@ class LogReader:
                 good_lines=self._good_lines,
                 hosts=self._hosts,
                 masked=self._masked,
+                matched=self._matched,
                 book=self._book,
             )
         )
@@ -135,6 +137,7 @@ class LogReader:
             self._enter(len(self._steps.all) - 1)
         if not found.anything:
             return
+        self._matched = True
         self._masked += mask(line.shown)[1]
         self._tools.read(line, found)
         self._switch_setting(line, found)
@@ -151,12 +154,10 @@ class LogReader:
     def _enter(self, index: int) -> None:
         """A new step, or one whose header has been read to its end."""
         step = self._steps.current
-        if index == self._step and not step.headed:
-            return
-        self._step, self._setting = index, step.setting
         if step.entered:
             return
         step.entered = True
+        self._step, self._setting = index, step.setting
         if named := self._book.registry_of_command(step.command):
             self._registry = named
         if step.setting == "publish":
@@ -177,6 +178,8 @@ class LogReader:
         step = self._steps.current
         if step.setting == "build":
             return
+        if "lifecycle" in found.marks:
+            self._publishing = True
         if found.child:
             kind = setting_of(child_command(line.text))
             if kind in ("build", "publish"):
@@ -184,7 +187,7 @@ class LogReader:
         elif "publishes" in found.marks:
             self._setting = "publish"
             self._publishing = True
-        elif "installs" in found.marks and step.setting != "install":
+        elif ("installs" in found.marks or ("reads" in found.marks and step.setting == "other")) and step.setting != "install":
             self._setting = "install"
         elif "installed" in found.marks and self._setting == "install" and step.setting != "install":
             self._setting = step.setting
@@ -213,7 +216,9 @@ class LogReader:
         kind = (self._step, found.rules[0])
         self._kinds[kind] += 1
         if self._kinds[kind] <= MOST_OF_A_KIND:
-            named_package = self._packages.named_by(line.text)
+            named_package = self._packages.named_by(
+                line.text, by_address=self._registry in (None, "npm", "github-packages")
+            )
             self._hits.append(Hit(line, found.rules, self._step, self._setting, self._registry, named_package))
 
     def _succeeded(self, line: Line) -> None:

@@ -40,6 +40,7 @@ class Excerpts:
                 wanted.append((reading.tools.npm_line.number, reading.tools.npm_line.shown))
             wanted += [(l.number, l.shown) for l in clues.get("expired-notice", ())[:1]]
             wanted += [(f.hit.line.number, f.hit.line.shown) for f in stacked]
+            wanted += [(line.number, line.shown) for line in reading.good_lines[:1]]
             wanted += [(f.hit.line.number, f.hit.line.shown) for f in findings[1:]]
         elif cause in ("published", "staged", "not-a-publish"):
             wanted += [(line.number, line.shown) for line in reading.good_lines]

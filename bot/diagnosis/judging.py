@@ -143,7 +143,7 @@ def _phase(reading: Reading, best: Finding) -> Phase:
 def _build_failed(reading: Reading, echoes: list[Finding]) -> _Verdict:
     first = echoes[0]
     step = reading.steps.all[first.hit.step]
-    publishing = step.setting == "publish" or first.hit.setting == "publish" or reading.steps.publishing_job
+    publishing = step.setting == "publish" or reading.publishing or first.hit.setting == "publish" or reading.steps.publishing_job
     if step.setting == "install" or first.hit.setting == "install":
         publishing = False
     cause = "build-failed" if publishing else "not-a-publish"
@@ -226,7 +226,7 @@ def _compose(reading: Reading, verdict: _Verdict, excerpts: Excerpts) -> Diagnos
         client=reading.tools.client(),
         package=package,
         version=version,
-        code=code_of(reading, first) if failed else None,
+        code=code_of(reading, verdict.findings) if failed else None,
         packages=reading.packages.outcomes if not reading.dry_run else (),
         confidence=verdict.confidence,
         evidence=evidence,
@@ -248,7 +248,7 @@ def _package_of(reading: Reading, verdict: _Verdict, first: Any) -> tuple[str | 
             return named.package, named.version
         return None, None
     if verdict.cause == "github-auth":
-        done = [p for p in reading.packages.outcomes if p.outcome == "published"]
+        done = [p for p in reading.packages.outcomes if p.outcome in ("published", "staged")]
         return (done[0].package, done[0].version) if len(done) == 1 else (None, None)
     if first is not None and verdict.cause != "not-a-publish" and verdict.phase != "install":
         for finding in verdict.findings:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import re2
 
 from bot.diagnosis.deciding import Finding, Reading
@@ -19,8 +21,9 @@ _NEAR = 14  # lines between an error and the line with its code
 _LOCAL = frozenset({"localhost", "127.0.0.1", "0.0.0.0"})  # noqa: S104 - a name to compare with, nothing is bound
 
 
-def code_of(reading: Reading, finding: Finding) -> str | None:
-    """The code as printed: in the line itself, else on the line with the code nearest to it."""
+def code_of(reading: Reading, findings: Sequence[Finding]) -> str | None:
+    """The code as printed: in the deciding line itself, else on the line with the code nearest to it."""
+    finding = findings[0]
     text = finding.hit.line.text
     registry, rule = finding.registry, finding.rule
     if code := _named_group(rule.patterns, text):
@@ -37,7 +40,7 @@ def code_of(reading: Reading, finding: Finding) -> str | None:
     if codes:
         return codes[0]
     if rule.echo:
-        return None
+        return "ELIFECYCLE" if any("ELIFECYCLE" in f.hit.line.text for f in findings) else None
     if near and registry in (None, "npm", "github-packages"):
         return min(near)[2]
     match = _STATUS.search(text)

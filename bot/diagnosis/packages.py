@@ -84,12 +84,12 @@ _NAMED = tuple(
     )
 )
 # Listed before any of them is published (lerna), or after all of them were tried (changesets).
-_LISTED_TEXT, _BARE_TEXT = rf"^(?:- )?{_NAME} => {_VERSION}$", rf"^{_NAME}@{_VERSION}$"
+_LISTED_TEXT, _BARE_TEXT = rf"^(?:- )?{_NAME} => {_VERSION}$", rf"^(?:- )?{_NAME}@{_VERSION}$"
 _LISTED, _BARE = re2.compile(_LISTED_TEXT), re2.compile(_BARE_TEXT)
 _LIST_TEXTS = (
-    (r"packages published successfully", "published"),
+    (r"packages published successfully|Successfully published:$", "published"),
     (r"[Pp]ackages? failed to publish:$", "failed"),
-    (r"^Creating git tag|^New tag: ", ""),
+    (r"Creat(?:ing|ed) git tag|^New tag: ", ""),
 )
 _LISTS = tuple((re2.compile(pattern), outcome) for pattern, outcome in _LIST_TEXTS)
 _SAME_VERSION = re2.compile(r"previously published versions?:? (\d[\w.+\-]*?)\.?\"?$|previously (?:staged|published) version \"(\d[\w.+\-]*)\"")
@@ -184,10 +184,13 @@ class Packages:
             return True
         return False
 
-    def named_by(self, text: str) -> Named:
-        """The package that a failed line is about: the one it names, else the one being published."""
+    def named_by(self, text: str, *, by_address: bool) -> Named:
+        """The package that a failed line is about: the one it names, else the one being published.
+
+        `by_address`: whether the URLs of this registry end in the package, as those of npm-like ones do.
+        """
         found = first_match(_NAMED, text)
-        if not found and (match := _URL.search(text)):
+        if not found and by_address and (match := _URL.search(text)):
             name = package_of_path(match.group("path"))
             found = (name, None) if name else None
         same = _SAME_VERSION.search(text)

@@ -75,31 +75,43 @@ BUILD_RULES = (
         confidence=0.85,
     ),
 )
-_TEST_TEXTS = (
-    r"error TS\d+:|\bTS\d{4}: ",
-    r"^(?: FAIL | ?FAIL +\S|FAILED +\S+::)|(?:^|\s)(?:[1-9]\d*) (?:failed|failing)\b|Tests?:? +[1-9]\d* failed|Test Suites?: [1-9]\d* failed|# fail [1-9]|\bfailures: [1-9]|[1-9]\d* failures?\b",
-    r"\bAssertionError\b|AssertionError \[ERR_ASSERTION\]",
-    r"✖ [1-9]\d* problems? \([1-9]\d* errors?|[1-9]\d* problems? \([1-9]\d* errors?",
-    r"^test result: FAILED|^error: test failed|^error\[E\d{4}\]|error: could not compile",
-    r"Error: Timed out \d+ms waiting for|^FAILED \(",
-    r"^(?:Uncaught )?(?:SyntaxError|TypeError|ReferenceError|RangeError): ",
-    r"Cannot find (?:module|package) '|Could not resolve \"|Module not found: |Failed to compile|Build failed(?: with [1-9]\d* errors?|\b)|ERROR in \./|RollupError|✘ \[ERROR\]",
-    r"Failed!  - Failed: +[1-9]|Build FAILED|^error CS\d+:|: error CS\d+|^\[ERROR\] (?:COMPILATION ERROR|Failures:|Tests run:)|BUILD FAILURE|BUILD FAILED",
-    r"^ERROR: Coverage|coverage threshold|does not meet (?:global )?threshold",
-    r"dist/? is missing|files? (?:is|are) missing|entry point .* does not exist",
-    r"would reformat|Code style issues found|[1-9]\d* errors? (?:found|and \d+ warnings?)|Found [1-9]\d* errors?\b",
-    r"JavaScript heap out of memory|ENOSPC",
+_TESTS = (
+    r"^(?: FAIL | ?FAIL +\S|FAILED +\S+::)|(?:^|\s)(?:[1-9]\d*) (?:failed|failing)\b|Tests?:? +[1-9]\d* failed|Test Suites?: [1-9]\d* failed",
+    r"# fail [1-9]|\bfailures: [1-9]|[1-9]\d* failures?\b|^FAILED \(|Failed!  - Failed: +[1-9]",
+    r"\bAssertionError\b|^test result: FAILED|^error: test failed|Error: Timed out \d+ms waiting for",
+    r"^\[ERROR\] (?:Failures:|Tests run:)|^ERROR: Coverage|coverage threshold|does not meet (?:global )?threshold",
 )
+_COMPILERS = (
+    r"error TS\d+:|\bTS\d{4}: |^error CS\d+:|: error CS\d+|^error\[E\d{4}\]|error: could not compile|COMPILATION ERROR",
+    r"✖ [1-9]\d* problems? \([1-9]\d* errors?|[1-9]\d* problems? \([1-9]\d* errors?|would reformat|Code style issues found",
+    r"[1-9]\d* errors? (?:found|and \d+ warnings?)|Found [1-9]\d* errors?\b",
+    r"^(?:Uncaught )?(?:SyntaxError|TypeError|ReferenceError|RangeError): |ERROR in \./|RollupError|✘ \[ERROR\]",
+    r"Cannot find (?:module|package) '|Could not resolve \"|Module not found: |Failed to compile|Build failed(?: with [1-9]\d* errors?|\b)",
+    r"Build FAILED|BUILD FAILURE|BUILD FAILED|JavaScript heap out of memory|ENOSPC",
+    r"dist/? is missing|files? (?:is|are) missing|entry point .* does not exist",
+)
+_NO_PUBLISH = Maybe("not-a-publish", 0.3, "the workflow does not publish")
 TEST_RULES = (
     Rule(
         "build/tests",
         "build-failed",
-        "A build, test or lint step failed; nothing reached the registry.",
-        _TEST_TEXTS,
+        "Tests failed; nothing reached the registry.",
+        _TESTS,
         _FIX_BUILD,
         settings=_EVERYWHERE,
         confidence=0.8,
-        maybe=(Maybe("not-a-publish", 0.3, "the workflow does not publish"),),
+        maybe=(_NO_PUBLISH,),
+        echo=True,
+    ),
+    Rule(
+        "build/compile",
+        "build-failed",
+        "A build or lint step failed; nothing reached the registry.",
+        _COMPILERS,
+        _FIX_BUILD,
+        settings=_EVERYWHERE,
+        confidence=0.8,
+        maybe=(_NO_PUBLISH,),
         echo=True,
     ),
 )

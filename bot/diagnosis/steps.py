@@ -26,6 +26,8 @@ _PLAIN = r"^Run ([a-z./$A-Z@\"(\[][^`]*)$"
 _PLAIN_RUN = re2.compile(_PLAIN)
 _PROMPTED = r"^(?:\$|\+) +(" + _COMMANDS + r".*)"
 _PROMPT = re2.compile(_PROMPTED)
+_CLIENT_BANNER = r"^(?:yarn|bun) (?:run|publish|install) v"
+_CLIENT = re2.compile(_CLIENT_BANNER)
 _CIRCLED = r"^#!/bin/(?:ba)?sh -e"
 _CIRCLE = re2.compile(_CIRCLED)
 _FAILURE = (
@@ -35,11 +37,11 @@ _FAILURE = (
 _FAILED = re2.compile(_FAILURE)
 _ENV_VALUE = re2.compile(r"^\s+([A-Z][A-Z0-9_]*(?:TOKEN|KEY|PASSWORD|AUTH|API_KEY|SECRET)[A-Z0-9_]*):(.*)$")
 _WITH_VALUE = re2.compile(r"^\s+(registry-url|registry|repository-url|node-version|token|npm-token|password):(.*)$")
-_CHILD_LINE = r"^> (?:@?[\w./\-]+@\S* )?(\S.*)$"  # npm prints the package and script, then the command
+_CHILD_LINE = r"^> (?:@?[\w./\-]+@\S* )?([a-z@./$]\S*.*)$"  # npm prints the package and script, then the command
 _CHILD = re2.compile(_CHILD_LINE)
 # For the one automaton over all patterns; lines that begin with `##[` are always read.
 STEP_MARKS = {
-    "structure": (_PLAIN, _PROMPTED, _CIRCLED, _FAILURE),
+    "structure": (_PLAIN, _PROMPTED, _CIRCLED, _FAILURE, _CLIENT_BANNER),
     "child": (_CHILD_LINE,),
 }
 _PLACEHOLDER = re2.compile(r"^X{5}(?:-X{5})+$")
@@ -72,6 +74,7 @@ class Steps:
         self._header = 0  # lines of the header still to read, 0 outside
         self._variables = False  # the header's script is over, its variables are being listed
         self._plain = False
+        self._client = False  # yarn or bun runs: its `$ command` lines are scripts of the package, no steps
         self._circle = False
 
     @property
@@ -82,6 +85,11 @@ class Steps:
     def reading_header(self) -> bool:
         """Whether every next line is wanted, hit or not."""
         return self._header > 0 or self._circle
+
+    @property
+    def _may_be_script(self) -> bool:
+        """GitHub marks its steps itself, and clients that show a package's scripts name themselves first."""
+        return self._client or any(step.headed for step in self.all[-2:])
 
     def may_end_header(self, line: Line) -> bool:
         """Whether the line may be more than a line of the header that is being read."""
@@ -118,14 +126,16 @@ class Steps:
         elif plain := _PLAIN_RUN.search(text):
             self._begin(plain.group(1), line.number)
             self._header, self._plain = MOST_HEADER_LINES, True
-        elif prompt := _PROMPT.search(text):
+        elif _CLIENT.search(text):
+            self._client = True
+        elif (prompt := _PROMPT.search(text)) and not (text.startswith("$") and self._may_be_script):
             self._begin(prompt.group(1), line.number)
         elif _CIRCLE.search(text):
             self._circle = True
 
     def _begin(self, command: str, number: int) -> None:
         step = Step(command, setting_of(command), number)
-        self._variables = False
+        self._variables = self._client = False
         step.administration, step.user_check = is_administration(command), is_user_check(command)
         if len(self.all) < MOST_STEPS:
             self.all.append(step)

@@ -16,7 +16,7 @@ CLUES = (
     Clue("publish-succeeded", (r"BUILD SUCCESS",)),
 )
 
-_STATUS = r"(?:status(?: code)?:? |status code |Return code is: |server returned (?:HTTP response code: |)|response code |error )"
+_STATUS = r"(?i:status(?: code)?:? |status code |Return code is: |server returned (?:HTTP response code: |)|response code |error )"
 _NEW_TOKEN = (
     "Create a user token in the Central Portal and store its two parts as the secrets that settings.xml (or Gradle) reads.",
     "Re-run the failed job.",

@@ -17,6 +17,7 @@ OIDC_CLUES = (
             r"ID_TOKEN_GITHUB_WORKFLOW_INCORRECT_PERMISSIONS",
             r"ACTIONS_ID_TOKEN_REQUEST_(?:URL|TOKEN)[^.]{0,60}(?:unset|not set|missing|undefined|unavailable)",
             r"Unable to get ACTIONS_ID_TOKEN_REQUEST_(?:URL|TOKEN)",
+            r"Have you granted the .?id-token: write.? permission",
         ),
     ),
     Clue(

@@ -72,7 +72,7 @@ PACKAGE_RULES = (
             r"(?i)\bname (?:can only|can no longer|cannot|must not|may not) (?:contain|start|be longer)",
             r"(?i)\binvalid (?:package )?name\b",
             r"(?i)(?:package|name)[^.]{0,40}(?:is|has been) (?:reserved|blocked|blacklisted|a core module name)",
-            r"(?i)not a valid package name",
+            r"(?i)not a valid package name|name of a core module",
             r"(?i)this package name is not available|name has been (?:security )?(?:held|blocked)",
         ),
         fixes.RENAME,

@@ -14,13 +14,13 @@ COMMANDS = (
     r"\b(?:npm|pnpm|yarn|bun|lerna|changesets?|nx|rush|semantic-release|release-it|np|npm-publish|turbo|auto)\b"
 )
 OUTPUT = (
-    r"npm (?:notice|ERR!|error)|^🦋|^lerna |YN0000: (?:Publishing|Staging)|^bun publish v|^yarn publish v|^📦 |\[semantic-release\]"
+    r"npm (?:notice|ERR!|error)|^(?:Publish token|Read only token|Token) \S+ with id|^Removed \d+ token|^added \d+ package|^🦋|^lerna |YN0000: (?:Publishing|Staging)|^bun publish v|^yarn publish v|^📦 |\[semantic-release\]"
     r"|ERR_PNPM|Couldn't publish package"
 )
 G = r"(?:\x1b\[[0-9;]*m|[ \t])+"  # a space, or the colour codes some runners leave between two words
 ANCHORS = (
     rf"npm{G}(?:ERR!|error)",
-    rf"npm{G}notice{G}(?:📦|Publish|Access|name:|version:|Staging|stage|package:|run|publish|=|Tarball|New|deprec)",
+    rf"npm{G}notice{G}(?:📦|Publish|Access|name:|version:|Staging|stage|package:|run|Log|publish|=|Tarball|New|deprec)",
     rf"npm{G}(?:http{G}fetch{G}(?:PUT|POST)|verb(?:ose)?{G}(?:oidc|cli|exit)|silly{G}oidc|info{G}(?:using|publish|ok))",
     rf"npm{G}(?:WARN|warn){G}(?:publish|This)",
     r"🦋|📦|🚀|✅|Packages? failed to publish|packages? failed|└ E[0-9A-Z]",
@@ -37,7 +37,8 @@ ANCHORS = (
     r"ResponseError|Request failed|socket hang up|ConnectionRefused|DNSResolve|error sending|Registry: http|builder error|failed, reason|Bad Gateway|Unavailable|Internal Server",
     r"failed to authenticate|find the current user|using v?pnpm|pnpm v?[0-9]|npm: [0-9]|npm --version|npm@[0-9]|Yarn [0-9]|bun v[0-9]",
     r"new version is released|relevant changes|hangesets|release PR|(?:packages?|projects|[Nn]othing) to (?:publish|release)|is required to|mission to publish|required to publish|ran target|archive (?:published|staged)",
-    r"lockfile|read package\.json|package\.json (?:must|file|found|was)|package-lock\.json|No package\.json|JSON data|already (?:been )?published|already exists|rate limit|failed to resolve",
+    r"added [0-9]+ package|with id [0-9a-f]{6} |Removed [0-9]+ token|Logged in on|Successfully published|Creat(?:ing|ed) git tag|Have you granted",
+    r"[0-9] => |^ - @?[a-z]|prepublishOnly|Lockfile|lockfile|read package\.json|package\.json (?:must|file|found|was)|package-lock\.json|No package\.json|JSON data|already (?:been )?published|already exists|rate limit|failed to resolve",
 )
 
 CLUES = (
@@ -51,7 +52,7 @@ CLUES = (
         (
             r"^success Published\.",  # yarn 1
             r"YN0000: Package archive (?:published|staged)",
-            r"packages published successfully|^Published to https?://|Successfully ran target nx-release-publish",
+            r"packages published successfully|Successfully published:$|^Published to https?://|Successfully ran target nx-release-publish",
         ),
     ),
     Clue(

@@ -33,7 +33,7 @@ NEED_AUTH = (
     r"need auth This command requires you to be logged in",
     r"You must be logged in\. Use `npm login`",  # np
     r"Not authenticated with npm",  # release-it
-    r"ERR_PNPM_WHOAMI_UNAUTHORIZED|You must be logged in to (?:use|publish)",
+    r"ERR_PNPM_WHOAMI_UNAUTHORIZED|You must be logged in to use ",
     r"No token found and can't prompt for login",  # yarn 1
     r"YN0033: .*No authentication configured",
     r"missing authentication \(run ",  # bun

@@ -10,7 +10,7 @@ COMMANDS = r"\bgem +(?:push|yank|owner|signin)\b|\brake +release\b|release-gem|c
 OUTPUT = r"Pushing gem to |Pushing \S+\.gem to |Successfully registered gem"
 ANCHORS = (
     r"registered gem",
-    r"[Gg]em\b|Repushing|Access Denied|multi-?factor|OTP code|MFA|API key|  Name: |  Version: |  File: |Gem::|Errno::|bad response|sign in with",
+    r"[Gg]em\b|Repushing|Access [Dd]enied|multi-?factor|OTP code|MFA|API key|  Name: |  Version: |  File: |Gem::|Errno::|bad response|sign in with",
 )
 
 _NEW_KEY = (
