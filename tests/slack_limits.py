@@ -85,7 +85,7 @@ def unsafe(text: str, *, mentions: frozenset[str] = frozenset(), urls: frozenset
             found.append(f"mark in {line[:80]!r}")
         if re.search(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", line):
             found.append(f"underscore in {line[:80]!r}")
-        if re.search(r":[^\s:]+:", line.replace(":\u200b", " ")):
+        if re.search(r":[\w+'-]+:", line.replace(":\u200b", " ")):
             found.append(f"emoji in {line[:80]!r}")
         if line.lstrip().startswith("&gt;"):
             found.append(f"quote in {line[:80]!r}")

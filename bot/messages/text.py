@@ -98,7 +98,7 @@ def _cut_escaped(escaped: str, limit: int) -> str:
     start = kept.rfind("&")
     if start > kept.rfind(";"):  # every & of escaped text begins an entity: do not leave half of one
         kept = kept[:start]
-    return kept.rstrip() + ELLIPSIS
+    return kept.rstrip(" _") + ELLIPSIS  # an underscore that lost its other neighbour might format
 
 
 def mrkdwn(text: str, limit: int = PROSE_LIMIT) -> str:
