@@ -95,7 +95,7 @@ def read_fields(raw: Mapping[str, object], where: str = "") -> tuple[dict[str, A
             continue
         reader = _READERS.get(key)
         if reader is None:
-            if kind_of(key) is None:
+            if _kind(key) is None:
                 problems.append(Problem(where, _tellable(key), _unknown_field(key)))
             continue
         try:
@@ -109,9 +109,9 @@ def credential_problems(raw: Mapping[str, object], where: str = "") -> list[Prob
     """Every field that holds something shaped like a credential, however deep."""
     strings = list(_strings(raw))
     # One look at everything first: records are many and credentials rare.
-    if kind_of("\n".join(text for _, text in strings)) is None:
+    if _kind("\n".join(text for _, text in strings)) is None:
         return []
-    kinds = ((path, kind_of(text)) for path, text in strings)
+    kinds = ((path, _kind(text)) for path, text in strings)
     return [
         Problem(
             where, path, f"looks like a credential ({kind}) and was not read: revoke it, a value never belongs here"
@@ -159,6 +159,11 @@ def read_hint(value: str) -> str | None:
 
 def is_name(value: str) -> bool:
     return len(value) <= MOST_NAME and _NAME.fullmatch(value) is not None
+
+
+def _kind(text: str) -> str | None:
+    # Lone surrogates are valid JSON, but no search engine takes them.
+    return kind_of(text.encode("utf-8", "replace").decode())
 
 
 def _strings(value: object, path: str = "") -> Iterator[tuple[str, str]]:

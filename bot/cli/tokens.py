@@ -85,7 +85,8 @@ def list_(
     FILTER: words that must occur in the name, a package, scope, repository, secret or the note.
     """
     now = _now()
-    wanted = TokenFilter(words=words, registry=registry, kind=kind, owner=owner, state=state)
+    registry, kind, owner = (value if value is None else _readable(value) for value in (registry, kind, owner))
+    wanted = TokenFilter(tuple(map(_readable, words)), registry=registry, kind=kind, owner=owner, state=state)
     with open_database() as db:
         total = db.read_now(token_search.count, wanted, now=now)
         shown = limit or (None if as_json else 100)
@@ -274,7 +275,13 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def _readable(text: str) -> str:
+    """Arguments that are no UTF-8 reach Python as lone surrogates, which no database takes."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def _found(db: Database, name: str) -> Token:
+    name = _readable(name)
     token = db.read_now(store.get, name)
     if token is None:
         near = nearest(name, db.read_now(store.names))
