@@ -81,7 +81,7 @@ async def explain(run: Run, diagnosis: Diagnosis, deps: Deps) -> tuple[Evidence,
         secrets=evidence.workflow.secrets if evidence.workflow else (),
         environment=next(iter(evidence.workflow.environments), None) if evidence.workflow else None,
     )
-    return evidence, judge(diagnosis, evidence, match(attempt, evidence.tokens), deps.now())
+    return evidence, judge(diagnosis, evidence, attempt, match(attempt, evidence.tokens), deps.now())
 
 
 def record_failure(

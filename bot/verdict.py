@@ -14,8 +14,8 @@ import humanize
 
 from bot.diagnosis.diagnosis import Diagnosis
 from bot.evidence import Evidence
-from bot.matching import Match, covers
-from storage.tokens import Token
+from bot.matching import Candidate, Match, PublishAttempt, covers
+from storage.tokens import Token, Use
 
 # Causes behind which a dead, wrong or powerless token can stand.
 SUSPECT = frozenset({"token-rejected", "no-access", "insufficient-scope", "install-auth", "two-factor-required"})
@@ -54,8 +54,11 @@ class Verdict:
         return self.match.best.token if self.match.best and certain and self.code in DEAD_TOKEN else None
 
 
-def judge(diagnosis: Diagnosis, evidence: Evidence, match: Match, now: datetime) -> Verdict:
+def judge(diagnosis: Diagnosis, evidence: Evidence, attempt: PublishAttempt, match: Match, now: datetime) -> Verdict:
     """The first explanation that the facts bear out, else what the log says by itself."""
+    if diagnosis.cause in ("oidc-publisher-mismatch", "no-access"):
+        for verdict in _publisher_mismatch(diagnosis, evidence, attempt):
+            return verdict
     if diagnosis.cause in SUSPECT:
         for verdict in _explanations(diagnosis, evidence, match, now):
             return verdict
@@ -77,6 +80,47 @@ def _concerns(cause: str, match: Match) -> bool:
     if cause == "token-missing":
         return not trusted and not match.guess
     return cause in ABOUT_A_TOKEN and not trusted
+
+
+def _publisher_mismatch(diagnosis: Diagnosis, evidence: Evidence, attempt: PublishAttempt) -> Iterator[Verdict]:
+    """A stored trusted publisher of this package that names another repository, workflow file or environment."""
+    trusted = [
+        (token, use)
+        for token in evidence.tokens
+        if token.kind == "trusted-publisher" and not token.revoked_at and set(token.packages) & set(evidence.packages)
+        for use in token.used_by
+    ]
+    differences = [(token, _differences(use, attempt)) for token, use in trusted]
+    if not differences or any(not found for _, found in differences):
+        return  # none is known, or one fits: then this is not the reason
+    token, found = min(differences, key=lambda pair: len(pair[1]))
+    if diagnosis.cause == "no-access" and attempt.secrets:
+        return  # a token was used, so trust had no part in it
+    what, recorded, actual = found[0]
+    yield Verdict(
+        code="publisher-mismatch",
+        sentence=f"The trusted publisher of {evidence.packages[0]} names {recorded}, but the run came from {actual}.",
+        reasons=tuple(f"{what}: {recorded} on record, {actual} in this run" for what, recorded, actual in found),
+        advice=(
+            f"Add a trusted publisher for {actual} on the registry, or give the {what} its old name back:"
+            " upper and lower case and the extension matter.",
+            *diagnosis.fix[1:2],
+        ),
+        match=Match(Candidate(token, 0, (f"{token.name} is its trusted publisher on record",))),
+    )
+
+
+def _differences(use: Use, attempt: PublishAttempt) -> list[tuple[str, str, str]]:
+    """(what, as recorded, in this run) for each part that npm compares and that differs."""
+    found = []
+    if use.repo.lower() != attempt.repo.lower():
+        found.append(("repository", use.repo, attempt.repo))
+    recorded, actual = ((name or "").rpartition("/")[2] for name in (use.workflow, attempt.workflow))
+    if recorded and actual.endswith((".yml", ".yaml")) and recorded != actual:
+        found.append(("workflow file", recorded, actual))
+    if use.environment and attempt.environment and use.environment != attempt.environment:
+        found.append(("environment", f"environment {use.environment}", f"environment {attempt.environment}"))
+    return found
 
 
 def _explanations(diagnosis: Diagnosis, evidence: Evidence, match: Match, now: datetime) -> Iterator[Verdict]:

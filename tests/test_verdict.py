@@ -46,7 +46,7 @@ def log(cause: str = "no-access", **more: Any) -> Diagnosis:
 def verdict_of(diagnosis: Diagnosis, *tokens: Token, **evidence: Any) -> Any:
     known = Evidence(packages=(diagnosis.package,) if diagnosis.package else (), tokens=tokens, **evidence)
     attempt = PublishAttempt("acme/ui", RELEASE, diagnosis.registry or "npm", known.packages, ("NPM_TOKEN",))
-    return judge(diagnosis, known, match(attempt, tokens), NOW)
+    return judge(diagnosis, known, attempt, match(attempt, tokens), NOW)
 
 
 def secret(days: int) -> SecretAge:
@@ -135,11 +135,11 @@ def test_situations(
 def test_a_guessed_token_is_called_one_and_only_its_death_explains_anything() -> None:
     elsewhere = replace(DEAD, used_by=())
     attempt = PublishAttempt("acme/ui", RELEASE, "npm", ("@acme/ui",), ())
-    verdict = judge(log(), Evidence(packages=("@acme/ui",)), match(attempt, [elsewhere]), NOW)
+    verdict = judge(log(), Evidence(packages=("@acme/ui",)), attempt, match(attempt, [elsewhere]), NOW)
     assert "may have used" in verdict.sentence
     assert verdict.token is None
     alive = replace(LIVE, used_by=(), permission="read-only")
-    assert judge(log(), Evidence(packages=("@acme/ui",)), match(attempt, [alive]), NOW).code == "no-access"
+    assert judge(log(), Evidence(packages=("@acme/ui",)), attempt, match(attempt, [alive]), NOW).code == "no-access"
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,7 @@ SCENARIO: tuple[Step, ...] = (
     Step(
         "publisher",
         "A trusted publisher does not match",
-        "Its workflow file was renamed. No token is blamed; the card says what to compare on npm.",
+        "Its workflow file was renamed. No token is blamed; the card names the file on record and the one that ran.",
         "posts",
         Stage.publisher_mismatch,
     ),
