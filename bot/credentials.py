@@ -46,7 +46,9 @@ _NAMED: tuple[tuple[str, str, int], ...] = (
     ("option", r"--(?:otp|password|token|api-key|_authToken)[= ]([^\s\"'$*<\-][^\s\"']{4,})", 1),
 )
 # Hidden already, by the runner, by the tool, or because it never was one (setup-node's placeholder).
-_HIDDEN = re2.compile(r"(?i)^(?:\*+|\[?(?:secure|hidden|redacted|masked|filtered)\]?|x{3,}(?:-x{3,})*|\w+_\*+|\w+_\[hidden\])$")
+_HIDDEN = re2.compile(
+    r"(?i)^(?:\*+|\[?(?:secure|hidden|redacted|masked|filtered)\]?|x{3,}(?:-x{3,})*|\w+_\*+|\w+_\[hidden\])$"
+)
 _COMPILED = tuple((kind, re2.compile(pattern), group) for kind, pattern, group in _SHAPES)
 _ALL = _COMPILED + tuple((kind, re2.compile(pattern), group) for kind, pattern, group in _NAMED)
 # Most text holds no credential: one search says so.

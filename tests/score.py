@@ -117,10 +117,16 @@ def misses(scored: list[Scored], details: bool) -> None:
     for s in scored:
         fields = [f for f in ("outcome", "phase", "registry", "package", "version", "code", "tool") if not s.right(f)]
         if not s.acceptable:
-            print(f"  {s.case['id']} [{s.case['family']}] {s.case['cause']} but said {s.said.cause} ({s.said.confidence:.2f})")
+            print(
+                f"  {s.case['id']} [{s.case['family']}] {s.case['cause']} but said {s.said.cause} ({s.said.confidence:.2f})"
+            )
         if details and (fields or not s.has_evidence):
             wrong = ", ".join(f"{f} {s.case[f]!r} said {getattr(s.said, f)!r}" for f in fields)
-            wanted = "" if s.has_evidence else f" evidence {s.case['evidence']} said {[e.text[:90] for e in s.said.evidence][:3]}"
+            wanted = (
+                ""
+                if s.has_evidence
+                else f" evidence {s.case['evidence']} said {[e.text[:90] for e in s.said.evidence][:3]}"
+            )
             print(f"    {s.case['id']} [{s.case['family']}]: {wrong}{wanted}")
 
 

@@ -110,7 +110,12 @@ def _about(diagnosis: Diagnosis) -> str:
     tool = diagnosis.client or diagnosis.tool
     if diagnosis.tool and diagnosis.client and not diagnosis.client.startswith(diagnosis.tool):
         tool = f"{diagnosis.tool} with {diagnosis.client}"
-    parts = (named, f"to {diagnosis.registry}" if diagnosis.registry else None, f"by {tool}" if tool else None, diagnosis.code)
+    parts = (
+        named,
+        f"to {diagnosis.registry}" if diagnosis.registry else None,
+        f"by {tool}" if tool else None,
+        diagnosis.code,
+    )
     return ", ".join(part for part in parts if part)
 
 

@@ -34,14 +34,18 @@ _PUBLISH = re2.compile(
     r"|docker/login-action|\bdocker +login|\bmvnw?\b[^\n]*\bdeploy\b|\bgradlew?\b[^\n]*\b\w*[pP]ublish\w*|\bgoreleaser\b"
     r"|(?:^|[\s/:])(?:release|publish|ci-publish|ci-release|deploy-npm|publish-packages|release-packages)(?:[:\-.][\w:\-]+)*(?:\.(?:sh|js|mjs|cjs|ts|py))?(?:\s|$)"
 )
-_NOT_PUBLISH = re2.compile(r"--release(?:\s|$)|\bgit +(?:add|commit|config|checkout|fetch|tag)\b|^echo |^cat |^export |^#")
+_NOT_PUBLISH = re2.compile(
+    r"--release(?:\s|$)|\bgit +(?:add|commit|config|checkout|fetch|tag)\b|^echo |^cat |^export |^#"
+)
 _INSTALL = re2.compile(
     r"\b(?:npm|pnpm|bun) +(?:[\-\w=]+ +)*(?:ci|i|install|add|clean-install|update|dedupe)\b|^\s*yarn(?: +install\b.*| +-\S+.*| +add\b.*)?$|\byarn +--"
     r"|\bpip3? +install|\buv +(?:sync|pip)|\bpoetry +install|\bbundle +install|\bcargo +fetch|\bdotnet +restore|\bdocker +pull|\bnpx +playwright +install"
     r"|actions/setup-|pnpm/action-setup|setup-bun|actions/cache"
 )
 _WHOAMI = re2.compile(r"\bwhoami\b")
-_GIT_PUSH = re2.compile(r"\bgit +push\b|create-release|action-gh-release|release-please|peter-evans/create-pull-request")
+_GIT_PUSH = re2.compile(
+    r"\bgit +push\b|create-release|action-gh-release|release-please|peter-evans/create-pull-request"
+)
 # Work on a package that publishes nothing.
 _ADMIN = re2.compile(
     r"\b(?:npm|pnpm|yarn npm|yarn)\s+(?:access|owner|team|org|token|trust|unpublish|deprecate|dist-tag|tag|profile|hook|star)\b"

@@ -164,7 +164,9 @@ def _without_test_output(found: list[Finding]) -> list[Finding]:
         later = [
             f
             for f in found
-            if f.rule.name == "build/tests" and f.hit.step == finding.hit.step and f.hit.line.number > finding.hit.line.number
+            if f.rule.name == "build/tests"
+            and f.hit.step == finding.hit.step
+            and f.hit.line.number > finding.hit.line.number
         ]
         printed = not finding.rule.echo and finding.registry is not None and later and finding.hit.setting != "publish"
         if not printed:
@@ -181,7 +183,11 @@ def _in_failed_steps(reading: Reading, found: list[Finding]) -> list[Finding]:
     if inside:
         return inside
     # A failure that the script swallowed still explains a later one that says nothing, if it was a publish.
-    return [f for f in found if f.hit.setting == "publish" and not f.rule.echo and reading.steps.all[f.hit.step].setting == "publish"]
+    return [
+        f
+        for f in found
+        if f.hit.setting == "publish" and not f.rule.echo and reading.steps.all[f.hit.step].setting == "publish"
+    ]
 
 
 def _not_overcome(reading: Reading, found: list[Finding]) -> list[Finding]:

@@ -1,8 +1,8 @@
 """Reads one job log in one pass, with bounded memory, and says why it failed. Pure: no I/O, no clock.
 
-    reader = LogReader()
-    reader.feed(chunk)          # any pieces; may run in a worker thread
-    diagnosis = reader.finish()
+reader = LogReader()
+reader.feed(chunk)          # any pieces; may run in a worker thread
+diagnosis = reader.finish()
 """
 
 from __future__ import annotations
@@ -36,9 +36,19 @@ LINES_AFTER = 6  # read after a line whose tool prints the reason below it
 _WRAPPED = (
     ("×", re2.compile(r"^(?:Error: +)?\s*×\s"), re2.compile(r"^\s*[│├╰]")),  # pnpm 12
     ("HTTPError", re2.compile(r"^ERROR +HTTPError: "), re2.compile(r"^ {6,}\S")),  # twine
-    (": http", re2.compile(r"^(?:error: )?[45]\d\d [A-Z][\w ]+: https?://"), re2.compile(r"^ - ")),  # bun: address, then reason
-    ("YN0035", re2.compile(r"YN0035: \S"), re2.compile(r"YN0035:  +(?:Response|Request) ")),  # yarn berry: reason, then address
+    (
+        ": http",
+        re2.compile(r"^(?:error: )?[45]\d\d [A-Z][\w ]+: https?://"),
+        re2.compile(r"^ - "),
+    ),  # bun: address, then reason
+    (
+        "YN0035",
+        re2.compile(r"YN0035: \S"),
+        re2.compile(r"YN0035:  +(?:Response|Request) "),
+    ),  # yarn berry: reason, then address
 )
+
+
 class LogReader:
     """Takes a log in pieces and gives a Diagnosis. `at`: when the job ran, if known; else the log's own stamps tell."""
 
@@ -118,10 +128,10 @@ class LogReader:
     def _close_wrapped(self) -> None:
         if self._wrapped:
             first = self._wrapped[0]
-            parts = [part.shown.strip().lstrip("│├╰─▶× ").strip() for part in self._wrapped]
-            joined = " ".join(part for part in parts if part)
-            self._wrapped = []
-            self._read(Line(first.number, joined, joined.removeprefix("Error: ").lstrip("× ")))
+            texts = [part.shown.strip().lstrip("│├╰─▶× ").strip() for part in self._wrapped]
+            joined = " ".join(text for text in texts if text)
+            parts, self._wrapped = tuple(self._wrapped), []
+            self._read(Line(first.number, joined, joined.removeprefix("Error: ").lstrip("× "), parts))
 
     def _read(self, line: Line) -> None:
         self._follow -= self._follow > 0
@@ -187,7 +197,9 @@ class LogReader:
         elif "publishes" in found.marks:
             self._setting = "publish"
             self._publishing = True
-        elif ("installs" in found.marks or ("reads" in found.marks and step.setting == "other")) and step.setting != "install":
+        elif (
+            "installs" in found.marks or ("reads" in found.marks and step.setting == "other")
+        ) and step.setting != "install":
             self._setting = "install"
         elif "installed" in found.marks and self._setting == "install" and step.setting != "install":
             self._setting = step.setting

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import re2
 
 from bot.credentials import mask
 from bot.diagnosis.deciding import Finding, Reading
 from bot.diagnosis.diagnosis import EvidenceLine
-from bot.diagnosis.job_log import LONGEST, clean
+from bot.diagnosis.job_log import Line, clean
 
 MOST_LINES = 8
 LONGEST_SHOWN = 600  # characters; a reader wants the fact, not the page
-_SUCCESS = re2.compile(
-    r"^\s*\+ @?[\w./~\-]+@\d|(?:✅|success|Successfully|[Pp]ackages? archive|packages?) ?.*\b(?:[Pp]ublished|[Ss]taged|registered)|[Pp]ublished |has been staged|[Ss]taged |was pushed|digest: sha256"
-)
 _ERROR = re2.compile(
     r"(?i)\berror\b|ERR!|\bfailed\b|fatal|exception|denied|exit code [1-9]|core dumped|never called|published|unable|cannot|no new version|release PR"
 )
@@ -26,42 +25,46 @@ class Excerpts:
         self._reading = reading
         self.masked = reading.masked
 
-    def evidence(self, cause: str, findings: list[Finding], first: Finding | None, stacked: list[Finding]) -> tuple[EvidenceLine, ...]:
+    def evidence(
+        self, cause: str, findings: list[Finding], first: Finding | None, stacked: list[Finding]
+    ) -> tuple[EvidenceLine, ...]:
         """The deciding lines, first one first."""
         reading = self._reading
-        wanted: list[tuple[int, str]] = []
+        wanted: list[Line] = []
         if first is not None:
-            wanted.append((first.hit.line.number, first.hit.line.shown))
+            wanted.append(first.hit.line)
             clues = reading.clues.get(first.hit.step, {})
-            wanted += [(l.number, l.shown) for c in sorted(first.rule.requires) for l in clues.get(c, ())]
+            wanted += [line for clue in self._telling(first, clues) for line in clues[clue]]
             if first.rule.requires & {"token-placeholder", "token-empty"}:
-                wanted += [(line.number, line.shown) for line in reading.steps.all[first.hit.step].header[-3:]]
+                wanted += reading.steps.all[first.hit.step].header[-3:]
             if first.rule.requires & {"npm-too-old-for-oidc"} and reading.tools.npm_line:
-                wanted.append((reading.tools.npm_line.number, reading.tools.npm_line.shown))
-            wanted += [(l.number, l.shown) for l in clues.get("expired-notice", ())[:1]]
-            wanted += [(f.hit.line.number, f.hit.line.shown) for f in stacked]
-            wanted += [(line.number, line.shown) for line in reading.good_lines[:1]]
-            wanted += [(f.hit.line.number, f.hit.line.shown) for f in findings[1:]]
+                wanted.append(reading.tools.npm_line)
+            wanted += clues.get("expired-notice", [])[:1]
+            wanted += [finding.hit.line for finding in stacked]
+            wanted += reading.good_lines[:1]
+            wanted += [finding.hit.line for finding in findings[1:]]
         elif cause in ("published", "staged", "not-a-publish"):
-            wanted += [(line.number, line.shown) for line in reading.good_lines]
-        if not wanted:
-            wanted = self._last_lines()
-        return self._masked(wanted)
+            wanted += reading.good_lines
+        return self._masked(wanted or self._last_lines())
 
-    def _last_lines(self) -> list[tuple[int, str]]:
-        lines = [(number, shown) for number, raw in self._reading.tail for shown, _ in clean(raw[:LONGEST]) if shown.strip()]
-        errors = [line for line in lines if _ERROR.search(line[1])]
-        return (errors or lines)[-MOST_LINES:]
+    @staticmethod
+    def _telling(first: Finding, clues: Mapping[str, list[Line]]) -> list[str]:
+        """The clues that explain the finding: those its rule asks for, and for OIDC whatever the exchange said."""
+        oidc = first.rule.cause.startswith("oidc-")
+        return [c for c in sorted(clues) if c in first.rule.requires or (oidc and c.startswith("oidc-"))]
 
-    def _masked(self, wanted: list[tuple[int, str]]) -> tuple[EvidenceLine, ...]:
-        shown: list[EvidenceLine] = []
-        seen: set[tuple[int, str]] = set()
-        for number, text in wanted:
-            if (number, text) in seen or len(shown) >= MOST_LINES:
-                continue
-            seen.add((number, text))
-            shown.append(EvidenceLine(number, cut(mask(text)[0])))
-        return tuple(shown)
+    def _last_lines(self) -> list[Line]:
+        lines = [Line(number, shown, text) for number, raw in self._reading.tail for shown, text in clean(raw)]
+        lines = [line for line in lines if line.shown.strip()]
+        return ([line for line in lines if _ERROR.search(line.shown)] or lines)[-MOST_LINES:]
+
+    def _masked(self, wanted: list[Line]) -> tuple[EvidenceLine, ...]:
+        shown: dict[tuple[int, str], EvidenceLine] = {}
+        for line in wanted:
+            for part in line.parts or (line,):
+                if part.shown.strip() and len(shown) < MOST_LINES:
+                    shown.setdefault((part.number, part.shown), EvidenceLine(part.number, cut(mask(part.shown)[0])))
+        return tuple(shown.values())
 
 
 def cut(text: str) -> str:

@@ -44,11 +44,15 @@ _MAY_BE_STAMPED = frozenset("0123456789[s\ufeff")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line worth reading. `shown`: without stamps and colours; `text`: also without the tools' prefixes."""
+    """One line worth reading. `shown`: without stamps and colours; `text`: also without the tools' prefixes.
+
+    `parts`: the lines of the log that this one was joined from, when its tool had broken it.
+    """
 
     number: int
     shown: str
     text: str
+    parts: tuple[Line, ...] = ()
 
 
 def clean(raw: bytes) -> Iterator[tuple[str, str]]:
@@ -69,7 +73,12 @@ def clean(raw: bytes) -> Iterator[tuple[str, str]]:
 
 def without_stamp(text: str) -> str:
     """The text after the time that the CI system put before it."""
-    if text[10:11] == "T" and text[4:5] == "-" and (end := text.find("Z ", 19, 36)) > 0 and text[end + 4 : end + 5] not in "OE":
+    if (
+        text[10:11] == "T"
+        and text[4:5] == "-"
+        and (end := text.find("Z ", 19, 36)) > 0
+        and text[end + 4 : end + 5] not in "OE"
+    ):
         return text[end + 2 :]  # GitHub's, by far the most frequent
     return str(_STAMP.sub("", text)) if text[:1] in _MAY_BE_STAMPED else text
 

@@ -73,6 +73,7 @@ def _failed(reading: Reading, findings: list[Finding]) -> _Verdict:
     also = [Alternative(m.cause, m.confidence, m.would_confirm) for m in best.rule.maybe]
     stacked = _stacked(best, findings)
     also = stacked + [a for a in also if a.cause not in {s.cause for s in stacked}]
+    also.sort(key=lambda other: -other.confidence)
     return _Verdict(
         cause=best.rule.cause,
         outcome="failed",
@@ -143,7 +144,12 @@ def _phase(reading: Reading, best: Finding) -> Phase:
 def _build_failed(reading: Reading, echoes: list[Finding]) -> _Verdict:
     first = echoes[0]
     step = reading.steps.all[first.hit.step]
-    publishing = step.setting == "publish" or reading.publishing or first.hit.setting == "publish" or reading.steps.publishing_job
+    publishing = (
+        step.setting == "publish"
+        or reading.publishing
+        or first.hit.setting == "publish"
+        or reading.steps.publishing_job
+    )
     if step.setting == "install" or first.hit.setting == "install":
         publishing = False
     cause = "build-failed" if publishing else "not-a-publish"
@@ -152,7 +158,9 @@ def _build_failed(reading: Reading, echoes: list[Finding]) -> _Verdict:
         cause=cause,
         outcome="failed",
         phase="publish" if publishing else "install" if step.setting == "install" else "other",
-        sentence=first.rule.sentence if publishing else "A build, test or lint step failed; the job did not try to publish.",
+        sentence=first.rule.sentence
+        if publishing
+        else "A build, test or lint step failed; the job did not try to publish.",
         confidence=0.85 if step.setting == "publish" else 0.7,
         findings=echoes,
         also=[Alternative(other, 0.3, "whether this job is meant to publish")],
@@ -171,7 +179,9 @@ def _succeeded(reading: Reading, published: list[PackageOutcome]) -> _Verdict:
     for finding in reading.overcome:
         if finding.rule.cause not in seen and not finding.rule.echo:
             seen.add(finding.rule.cause)
-            also.append(Alternative(finding.rule.cause, 0.6, f"line {finding.hit.line.number}: an earlier try of this run"))
+            also.append(
+                Alternative(finding.rule.cause, 0.6, f"line {finding.hit.line.number}: an earlier try of this run")
+            )
     return _Verdict("published", "succeeded", "publish", _SENTENCES["published"], 0.95, also=also[:3])
 
 
@@ -185,10 +195,14 @@ def _nothing_found(reading: Reading) -> _Verdict:
     if failed is not None and failed.setting in ("install", "build"):
         phase = "install" if failed.setting == "install" else "other"
         cause = "build-failed" if failed.setting == "build" and reading.steps.publishing_job else "not-a-publish"
-        return _Verdict(cause, "failed", phase, "A step before the publish failed.", 0.6, also=[_may_be("unknown", 0.3)])
+        return _Verdict(
+            cause, "failed", phase, "A step before the publish failed.", 0.6, also=[_may_be("unknown", 0.3)]
+        )
     if failed is None and not reading.has_errors and reading.recognised:
         if reading.nothing_to_publish or not reading.publishing:
-            return _Verdict("not-a-publish", "succeeded", "other", _SENTENCES["not-a-publish"], 0.75, also=[_may_be("unknown", 0.2)])
+            return _Verdict(
+                "not-a-publish", "succeeded", "other", _SENTENCES["not-a-publish"], 0.75, also=[_may_be("unknown", 0.2)]
+            )
     return _Verdict(
         "unknown",
         "unclear",
@@ -251,11 +265,11 @@ def _package_of(reading: Reading, verdict: _Verdict, first: Any) -> tuple[str | 
         done = [p for p in reading.packages.outcomes if p.outcome in ("published", "staged")]
         return (done[0].package, done[0].version) if len(done) == 1 else (None, None)
     if first is not None and verdict.cause != "not-a-publish" and verdict.phase != "install":
-        for finding in verdict.findings:
-            if finding.hit.step == first.hit.step and finding.hit.named.package:
-                return finding.hit.named.package, finding.hit.named.version or reading.packages.announced_version(
-                    finding.hit.named.package
-                )
+        named = [f.hit.named for f in verdict.findings if f.hit.step == first.hit.step and f.hit.named.package]
+        if named:
+            package = named[0].package
+            versions = [n.version for n in named if n.package == package and n.version]
+            return package, versions[0] if versions else reading.packages.announced_version(str(package))
         return None, first.hit.named.version
     if verdict.cause == "unknown" and reading.publishing:
         return reading.packages.current.package, reading.packages.current.version

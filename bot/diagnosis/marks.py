@@ -24,9 +24,7 @@ MARKS: dict[str, tuple[str, ...]] = {
         r"^Uploading |Pushing \S+ to |The push refers|^Trusted publishing exchange|is being published because|error occurred while publishing",
     ),
     "dry-run": (r"\(dry-run\)|\bdry[ -]run\b",),
-    "lifecycle": (
-        r"^(?:> @?[\w./\-]+@\S+ )(?:prepublishOnly|prepublish|publish|postpublish)\b|\bprepublishOnly\b",
-    ),
+    "lifecycle": (r"^(?:> @?[\w./\-]+@\S+ )(?:prepublishOnly|prepublish|publish|postpublish)\b|\bprepublishOnly\b",),
     "administers": (r"^npm notice deprecating ",),
     # The reason stands on the lines below.
     "reason-below": (
@@ -39,7 +37,7 @@ MARKS: dict[str, tuple[str, ...]] = {
         r"\bnpm --version\b",
     ),
     "code": (
-        r"npm (?:ERR!|error) code \S+|^\[?(?:Error: )?\[?ERR_PNPM_[A-Z0-9_]+|\"code\": \"E[A-Z0-9_]+\"",
+        r"npm (?:ERR!|error) code \S+|^\[?(?:Error: )?\[?ERR_PNPM_[A-Z0-9_]+|\"code\": \"E[A-Z0-9_]+\"|^(?:lerna ERR! )?E[A-Z]{4,} [A-Z]",
     ),
     "address": (
         r"(?:Publishing|Staging) to https?://|^Registry: https?://|^📦 .+ → https?://|(?:PUT|POST) (?:\d+ )?https?://",
@@ -47,7 +45,7 @@ MARKS: dict[str, tuple[str, ...]] = {
     ),
 }
 _CODE = re2.compile(
-    r"npm (?:ERR!|error) code (\S+)|^\[?(?:Error: )?\[?(ERR_PNPM_[A-Z0-9_]+)|\"code\": \"(E[A-Z0-9_]+)\""
+    r"npm (?:ERR!|error) code (\S+)|^\[?(?:Error: )?\[?(ERR_PNPM_[A-Z0-9_]+)|\"code\": \"(E[A-Z0-9_]+)\"|^(?:lerna ERR! )?(E[A-Z]{4,}) [A-Z]"
 )
 _ADDRESS = re2.compile(
     r"(?:[Tt]o|Registry:|→|PUT|POST|PUT \d+|POST \d+|package: \"|registry|Request URL:) ?\"?https?://([\w.\-]+)"
@@ -57,7 +55,8 @@ _ADDRESS = re2.compile(
 def code_line(text: str) -> str | None:
     """The code of a line that says nothing but a code, as npm and pnpm print before the reason."""
     match = _CODE.search(text)
-    return next((g for g in match.groups() if g), None) if match else None
+    code = next((g for g in match.groups() if g), None) if match else None
+    return None if code == "ERROR" else code
 
 
 def host_of(text: str) -> str:

@@ -12,7 +12,8 @@ _HOST = re2.compile(r"https?://([\w.\-]+)(:\d+)?")
 _CODE = re2.compile(
     r"\b(ERR_PNPM_[A-Z0-9_]+|YN00(?:0[1-9]|[1-9]\d)|E\d{3}|E_[A-Z_]{4,}|E[A-Z]{3,}(?:_[A-Z]+)*|GH\d{3})\b"
 )
-_STATUS = re2.compile(r"^(?:error: )?([45]\d\d) [A-Z][\w ]*: https?://| - ([45]\d\d)$|requested URL returned error: (\d{3})|\"([45]\d\d) [A-Z]"
+_STATUS = re2.compile(
+    r"^(?:error: )?([45]\d\d) [A-Z][\w ]*: https?://| - ([45]\d\d)$|requested URL returned error: (\d{3})|\"([45]\d\d) [A-Z]"
     r"|(?:HTTPError: |status |got |success: |[Ss]tatus(?: code)?:? |HTTP Error |error )([45]\d\d)\b"
 )
 _NOT_CODES = frozenset({"ERROR", "ERRORS", "EVERY", "EXIT", "ELSE", "EXPECTED", "ERROR_CODE", "EXTERNAL", "EMPTY"})

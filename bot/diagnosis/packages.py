@@ -92,7 +92,9 @@ _LIST_TEXTS = (
     (r"Creat(?:ing|ed) git tag|^New tag: ", ""),
 )
 _LISTS = tuple((re2.compile(pattern), outcome) for pattern, outcome in _LIST_TEXTS)
-_SAME_VERSION = re2.compile(r"previously published versions?:? (\d[\w.+\-]*?)\.?\"?$|previously (?:staged|published) version \"(\d[\w.+\-]*)\"")
+_SAME_VERSION = re2.compile(
+    r"previously published versions?:? (\d[\w.+\-]*?)\.?\"?$|previously (?:staged|published) version \"(\d[\w.+\-]*)\""
+)
 _URL = re2.compile(
     r"(?:(?:PUT|POST|DELETE|GET) |Couldn't publish package: \"|^(?:error: )?\d{3} [A-Z][\w ]+: |Request URL: |request to |error sending request for url \()"
     r"https?://[^/\s\"]+/(?P<path>[^\s\"):?]+)"

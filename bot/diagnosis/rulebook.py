@@ -79,7 +79,9 @@ class RuleBook:
         rules: list[tuple[str | None, Rule]] = [(None, rule) for rule in runner_rules.GITHUB_RULES]
         for name, registry in REGISTRIES.items():
             rules += [(name, rule) for rule in registry.RULES]
-        rules += [(None, r) for r in (*runner_rules.DEPENDENCY_RULES, *runner_rules.BUILD_RULES, *runner_rules.TEST_RULES)]
+        rules += [
+            (None, r) for r in (*runner_rules.DEPENDENCY_RULES, *runner_rules.BUILD_RULES, *runner_rules.TEST_RULES)
+        ]
         self.rules: tuple[tuple[str | None, Rule], ...] = tuple(rules)
         self._set: Any = re2.Set.SearchSet(_options())
         self._meaning: list[tuple[str, int | str]] = []

@@ -133,10 +133,17 @@ DEPENDENCY_RULES = (
         _INSTALL_FIX,
         settings=anywhere("install"),
         confidence=0.8,
-        maybe=(Maybe("install-auth", 0.15, "the package is private and exists"), Maybe("build-failed", 0.1, "an install script failed")),
+        maybe=(
+            Maybe("install-auth", 0.15, "the package is private and exists"),
+            Maybe("build-failed", 0.1, "an install script failed"),
+        ),
     ),
 )
 # The tool itself broke: there is an error, and it says nothing about the cause.
-UNEXPLAINED_TEXTS = (r"Exit handler never called", r"Segmentation fault|core dumped", r"the publish request failed: builder error")
+UNEXPLAINED_TEXTS = (
+    r"Exit handler never called",
+    r"Segmentation fault|core dumped",
+    r"the publish request failed: builder error",
+)
 
 RULES = (*GITHUB_RULES, *DEPENDENCY_RULES, *BUILD_RULES, *TEST_RULES)

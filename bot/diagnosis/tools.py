@@ -35,24 +35,32 @@ TOOLS: tuple[tuple[str, str, str], ...] = (
     ("gradle", r"\bgradlew?\b.*[pP]ublish", r"PublicationTo\w+Repository"),
     ("docker", r"\bdocker +push|--push|build-push-action", r"^The push refers to repository|^pushing layers"),
     ("pnpm", r"\bpnpm\b.*\b(?:publish|stage|whoami)\b", r"^📦 .+ →|ERR_PNPM|^pnpm: "),
-    ("bun", r"\bbun(?:x)?\b.*\b(?:publish|whoami)\b", r"^bun (?:publish|install) v|bunx npm login|^[45]\d\d [A-Z][\w ]+: https?://"),
+    (
+        "bun",
+        r"\bbun(?:x)?\b.*\b(?:publish|whoami)\b",
+        r"^bun (?:publish|install) v|bunx npm login|^[45]\d\d [A-Z][\w ]+: https?://",
+    ),
     ("yarn-berry", r"\byarn +(?:workspaces? .*)?npm +(?:publish|whoami)", r"YN00\d\d: "),
     ("yarn1", r"\byarn +publish", r"^yarn (?:publish|install) v1"),
-    ("npm", r"\bnpm\b.*\b(?:publish|stage|whoami|access|owner|unpublish|deprecate|dist-tag|token|trust)\b", r"npm (?:ERR!|error|notice)"),
+    (
+        "npm",
+        r"\bnpm\b.*\b(?:publish|stage|whoami|access|owner|unpublish|deprecate|dist-tag|token|trust)\b",
+        r"npm (?:ERR!|error|notice)",
+    ),
 )
 _COMPILED = tuple((name, re2.compile(command), re2.compile(output)) for name, command, output in TOOLS)
 _CLIENT_VERSIONS = (
-        ("npm", r"npm info using npm@(\d+\.\d+\.\d+)"),
-        ("npm", r"^npm(?: --version| version)?:? v?(\d+\.\d+\.\d+)\b"),
-        ("npm", r"^npm verbose? cli .*\bnpm@(\d+\.\d+\.\d+)"),
-        ("npm", r"New (?:major|minor|patch) version of npm available! (\d+\.\d+\.\d+) ->"),
-        ("npm", r"/npm@(\d+\.\d+\.\d+)/node_modules/npm/"),
-        ("pnpm", r"node_modules/\.pnpm/pnpm@(\d+\.\d+\.\d+)|\busing pnpm v(\d+\.\d+\.\d+)|^\s*pnpm:? v?(\d+\.\d+\.\d+)"),
-        ("bun", r"^bun (?:publish|install|pm)? ?v(\d+\.\d+\.\d+)"),
-        ("yarn", r"^yarn (?:publish|install|run) v(\d+\.\d+\.\d+)|· Yarn (\d+\.\d+\.\d+)"),
-        ("lerna", r"lerna notice cli v(\d+\.\d+\.\d+)"),
-        ("cargo", r"^cargo (\d+\.\d+\.\d+)"),
-        ("twine", r"^twine version (\d+\.\d+\.\d+)"),
+    ("npm", r"npm info using npm@(\d+\.\d+\.\d+)"),
+    ("npm", r"^npm(?: --version| version)?:? v?(\d+\.\d+\.\d+)\b"),
+    ("npm", r"^npm verbose? cli .*\bnpm@(\d+\.\d+\.\d+)"),
+    ("npm", r"New (?:major|minor|patch) version of npm available! (\d+\.\d+\.\d+) ->"),
+    ("npm", r"/npm@(\d+\.\d+\.\d+)/node_modules/npm/"),
+    ("pnpm", r"node_modules/\.pnpm/pnpm@(\d+\.\d+\.\d+)|\busing pnpm v(\d+\.\d+\.\d+)|^\s*pnpm:? v?(\d+\.\d+\.\d+)"),
+    ("bun", r"^bun (?:publish|install|pm)? ?v(\d+\.\d+\.\d+)"),
+    ("yarn", r"^yarn (?:publish|install|run) v(\d+\.\d+\.\d+)|· Yarn (\d+\.\d+\.\d+)"),
+    ("lerna", r"lerna notice cli v(\d+\.\d+\.\d+)"),
+    ("cargo", r"^cargo (\d+\.\d+\.\d+)"),
+    ("twine", r"^twine version (\d+\.\d+\.\d+)"),
 )
 VERSION_PATTERNS = tuple(pattern for _, pattern in _CLIENT_VERSIONS)
 _VERSIONS = tuple((client, re2.compile(pattern)) for client, pattern in _CLIENT_VERSIONS)
@@ -127,7 +135,11 @@ class Tools:
                 found = candidates[0]
                 if found == "npm" and self.turborepo:
                     return "turborepo"
-                return "docker-build" if found in ("npm", "docker") and self.docker_build and "npm" in self._seen else found
+                return (
+                    "docker-build"
+                    if found in ("npm", "docker") and self.docker_build and "npm" in self._seen
+                    else found
+                )
         return None
 
     @property

@@ -21,23 +21,29 @@ _NEW_TOKEN = (
     "Or use trusted publishing with `rust-lang/crates-io-auth-action`.",
 )
 
-CLUES = (
-    Clue("publish-succeeded", (r"^ *(?:Uploaded|Published) \S+ v?\d\S* (?:to|at) registry",)),
-)
+CLUES = (Clue("publish-succeeded", (r"^ *(?:Uploaded|Published) \S+ v?\d\S* (?:to|at) registry",)),)
 RULES = (
     Rule(
         "crates/no-publisher",
         "oidc-publisher-mismatch",
         "crates.io knows no trusted publisher for this run.",
-        (r"(?:Status: (?:\d{3})\. Error: )?No Trusted Publishing config found", r"(?i)Trusted Publishing config[^\n]{0,60}(?:mismatch|does not match|not match)"),
-        ("On crates.io, compare the crate's trusted publisher with this run: repository, workflow file, environment.", "Re-run the job."),
+        (
+            r"(?:Status: (?:\d{3})\. Error: )?No Trusted Publishing config found",
+            r"(?i)Trusted Publishing config[^\n]{0,60}(?:mismatch|does not match|not match)",
+        ),
+        (
+            "On crates.io, compare the crate's trusted publisher with this run: repository, workflow file, environment.",
+            "Re-run the job.",
+        ),
         docs="https://crates.io/docs/trusted-publishing",
     ),
     Rule(
         "crates/id-token-permission",
         "oidc-permission-missing",
         "The workflow may not ask for an identity token: the job lacks `id-token: write`.",
-        (r"(?i)Please ensure the 'id-token' permission is set to 'write'|id-token[^\n]{0,30}permission[^\n]{0,30}write|Unable to get ACTIONS_ID_TOKEN_REQUEST_URL",),
+        (
+            r"(?i)Please ensure the 'id-token' permission is set to 'write'|id-token[^\n]{0,30}permission[^\n]{0,30}write|Unable to get ACTIONS_ID_TOKEN_REQUEST_URL",
+        ),
         ("Give the job `permissions: { id-token: write }`.", "Re-run the job."),
         docs="https://crates.io/docs/trusted-publishing",
     ),
@@ -45,7 +51,10 @@ RULES = (
         "crates/exchange",
         "oidc-failed",
         "The exchange of the workflow's identity for a crates.io token failed.",
-        (r"Failed to retrieve token from Cargo registry\. Status: (?:\d{3})", r"Failed to retrieve token from Cargo registry"),
+        (
+            r"Failed to retrieve token from Cargo registry\. Status: (?:\d{3})",
+            r"Failed to retrieve token from Cargo registry",
+        ),
         ("Read the reason the log gives, check the crate's trusted publisher and re-run.",),
         confidence=0.8,
     ),
@@ -84,7 +93,10 @@ RULES = (
             r"this token does not have the required permissions",
             r"(?i)token[^\n]{0,40}(?:not authorized|does not have)[^\n]{0,40}(?:scope|permission|crate)",
         ),
-        ("Ask an owner: `cargo owner --add USER CRATE`.", "Or use a token with the scope publish-update for this crate (publish-new for a new one)."),
+        (
+            "Ask an owner: `cargo owner --add USER CRATE`.",
+            "Or use a token with the scope publish-update for this crate (publish-new for a new one).",
+        ),
         docs="https://doc.rust-lang.org/cargo/reference/publishing.html",
     ),
     Rule(
@@ -98,7 +110,9 @@ RULES = (
         "crates/dead-token",
         "token-rejected",
         "crates.io refused the token: it is expired, revoked or malformed.",
-        (r"authentication failed|(?i)token (?:has )?expired|invalid token|(?:status |got )401\b|The given API token does not match|token rejected for",),
+        (
+            r"authentication failed|(?i)token (?:has )?expired|invalid token|(?:status |got )401\b|The given API token does not match|token rejected for",
+        ),
         _NEW_TOKEN,
     ),
     Rule(
@@ -112,7 +126,9 @@ RULES = (
         "crates/name",
         "name-rejected",
         "crates.io does not accept this crate name.",
-        (r"(?i)cannot upload a crate with a reserved name|crate name[^\n]{0,40}(?:reserved|invalid)|invalid (?:crate|character)[^\n]{0,20} name|crate was previously named|name[^\n]{0,20}is too similar",),
+        (
+            r"(?i)cannot upload a crate with a reserved name|crate name[^\n]{0,40}(?:reserved|invalid)|invalid (?:crate|character)[^\n]{0,20} name|crate was previously named|name[^\n]{0,20}is too similar",
+        ),
         ("Choose another name.",),
     ),
     Rule(
@@ -148,7 +164,9 @@ RULES = (
         "crates/network",
         "network-error",
         "The runner could not reach crates.io; the credential is not at fault.",
-        (r"Couldn't resolve host|Could(?:n't| not) connect to server|spurious network error|\[(?:6|7|28|35|56)\] |Timeout was reached|SSL connect error|curl failed|failed to lookup address|operation timed out|Connection reset by peer|download of config\.json failed",),
+        (
+            r"Couldn't resolve host|Could(?:n't| not) connect to server|spurious network error|\[(?:6|7|28|35|56)\] |Timeout was reached|SSL connect error|curl failed|failed to lookup address|operation timed out|Connection reset by peer|download of config\.json failed",
+        ),
         ("Re-run the failed job; if it fails again, check the runner's network.",),
         settings=anywhere("publish", "other", "install"),
         confidence=0.9,

@@ -12,9 +12,7 @@ ANCHORS = (
     r"denied: |access denied|The push refers|pushing (?:layers|manifest)|failed to push|failed to solve|digest: sha256|toomanyrequests|unauthorized: |oauth token",
     r"Username and password required|interactive login|incorrect username|basic auth|dial tcp|TLS handshake|i/o timeout|HTTP status|reference format|not exist locally|--username",
 )
-CLUES = (
-    Clue("publish-succeeded", (r"\bdigest: sha256:[0-9a-f]+ size:|pushing manifest for .* done",)),
-)
+CLUES = (Clue("publish-succeeded", (r"\bdigest: sha256:[0-9a-f]+ size:|pushing manifest for .* done",)),)
 
 _LOG_IN = (
     "Check the log-in step: user name, and a token that is alive and may write (`docker/login-action` with the right secret).",
@@ -54,7 +52,9 @@ RULES = (
         "docker/no-token",
         "token-missing",
         "No credential reached the registry.",
-        (r"Username and password required|(?i)must provide --username|Cannot perform an interactive login from a non TTY|Must provide (?:a )?(?:username|password)|password (?:is )?(?:empty|required)|authentication required",),
+        (
+            r"Username and password required|(?i)must provide --username|Cannot perform an interactive login from a non TTY|Must provide (?:a )?(?:username|password)|password (?:is )?(?:empty|required)|authentication required",
+        ),
         _LOG_IN,
     ),
     Rule(
@@ -64,7 +64,10 @@ RULES = (
         (r"\bdenied: |(?:unexpected status[^\n]{0,60}|failed with status: )403|403 Forbidden",),
         _LOG_IN,
         confidence=0.65,
-        maybe=(Maybe("token-rejected", 0.3, "the token no longer works for a pull"), Maybe("token-missing", 0.2, "the job has no log-in step")),
+        maybe=(
+            Maybe("token-rejected", 0.3, "the token no longer works for a pull"),
+            Maybe("token-missing", 0.2, "the job has no log-in step"),
+        ),
     ),
     Rule(
         "docker/rate-limited",
@@ -85,7 +88,9 @@ RULES = (
         "docker/bad-image",
         "bad-package",
         "The image cannot be pushed under this name.",
-        (r"invalid reference format|An image does not exist locally with the tag|invalid tag|name unknown|repository name must be lowercase|manifest invalid",),
+        (
+            r"invalid reference format|An image does not exist locally with the tag|invalid tag|name unknown|repository name must be lowercase|manifest invalid",
+        ),
         ("Mend the image name or tag, then re-run.",),
         confidence=0.85,
     ),
@@ -93,14 +98,18 @@ RULES = (
         "docker/server-error",
         "registry-outage",
         "The registry itself failed (5xx); the credential is not at fault.",
-        (r"(?:received )?unexpected (?:HTTP )?status[^\n]{0,60}\b5\d\d|\b5\d\d (?:Internal|Bad Gateway|Service|Gateway)",),
+        (
+            r"(?:received )?unexpected (?:HTTP )?status[^\n]{0,60}\b5\d\d|\b5\d\d (?:Internal|Bad Gateway|Service|Gateway)",
+        ),
         ("Re-run later.",),
     ),
     Rule(
         "docker/network",
         "network-error",
         "The runner could not reach the registry; the credential is not at fault.",
-        (r"dial tcp[^\n]{0,80}|no such host|i/o timeout|TLS handshake timeout|connection reset by peer|net/http: request canceled|context deadline exceeded|unexpected EOF|failed to do request",),
+        (
+            r"dial tcp[^\n]{0,80}|no such host|i/o timeout|TLS handshake timeout|connection reset by peer|net/http: request canceled|context deadline exceeded|unexpected EOF|failed to do request",
+        ),
         ("Re-run the failed job.",),
         confidence=0.85,
     ),

@@ -8,7 +8,10 @@ NAME = "github-packages"
 HOSTS = r"^npm\.pkg\.github\.com$"
 COMMANDS = r"npm\.pkg\.github\.com"
 OUTPUT = r"https?://npm\.pkg\.github\.com"
-ANCHORS = (r"npm\.pkg\.github\.com", r"permission_denied|installation not allowed|expected scopes|token not provided|unauthenticated")
+ANCHORS = (
+    r"npm\.pkg\.github\.com",
+    r"permission_denied|installation not allowed|expected scopes|token not provided|unauthenticated",
+)
 CLUES: tuple[Clue, ...] = ()
 
 _DOCS = "https://docs.github.com/en/packages/learn-github-packages/about-permissions-for-github-packages"

@@ -12,9 +12,7 @@ ANCHORS = (
     r"maven-deploy-plugin|central-publishing|Upload(?:ing|ed) to |Could not (?:PUT|transfer|write)|Received status code|status code|Failed to (?:execute goal|deploy)|PublicationTo|PublishingException",
     r"gpg: |BUILD (?:FAILURE|SUCCESS|FAILED)|Deployment|Return code is|pkg:maven|ReasonPhrase|what went wrong|UnknownHost|SocketTimeout",
 )
-CLUES = (
-    Clue("publish-succeeded", (r"BUILD SUCCESS",)),
-)
+CLUES = (Clue("publish-succeeded", (r"BUILD SUCCESS",)),)
 
 _STATUS = r"(?i:status(?: code)?:? |status code |Return code is: |server returned (?:HTTP response code: |)|response code |error )"
 _NEW_TOKEN = (
@@ -39,7 +37,9 @@ RULES = (
         "maven/no-credential",
         "token-missing",
         "No credential reached the repository.",
-        (r"(?i)(?:username|password|credentials?)[^\n]{0,40}(?:must not be (?:null|empty)|not (?:set|found|provided)|missing)|Unable to find[^\n]{0,40}server[^\n]{0,20}settings|Cannot query the value of[^\n]{0,40}credentials|no server with id",),
+        (
+            r"(?i)(?:username|password|credentials?)[^\n]{0,40}(?:must not be (?:null|empty)|not (?:set|found|provided)|missing)|Unable to find[^\n]{0,40}server[^\n]{0,20}settings|Cannot query the value of[^\n]{0,40}credentials|no server with id",
+        ),
         ("Check that settings.xml has a server with the id of the repository, and that its secrets reach the step.",),
         confidence=0.85,
     ),
@@ -47,7 +47,11 @@ RULES = (
         "maven/version-exists",
         "version-exists",
         "This version is already published and cannot be replaced.",
-        (r"(?i)component with package url[^\n]{0,200}already exists|already exists|cannot (?:update|redeploy)|does not allow updating (?:artifacts?|assets?)|Repository does not allow updating|" + _STATUS + r"409\b",),
+        (
+            r"(?i)component with package url[^\n]{0,200}already exists|already exists|cannot (?:update|redeploy)|does not allow updating (?:artifacts?|assets?)|Repository does not allow updating|"
+            + _STATUS
+            + r"409\b",
+        ),
         ("If a re-run met it, nothing is to be done.", "Else raise the version."),
     ),
     Rule(
@@ -55,7 +59,9 @@ RULES = (
         "insufficient-scope",
         "The credential is alive but may not publish under this group id.",
         (
-            r"(?i)namespace[^\n]{0,80}(?:not (?:allowed|verified|registered)|is not)|not allowed to (?:publish|deploy)|No staging profile|Permission denied[^\n]{0,40}staging|" + _STATUS + r"403\b",
+            r"(?i)namespace[^\n]{0,80}(?:not (?:allowed|verified|registered)|is not)|not allowed to (?:publish|deploy)|No staging profile|Permission denied[^\n]{0,40}staging|"
+            + _STATUS
+            + r"403\b",
             r"Received status code 403|\b403,? Forbidden|authorization failed for https?://",
         ),
         ("Verify the namespace in the Central Portal and use a token of an account that owns it.",),
@@ -100,7 +106,9 @@ RULES = (
         "maven/network",
         "network-error",
         "The runner could not reach the repository; the credential is not at fault.",
-        (r"UnknownHostException|Connection (?:refused|reset|timed out)|ConnectException|SocketTimeoutException|SSLHandshakeException|Read timed out|NoHttpResponseException|Could not transfer (?:artifact|metadata)[^\n]{0,200}(?:timed out|unknown host|Connect)",),
+        (
+            r"UnknownHostException|Connection (?:refused|reset|timed out)|ConnectException|SocketTimeoutException|SSLHandshakeException|Read timed out|NoHttpResponseException|Could not transfer (?:artifact|metadata)[^\n]{0,200}(?:timed out|unknown host|Connect)",
+        ),
         ("Re-run the failed job.",),
         confidence=0.85,
     ),

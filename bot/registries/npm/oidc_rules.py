@@ -74,7 +74,13 @@ OIDC_RULES = (
         "The registry accepted the workflow's identity and does not allow it this action (direct publishing).",
         (r"OIDC permission denied for this action",),
         fixes.ALLOW_DIRECT,
-        maybe=(Maybe("oidc-publisher-mismatch", 0.25, "repository, workflow file or environment differ from the trusted publisher"),),
+        maybe=(
+            Maybe(
+                "oidc-publisher-mismatch",
+                0.25,
+                "repository, workflow file or environment differ from the trusted publisher",
+            ),
+        ),
         docs=fixes.TRUSTED_DOCS,
     ),
     Rule(

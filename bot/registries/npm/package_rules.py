@@ -46,7 +46,10 @@ PACKAGE_RULES = (
         ),
         fixes.WAIT_STAGED,
         confidence=0.85,
-        maybe=(Maybe("version-exists", 0.2, "the version is on the registry"), Maybe("registry-outage", 0.15, "a later run succeeds")),
+        maybe=(
+            Maybe("version-exists", 0.2, "the version is on the registry"),
+            Maybe("registry-outage", 0.15, "a later run succeeds"),
+        ),
         docs=fixes.STAGE_DOCS,
     ),
     Rule(
@@ -88,7 +91,7 @@ PACKAGE_RULES = (
             r"Private workspaces cannot be published",
             r"Remove the 'private' field",
         ),
-        ("Remove `\"private\": true` from package.json, or leave the package out of the publish command.",),
+        ('Remove `"private": true` from package.json, or leave the package out of the publish command.',),
     ),
     Rule(
         "npm/manifest",

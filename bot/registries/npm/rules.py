@@ -10,9 +10,7 @@ from bot.registries.npm.texts import FORBIDDEN, NEED_AUTH, NETWORK, NOT_FOUND, S
 
 NAME = "npm"
 HOSTS = r"(?:^|\.)npmjs\.(?:org|com)$"
-COMMANDS = (
-    r"\b(?:npm|pnpm|yarn|bun|lerna|changesets?|nx|rush|semantic-release|release-it|np|npm-publish|turbo|auto)\b"
-)
+COMMANDS = r"\b(?:npm|pnpm|yarn|bun|lerna|changesets?|nx|rush|semantic-release|release-it|np|npm-publish|turbo|auto)\b"
 OUTPUT = (
     r"npm (?:notice|ERR!|error)|^(?:Publish token|Read only token|Token) \S+ with id|^Removed \d+ token|^added \d+ package|^🦋|^lerna |YN0000: (?:Publishing|Staging)|^bun publish v|^yarn publish v|^📦 |\[semantic-release\]"
     r"|ERR_PNPM|Couldn't publish package"
@@ -75,7 +73,11 @@ TOKEN_RULES = (
         "npm/e-stage-required",
         "stage-required",
         "The token may only stage versions; a direct publish needs a person's approval.",
-        (r"\bE_STAGE_REQUIRED\b", r"may only (?:be used to )?stage packages", r"Direct publishing is not allowed with this token"),
+        (
+            r"\bE_STAGE_REQUIRED\b",
+            r"may only (?:be used to )?stage packages",
+            r"Direct publishing is not allowed with this token",
+        ),
         fixes.STAGE,
         docs=fixes.STAGE_DOCS,
     ),
@@ -112,7 +114,9 @@ TOKEN_RULES = (
             r"(?i)two-factor authentication (?:is )?(?:enabled|required)[^.\"]{0,60}to publish",
         ),
         fixes.BYPASS_TWO_FACTOR,
-        maybe=(Maybe("tokens-disallowed", 0.15, "the token has bypass 2FA already: the package's settings forbid tokens"),),
+        maybe=(
+            Maybe("tokens-disallowed", 0.15, "the token has bypass 2FA already: the package's settings forbid tokens"),
+        ),
         docs=fixes.TOKEN_DOCS,
     ),
     Rule(
@@ -130,7 +134,9 @@ TOKEN_RULES = (
             r"\bOTP required for\b|requires an OTP",
         ),
         fixes.ONE_TIME_PASSWORD,
-        maybe=(Maybe("tokens-disallowed", 0.15, "the token has bypass 2FA already: the package's settings forbid tokens"),),
+        maybe=(
+            Maybe("tokens-disallowed", 0.15, "the token has bypass 2FA already: the package's settings forbid tokens"),
+        ),
         docs=fixes.TOKEN_DOCS,
     ),
     Rule(
@@ -162,7 +168,12 @@ ACCESS_RULES = (
         "npm/rate-limited",
         "rate-limited",
         "The registry is limiting the rate of requests; the credential is not at fault.",
-        (*status(429, "Too Many Requests"), r"(?i)\brate limit(?:ed)?(?: exceeded)?\b", code("429"), r"\b429 Too Many Requests"),
+        (
+            *status(429, "Too Many Requests"),
+            r"(?i)\brate limit(?:ed)?(?: exceeded)?\b",
+            code("429"),
+            r"\b429 Too Many Requests",
+        ),
         fixes.WAIT,
     ),
     Rule(
@@ -175,7 +186,10 @@ ACCESS_RULES = (
             r"_authToken[^ ]* in \.npmrc contains a newline or NUL byte",
             r"(?i)invalid (?:character|value)[^.]{0,40}header[^.]{0,40}authorization",
         ),
-        ("Store the secret again without a line break at its end: `printf %s \"$TOKEN\" | gh secret set NPM_TOKEN`.", "Re-run the failed job."),
+        (
+            'Store the secret again without a line break at its end: `printf %s "$TOKEN" | gh secret set NPM_TOKEN`.',
+            "Re-run the failed job.",
+        ),
     ),
     Rule(
         "npm/variable-unreplaced",
@@ -193,8 +207,16 @@ ACCESS_RULES = (
         NEED_AUTH,
         fixes.SUPPLY_TOKEN,
         maybe=(
-            Maybe("oidc-publisher-mismatch", 0.2, "the workflow has `id-token: write` and no token: OIDC was refused silently"),
-            Maybe("oidc-permission-missing", 0.15, "the package has a trusted publisher and the job lacks `id-token: write`"),
+            Maybe(
+                "oidc-publisher-mismatch",
+                0.2,
+                "the workflow has `id-token: write` and no token: OIDC was refused silently",
+            ),
+            Maybe(
+                "oidc-permission-missing",
+                0.15,
+                "the package has a trusted publisher and the job lacks `id-token: write`",
+            ),
         ),
         docs=fixes.TOKEN_DOCS,
     ),
@@ -223,7 +245,10 @@ ACCESS_RULES = (
         "npm/unauthorized",
         "token-rejected",
         "The registry refused the token: it is expired, revoked or malformed.",
-        (*UNAUTHORIZED, r"Couldn't publish package: .*unauthorized access|\bYN0035: unauthorized access|^- unauthorized access"),
+        (
+            *UNAUTHORIZED,
+            r"Couldn't publish package: .*unauthorized access|\bYN0035: unauthorized access|^- unauthorized access",
+        ),
         fixes.REPLACE_TOKEN,
         maybe=(Maybe("token-missing", 0.15, "the secret is empty or not passed to the step"),),
         docs=fixes.TOKEN_DOCS,
@@ -348,7 +373,10 @@ INSTALL_RULES = (
         "npm/install-rate-limited",
         "rate-limited",
         "The registry limited the rate of requests while dependencies were installed.",
-        (r"\b429 Too Many Requests|ERR_PNPM_FETCH_429|\(status 429\b| - 429$", code("429"),),
+        (
+            r"\b429 Too Many Requests|ERR_PNPM_FETCH_429|\(status 429\b| - 429$",
+            code("429"),
+        ),
         fixes.WAIT,
         settings=anywhere("install"),
     ),

@@ -8,10 +8,10 @@ NAME = "nuget"
 HOSTS = r"(?:^|\.)nuget\.org$"
 COMMANDS = r"\bnuget +push\b|NuGet/login"
 OUTPUT = r"Pushing \S+\.s?nupkg to |Response status code does not indicate success|Your package was pushed"
-ANCHORS = (r"nupkg|status code does not indicate|API [Kk]ey|package was pushed|service index|NU[0-9]{4}|SkipDuplicate|HttpRequestException",)
-CLUES = (
-    Clue("publish-succeeded", (r"Your package was pushed",)),
+ANCHORS = (
+    r"nupkg|status code does not indicate|API [Kk]ey|package was pushed|service index|NU[0-9]{4}|SkipDuplicate|HttpRequestException",
 )
+CLUES = (Clue("publish-succeeded", (r"Your package was pushed",)),)
 
 _NEW_KEY = (
     "Create an API key on nuget.org with the push scope and a glob that covers the package (365 days at most); store it as the secret the step reads.",
@@ -34,8 +34,12 @@ RULES = (
         "nuget/no-publisher",
         "oidc-publisher-mismatch",
         "nuget.org knows no trusted publishing policy for this run.",
-        (r"(?i)no matching trust(?:ed publishing)? policy|trusted publishing policy[^\n]{0,60}(?:not|mismatch)|Token exchange failed[^\n]{0,40}401",),
-        ("On nuget.org, compare the trusted publishing policy with this run: owner, repository, workflow file, environment.",),
+        (
+            r"(?i)no matching trust(?:ed publishing)? policy|trusted publishing policy[^\n]{0,60}(?:not|mismatch)|Token exchange failed[^\n]{0,40}401",
+        ),
+        (
+            "On nuget.org, compare the trusted publishing policy with this run: owner, repository, workflow file, environment.",
+        ),
     ),
     Rule(
         "nuget/id-token-permission",
@@ -48,18 +52,30 @@ RULES = (
         "nuget/dead-key",
         "token-rejected",
         "The feed refused the API key: it is invalid or expired, or does not cover the package.",
-        (r"does not indicate success: 403 \(?(?:The specified API key is invalid|[^\n]*API key)|specified API key is invalid|does not indicate success: 401|403 \(The specified API key",),
+        (
+            r"does not indicate success: 403 \(?(?:The specified API key is invalid|[^\n]*API key)|specified API key is invalid|does not indicate success: 401|403 \(The specified API key",
+        ),
         _NEW_KEY,
         confidence=0.85,
-        maybe=(Maybe("insufficient-scope", 0.35, "the key is listed on nuget.org as valid: its glob does not cover the package"),),
+        maybe=(
+            Maybe(
+                "insufficient-scope",
+                0.35,
+                "the key is listed on nuget.org as valid: its glob does not cover the package",
+            ),
+        ),
         docs="https://learn.microsoft.com/nuget/nuget-org/publish-a-package",
     ),
     Rule(
         "nuget/no-key",
         "token-missing",
         "No credential reached the feed.",
-        (r"(?i)an API key must be provided|No API Key was provided|API Key (?:was|is) (?:not provided|required|missing|empty)|Unable to load the service index[^\n]{0,120}401|Missing value for option 'k|Required argument missing for option: '?-?-?(?:k|api-key)",),
-        ("Pass the secret to the push: `dotnet nuget push ... --api-key \"$NUGET_API_KEY\"`; runs from forks get no secrets.",),
+        (
+            r"(?i)an API key must be provided|No API Key was provided|API Key (?:was|is) (?:not provided|required|missing|empty)|Unable to load the service index[^\n]{0,120}401|Missing value for option 'k|Required argument missing for option: '?-?-?(?:k|api-key)",
+        ),
+        (
+            'Pass the secret to the push: `dotnet nuget push ... --api-key "$NUGET_API_KEY"`; runs from forks get no secrets.',
+        ),
     ),
     Rule(
         "nuget/forbidden",
@@ -74,7 +90,9 @@ RULES = (
         "nuget/name",
         "name-rejected",
         "The feed does not accept this package id.",
-        (r"(?i)package (?:ID|identifier)[^\n]{0,60}(?:reserved|invalid|not available)|ID prefix[^\n]{0,30}reserved|namespace[^\n]{0,40}reserved",),
+        (
+            r"(?i)package (?:ID|identifier)[^\n]{0,60}(?:reserved|invalid|not available)|ID prefix[^\n]{0,30}reserved|namespace[^\n]{0,40}reserved",
+        ),
         ("Choose another id, or ask the owner of the reserved prefix.",),
     ),
     Rule(
@@ -95,7 +113,9 @@ RULES = (
         "nuget/bad-package",
         "bad-package",
         "The package cannot be pushed as it is.",
-        (r"does not indicate success: (?:4(?:00|13|22))|(?i)file does not exist \(|NU\d{4}: |The package is missing|nuspec[^\n]{0,40}(?:invalid|missing)|symbol package",),
+        (
+            r"does not indicate success: (?:4(?:00|13|22))|(?i)file does not exist \(|NU\d{4}: |The package is missing|nuspec[^\n]{0,40}(?:invalid|missing)|symbol package",
+        ),
         ("Mend what the message names, pack again and re-run.",),
         confidence=0.85,
     ),
@@ -103,7 +123,9 @@ RULES = (
         "nuget/network",
         "network-error",
         "The runner could not reach the feed; the credential is not at fault.",
-        (r"Unable to load the service index|NU1301|No such host is known|Name or service not known|(?i)connection (?:refused|reset|timed out)|A task was canceled|HttpRequestException|SSL connection could not be established|Pushing took too long",),
+        (
+            r"Unable to load the service index|NU1301|No such host is known|Name or service not known|(?i)connection (?:refused|reset|timed out)|A task was canceled|HttpRequestException|SSL connection could not be established|Pushing took too long",
+        ),
         ("Re-run the failed job.",),
         confidence=0.85,
     ),

@@ -46,15 +46,24 @@ RULES = (
         "pypi/invalid-publisher",
         "oidc-publisher-mismatch",
         "PyPI knows no trusted publisher for this run: owner, repository, workflow file or environment differ.",
-        (r"`?(?P<code>invalid-(?:pending-)?publisher)|valid token, but no corresponding publisher", r"publisher-not-found|not configured as a trusted publisher"),
-        ("On PyPI, compare the project's trusted publisher with the claims in the log: owner, repository, workflow file, environment.", "Re-run the job."),
+        (
+            r"`?(?P<code>invalid-(?:pending-)?publisher)|valid token, but no corresponding publisher",
+            r"publisher-not-found|not configured as a trusted publisher",
+        ),
+        (
+            "On PyPI, compare the project's trusted publisher with the claims in the log: owner, repository, workflow file, environment.",
+            "Re-run the job.",
+        ),
         docs="https://docs.pypi.org/trusted-publishers/troubleshooting/",
     ),
     Rule(
         "pypi/runner",
         "oidc-runner-unsupported",
         "Trusted publishing does not work from this runner or from a reusable workflow.",
-        (r"(?i)reusable workflows? (?:is|are) not (?:currently )?supported", r"(?i)trusted publishing[^.\n]{0,80}(?:not supported|unsupported)"),
+        (
+            r"(?i)reusable workflows? (?:is|are) not (?:currently )?supported",
+            r"(?i)trusted publishing[^.\n]{0,80}(?:not supported|unsupported)",
+        ),
         ("Publish from a job of the calling workflow on a hosted runner.",),
         docs=_DOCS,
     ),
@@ -62,7 +71,11 @@ RULES = (
         "pypi/exchange",
         "oidc-failed",
         "The exchange of the workflow's identity for a PyPI token failed.",
-        (r"Trusted publishing exchange failure", r"(?i)failed to (?:obtain|retrieve|exchange)[^\n]{0,40}trusted publishing", r"invalid-payload|not-enabled|invalid-token"),
+        (
+            r"Trusted publishing exchange failure",
+            r"(?i)failed to (?:obtain|retrieve|exchange)[^\n]{0,40}trusted publishing",
+            r"invalid-payload|not-enabled|invalid-token",
+        ),
         ("Read the reason the log gives, check `id-token: write` and the project's trusted publisher, then re-run.",),
         confidence=0.75,
         maybe=(Maybe("oidc-publisher-mismatch", 0.3, "the publisher's fields differ from this run"),),
@@ -72,15 +85,23 @@ RULES = (
         "pypi/tokens-disallowed",
         "two-factor-required",
         "PyPI wants two-factor authentication for this account or project.",
-        (r"(?i)(?:two[- ]factor|2FA) (?:authentication )?(?:is |must be )?(?:required|enabled)[^\n]{0,60}(?:upload|pypi|project)",),
+        (
+            r"(?i)(?:two[- ]factor|2FA) (?:authentication )?(?:is |must be )?(?:required|enabled)[^\n]{0,60}(?:upload|pypi|project)",
+        ),
         ("Enable 2FA for the account, then upload with an API token or trusted publishing.",),
     ),
     Rule(
         "pypi/password-empty",
         "token-missing",
         "No credential reached PyPI: the password or token variable is empty.",
-        (r"HTTPError: (?:40[13])\b", r"\b(?:40[13]) (?:Forbidden|Unauthorized)", r"Invalid or non-existent authentication"),
-        ("Check that the secret exists where the job can see it and is passed as TWINE_PASSWORD (or UV_PUBLISH_TOKEN).",),
+        (
+            r"HTTPError: (?:40[13])\b",
+            r"\b(?:40[13]) (?:Forbidden|Unauthorized)",
+            r"Invalid or non-existent authentication",
+        ),
+        (
+            "Check that the secret exists where the job can see it and is passed as TWINE_PASSWORD (or UV_PUBLISH_TOKEN).",
+        ),
         requires=frozenset({"password-empty"}),
     ),
     Rule(
@@ -93,7 +114,9 @@ RULES = (
             r"It looks like you are trying to use an API token to authenticate .* user-?name",
             r"(?i)either both username and password|Username/Password authentication is no longer supported",
         ),
-        ("Check that the secret exists where the job can see it and is passed as TWINE_PASSWORD (or UV_PUBLISH_TOKEN).",),
+        (
+            "Check that the secret exists where the job can see it and is passed as TWINE_PASSWORD (or UV_PUBLISH_TOKEN).",
+        ),
         confidence=0.85,
     ),
     Rule(
@@ -101,7 +124,10 @@ RULES = (
         "version-exists",
         "This file is on PyPI already; a released file can never be replaced.",
         (r"(?i)file already exists|This filename has already been used|already uploaded|File \S+ already exists",),
-        ("If a re-run after a partial success met it, pass `--skip-existing` (or `skip-existing: true`).", "Else raise the version."),
+        (
+            "If a re-run after a partial success met it, pass `--skip-existing` (or `skip-existing: true`).",
+            "Else raise the version.",
+        ),
     ),
     Rule(
         "pypi/not-owner",
@@ -119,14 +145,19 @@ RULES = (
         "pypi/name",
         "name-rejected",
         "PyPI does not accept this project name.",
-        (r"(?i)the name ['\"‘]?\S+['\"’]? (?:isn't allowed|is too similar|conflicts|is prohibited)|too similar to an existing project|isn't allowed\. See .*#project-name",),
+        (
+            r"(?i)the name ['\"‘]?\S+['\"’]? (?:isn't allowed|is too similar|conflicts|is prohibited)|too similar to an existing project|isn't allowed\. See .*#project-name",
+        ),
         ("Choose another project name.",),
     ),
     Rule(
         "pypi/dead-token",
         "token-rejected",
         "PyPI refused the credential: the token is revoked, expired, malformed or of another index.",
-        (r"Invalid or non-existent authentication information", r"(?i)invalid API token|token (?:has )?expired|HTTPError: 401\b|\b401 Unauthorized"),
+        (
+            r"Invalid or non-existent authentication information",
+            r"(?i)invalid API token|token (?:has )?expired|HTTPError: 401\b|\b401 Unauthorized",
+        ),
         _NEW_TOKEN,
         maybe=(Maybe("token-missing", 0.2, "the secret is empty or not passed to the step"),),
         docs="https://pypi.org/help/#invalid-auth",
@@ -142,7 +173,10 @@ RULES = (
         "pypi/server-error",
         "registry-outage",
         "PyPI itself failed (5xx); the credential is not at fault.",
-        (r"HTTPError: 5\d\d\b|\b5\d\d (?:Internal|Bad Gateway|Service|Gateway|Server)", r"(?i)first byte timeout|backend (?:fetch|read) (?:failed|error)"),
+        (
+            r"HTTPError: 5\d\d\b|\b5\d\d (?:Internal|Bad Gateway|Service|Gateway|Server)",
+            r"(?i)first byte timeout|backend (?:fetch|read) (?:failed|error)",
+        ),
         ("Re-run later; look at https://status.python.org.",),
     ),
     Rule(
@@ -170,7 +204,9 @@ RULES = (
         "pypi/network",
         "network-error",
         "The runner could not reach PyPI; the credential is not at fault.",
-        (r"Max retries exceeded with url|NameResolutionError|ConnectTimeout|ReadTimeout|ConnectionError: |ConnectionResetError|SSLError|RemoteDisconnected|Temporary failure in name resolution|error sending request for url|(?i)connection (?:refused|reset|timed out)",),
+        (
+            r"Max retries exceeded with url|NameResolutionError|ConnectTimeout|ReadTimeout|ConnectionError: |ConnectionResetError|SSLError|RemoteDisconnected|Temporary failure in name resolution|error sending request for url|(?i)connection (?:refused|reset|timed out)",
+        ),
         ("Re-run the failed job; if it fails again, check the runner's network.",),
         confidence=0.9,
     ),
