@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from bot import __version__
+from bot.credentials import mask
 from bot.errors import TokenwatchError
 from bot.settings import SettingsError
 from storage.database import StorageError
@@ -69,7 +70,11 @@ def _run(command: Callable[[], Any]) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        error.show()
+        # click repeats what it did not understand, and that may be a token pasted into the wrong place.
+        hint = ""
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            hint = f" (see {error.ctx.command_path} --help)"
+        click.echo(f"Error: {mask(error.format_message())[0]}{hint}", err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)
@@ -79,7 +84,7 @@ def _run(command: Callable[[], Any]) -> int:
             click.echo(f"Error: {line}", err=True)
         return 2
     except (TokenwatchError, StorageError, OSError) as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {mask(str(error))[0]}", err=True)
         return 2
     return result if isinstance(result, int) else 0
 

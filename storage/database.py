@@ -81,7 +81,7 @@ class Connection:
 
 def to_ms(when: datetime | None) -> int | None:
     """An aware datetime as milliseconds since the epoch, the way every time is stored."""
-    return None if when is None else int(when.timestamp() * 1000)
+    return None if when is None else round(when.timestamp() * 1000)
 
 
 def from_ms(ms: int | None) -> datetime | None:
