@@ -150,8 +150,11 @@ def _token(incident: Incident, facts: Facts, token: Token | None, now: datetime)
                 rank=_TOKEN,
             )
         ]
-    facts_line = f"{token_facts.ending(token, now)}  ·  {token_facts.kind(token)}  ·  owner {token_facts.owner(token)}"
-    lines = [f"*Token*  {t.code(token.name)}  ·  {facts_line}"]
+    if token.kind == token_facts.TRUSTED:
+        lines = [f"*Trusted publisher*  {t.code(token.name)}  ·  owner {token_facts.owner(token)}"]
+    else:
+        facts_line = (token_facts.ending(token, now), token_facts.kind(token), f"owner {token_facts.owner(token)}")
+        lines = ["  ·  ".join((f"*Token*  {t.code(token.name)}", *facts_line))]
     why = "; ".join(t.mrkdwn(reason, 200) for reason in facts.token_reasons[:4])
     if facts.token_guess:
         lines.append("Only a guess: nothing on record ties it to this workflow." + (f" For it: {why}." if why else ""))
