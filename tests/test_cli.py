@@ -1,0 +1,137 @@
+"""The command line as people run it: exit codes, one line an error, never a traceback or a credential."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bot.__main__ import COMMANDS
+from bot.github import webhook
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+ROOT = Path(__file__).parent.parent
+BODY = {"action": "completed", "workflow_run": {"id": 7}, "repository": {"full_name": "acme/ui"}}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    def run_(*arguments: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "bot", *arguments],
+            cwd=tmp_path,
+            input=stdin,
+            env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "COLUMNS": "200", **env},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return run_
+
+
+def test_help_lists_every_command(run: Run) -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    for name in COMMANDS:
+        assert f"\n  {name} " in done.stdout
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_every_command_has_help(run: Run, command: str) -> None:
+    done = run(command, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "Usage: python -m bot" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["nonsense"], 2),
+        (["--nonsense"], 2),
+        (["deliveries", "show", "no-such"], 1),
+        (["deliveries", "replay", "99"], 1),
+        (["incidents", "show", "99"], 1),
+        (["incidents", "show", "x"], 2),
+        (["tokens", "show", "no-such"], 1),
+        (["replay", "no-such-file"], 2),
+        (["backup", "no/such/folder/file"], 2),
+        (["manifest", "slack", "--url", "http://plain.example"], 2),
+        (["tokens", "show", "a", "npm_" + "a" * 36], 2),
+        (["deliveries", "list", "--state", "npm_" + "a" * 36], 2),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_an_exit_code(run: Run, arguments: list[str], code: int) -> None:
+    done = run(*arguments)
+    assert done.returncode == code, done.stderr
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.count("\n") == 1
+    assert "a" * 36 not in done.stderr + done.stdout
+
+
+def test_a_database_that_cannot_be_opened_is_one_line(run: Run) -> None:
+    done = run("tokens", "list", DATABASE_URL="sqlite:////proc/no/such.db")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+def test_a_saved_body_is_stored_shown_and_made_due_again(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "body.json").write_text(json.dumps(BODY))
+    assert "delivery 1" in run("replay", "body.json").stdout
+    (listed,) = run("deliveries", "list", "--json").stdout.splitlines()
+    shown = json.loads(listed)
+    assert (shown["event"], shown["action"], shown["repository"], shown["state"]) == (
+        "workflow_run",
+        "completed",
+        "acme/ui",
+        "new",
+    )
+    one = json.loads(run("deliveries", "show", shown["guid"], "--json").stdout)
+    assert one["body"] == BODY
+    assert run("deliveries", "replay", "1").returncode == 0
+    assert "acme/ui" in run("deliveries", "list").stdout
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{", "\0"])
+def test_a_body_that_is_none_is_refused(run: Run, tmp_path: Path, body: str) -> None:
+    (tmp_path / "body.json").write_text(body)
+    done = run("replay", "body.json")
+    assert done.returncode == 2 and "JSON object" in done.stderr
+
+
+def test_a_backup_is_a_database_with_everything_in_it(run: Run, tmp_path: Path) -> None:
+    run("tokens", "add", "npm-acme-ci")
+    assert run("backup", "copy.db").returncode == 0
+    assert run("backup", "copy.db").returncode == 2
+    listed = run("tokens", "list", "--json", DATABASE_URL="sqlite:///copy.db").stdout
+    assert "npm-acme-ci" in listed
+
+
+def test_the_manifests_are_json_that_name_the_bots_address(run: Run) -> None:
+    slack = json.loads(run("manifest", "slack", "--url", "https://bot.example/").stdout)
+    assert slack["features"]["slash_commands"][0]["url"] == "https://bot.example/slack/events"
+    assert slack["settings"]["interactivity"]["request_url"] == "https://bot.example/slack/events"
+    socket = json.loads(run("manifest", "slack", "--socket-mode").stdout)
+    assert socket["settings"]["socket_mode_enabled"] is True
+    assert "url" not in socket["features"]["slash_commands"][0]
+    github = json.loads(run("manifest", "github", "--url", "https://bot.example").stdout)
+    assert github["hook_attributes"]["url"] == "https://bot.example/github/webhooks"
+    assert set(github["default_permissions"].values()) == {"read"}
+
+
+def test_check_finds_what_is_not_set_and_says_how_to_mend_it(run: Run) -> None:
+    done = run("check", "--json", SLACK_API_URL="http://127.0.0.1:9/", NPM_REGISTRY_URL="http://127.0.0.1:9")
+    assert done.returncode == 1
+    findings = [json.loads(line) for line in done.stdout.splitlines()]
+    assert all(finding["mend"] for finding in findings if finding["state"] == "wrong")
+    assert "SLACK_BOT_TOKEN is not set" in done.stdout
+
+
+def test_a_signature_can_be_made_for_a_delivery() -> None:
+    assert webhook.sign(b"It's a Secret to Everybody", b"Hello, World!") == (
+        "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+    )
