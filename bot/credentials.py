@@ -1,8 +1,8 @@
 """What credentials look like, so that none is ever stored, printed, logged or sent. Pure.
 
 Formats: npm's own redactor (`npm_`/`npms_`), GitHub's, GitLab's, Slack's, PyPI's, RubyGems', crates.io's, NuGet's and
-Docker Hub's token prefixes, JWTs, private keys, basic and bearer headers, passwords in URLs, `.npmrc` lines, JSON fields
-and variables named as secrets. Bare UUIDs are left alone: delivery ids, stage ids and token keys are UUIDs too.
+Docker Hub's token prefixes, JWTs, private keys, basic and bearer headers, passwords in URLs, `.npmrc` lines, JSON
+fields and variables named as secrets. Bare UUIDs are left alone: delivery ids, stage ids and token keys are UUIDs too.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ _NAMED: tuple[tuple[str, str, int], ...] = (
     ("field", r"(?i)\"[\w\-]*(?:token|password|passwd|secret|api_?key|_auth)\"\s*:\s*\"([^\"\s]{8,})\"", 1),
     (
         "variable",
-        r"\b[A-Z][A-Z0-9_]*(?:TOKEN|PASSWORD|PASSWD|SECRET|API_KEY|AUTH|_KEY|_PAT)\s*[=:]\s*[\"']?([^\s\"'$*{(\[<]{8,})",
+        (
+            r"\b[A-Z][A-Z0-9_]*(?:TOKEN|PASSWORD|PASSWD|SECRET|API_KEY|AUTH|_KEY"
+            r"|_PAT)\s*[=:]\s*[\"']?([^\s\"'$*{(\[<]{8,})"
+        ),
         1,
     ),
     ("option", r"--(?:otp|password|token|api-key|_authToken)[= ]([^\s\"'$*<\-][^\s\"']{4,})", 1),

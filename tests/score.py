@@ -4,6 +4,7 @@ One family in four (by a hash of its name) is held out: rules are tuned on the o
 that a rule made for one log shows.
 """
 
+# ruff: noqa: T201 - a report is printed
 from __future__ import annotations
 
 import argparse
@@ -117,9 +118,8 @@ def misses(scored: list[Scored], details: bool) -> None:
     for s in scored:
         fields = [f for f in ("outcome", "phase", "registry", "package", "version", "code", "tool") if not s.right(f)]
         if not s.acceptable:
-            print(
-                f"  {s.case['id']} [{s.case['family']}] {s.case['cause']} but said {s.said.cause} ({s.said.confidence:.2f})"
-            )
+            said = f"{s.said.cause} ({s.said.confidence:.2f})"
+            print(f"  {s.case['id']} [{s.case['family']}] {s.case['cause']} but said {said}")
         if details and (fields or not s.has_evidence):
             wrong = ", ".join(f"{f} {s.case[f]!r} said {getattr(s.said, f)!r}" for f in fields)
             wanted = (

@@ -118,7 +118,7 @@ def test_people_get_the_fact_first_then_what_to_do() -> None:
 
 def test_log_text_stays_text() -> None:
     """Markup, escapes and control characters of a log neither format nor move the cursor."""
-    hostile = b"npm error code E401\nnpm error [bold]Unable to authenticate, your authentication token seems to be invalid [/x]\x1b[2J\x07\n"
+    hostile = b"npm error [bold]Unable to authenticate, your authentication token seems to be invalid [/x]\x1b[2J\x07\n"
     result = run(data=hostile)
     assert "[bold]" in result.stdout
     assert "\x1b" not in result.stdout and "\x07" not in result.stdout
@@ -126,7 +126,7 @@ def test_log_text_stays_text() -> None:
 
 def test_no_credential_is_printed() -> None:
     secret = "npm_" + "aB3" * 12
-    data = f"npm error code E401\nnpm error Unable to authenticate, your authentication token seems to be invalid. {secret}\n".encode()
+    data = f"npm error Unable to authenticate, your authentication token seems to be invalid. {secret}\n".encode()
     for arguments in ((), ("--json",)):
         result = run(*arguments, data=data)
         assert secret not in result.output

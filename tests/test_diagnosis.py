@@ -154,6 +154,7 @@ E404 = (
     "npm error 404 Not Found - PUT https://registry.npmjs.com/@acme%2fui - Not found\n"
     "npm error 404  '@acme/ui@1.2.3' is not in this registry.\n"
 )
+FORBIDDEN = "403 Forbidden - PUT https://registry.npmjs.com/@acme%2fui"
 FAILED = "##[error]Process completed with exit code 1."
 
 
@@ -207,7 +208,7 @@ def test_a_staged_version_is_not_published() -> None:
 
 def test_stacked_failures_come_in_the_order_of_their_mending() -> None:
     first = f"npm publish\nnpm notice Access token expired or revoked. Please try logging in again.\n{E404}{FAILED}"
-    forbidden = "npm error 403 403 Forbidden - PUT https://registry.npmjs.com/@acme%2fui - Two-factor authentication or granular access token with bypass 2fa enabled is required to publish packages."
+    forbidden = f"npm error 403 {FORBIDDEN} - Two-factor authentication is required to publish packages."
     said = diagnose(job(first, f"npm publish\nnpm error code E403\n{forbidden}\n{FAILED}"))
     assert said.cause == "token-rejected"
     assert said.also[0].cause == "two-factor-required"
@@ -220,8 +221,11 @@ def test_each_package_of_a_monorepo_has_its_own_outcome() -> None:
 
 
 def test_the_tail_that_npm_prints_for_every_403_proves_nothing() -> None:
-    over = "npm error 403 403 Forbidden - PUT https://registry.npmjs.com/ui - You cannot publish over the previously published versions: 1.0.0.\n"
-    tail = "npm error 403 In most cases, you or one of your dependencies are requesting a package version that is forbidden by your security policy, or on a server you do not have access to.\n"
+    over = f"npm error 403 {FORBIDDEN} - You cannot publish over the previously published versions: 1.0.0.\n"
+    tail = (
+        "npm error 403 In most cases, you or one of your dependencies are requesting a package version that is "
+        "forbidden by your security policy, or on a server you do not have access to.\n"
+    )
     said = diagnose(job(f"npm publish\nnpm error code E403\n{over}{tail}{FAILED}"))
     assert (said.cause, said.auth) == ("version-exists", False)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOST_ALTERNATIVES = 3
 
 
-class IsoTime(click.ParamType):
+class IsoTime(click.ParamType[datetime]):
     """A time such as 2026-11-22T10:00:00Z; without a zone it is UTC."""
 
     name = "ISO-TIME"

@@ -1,4 +1,4 @@
-"""What a step of a job was for, by the commands it ran: publish, install, build (tests and linters too) or other. Pure."""
+"""What a step was for, by the commands it ran: publish, install, build (tests and linters too) or other. Pure."""
 
 from __future__ import annotations
 
@@ -16,30 +16,42 @@ _RUNNER = (
 )
 _BUILD = re2.compile(
     _RUNNER + r"(?:(?:turbo|nx|lerna)(?: +run| +run-many)?(?: +-\S+)* +)?(?:\S*[:\-/])?"
-    r"(?:t|tst|test|tests|vitest|jest|mocha|ava|tap|c8|nyc|playwright|cypress|karma|pytest|tox|nox|rspec|coverage|codecov"
-    r"|lint|eslint|biome|prettier|format|typecheck|type-check|tsc|tsup|build|compile|bundle|webpack|rollup|vite|check|ci:check"
+    r"(?:t|tst|test|tests|vitest|jest|mocha|ava|tap|c8|nyc|playwright|cypress|karma|pytest|tox|nox|rspec"
+    r"|coverage|codecov"
+    r"|lint|eslint|biome|prettier|format|typecheck|type-check|tsc|tsup|build|compile|bundle|webpack|rollup|vite"
+    r"|check|ci:check"
     r"|verify|audit|e2e|unit|ruff|mypy|flake8|clippy)(?:[:\-.][\w:.\-]+)?(?:\s|$)"
-    r"|^(?:cargo (?:\+\S+ )?(?:test|build|check|clippy|fmt|nextest|doc)|go (?:test|build|vet)|dotnet (?:test|build|format)"
-    r"|mvn[^\n]* (?:test|verify|package)$|\S*gradlew? (?:test|check|build)\b|bundle exec (?:rspec|rake test|rubocop)|make (?:test|lint|build|check)"
+    r"|^(?:cargo (?:\+\S+ )?(?:test|build|check|clippy|fmt|nextest|doc)|go (?:test|build|vet)"
+    r"|dotnet (?:test|build|format)"
+    r"|mvn[^\n]* (?:test|verify|package)$|\S*gradlew? (?:test|check|build)\b"
+    r"|bundle exec (?:rspec|rake test|rubocop)|make (?:test|lint|build|check)"
     r"|node --test|python -m (?:pytest|build|unittest)|uv run pytest|codecov/|\S*codecov|docker build\b)"
 )
 _PUBLISH = re2.compile(
-    r"(?:^|[\s/@'\"(])(?:npm|pnpm|yarn|bun|vlt|lerna|lerna-lite|rush|nx|uv|poetry|flit|hatch|maturin|pdm|gem|cargo|jsr|deno|turbo|vsce|ovsx)\b"
+    r"(?:^|[\s/@'\"(])(?:npm|pnpm|yarn|bun|vlt|lerna|lerna-lite|rush|nx|uv|poetry|flit|hatch|maturin|pdm"
+    r"|gem|cargo|jsr|deno|turbo|vsce|ovsx)\b"
     r"[^\n]{0,120}?\b(?:publish|stage|push|release|unpublish|deprecate|dist-tag)\b"
     r"|\b(?:npm|pnpm|yarn)\s+(?:access|owner|team|org|token|trust|whoami|npm whoami|pm whoami)\b"
-    r"|\bchangeset(?:s/action|s? +publish|s? +version|\b)|\bsemantic-release\b|\brelease-it\b|\bmulti-semantic-release\b|\bauto +shipit\b"
+    r"|\bchangeset(?:s/action|s? +publish|s? +version|\b)|\bsemantic-release\b|\brelease-it\b"
+    r"|\bmulti-semantic-release\b|\bauto +shipit\b"
     r"|(?:^|\s)(?:npx +|pnpm +(?:exec|dlx) +)np(?:@\S+)?(?:\s|$)|\bnp +--"
-    r"|\btwine +upload|gh-action-pypi-publish|\bnpm-publish\b|publish-unit|\brelease-plz\b|\bcargo-release\b|crates-io-auth-action"
-    r"|release-gem|configure-rubygems-credentials|\brake +release\b|\bnuget +push|NuGet/login|\bdocker +(?:image +)?push|\bbuildx\b[^\n]*--push|build-push-action"
-    r"|docker/login-action|\bdocker +login|\bmvnw?\b[^\n]*\bdeploy\b|\bgradlew?\b[^\n]*\b\w*[pP]ublish\w*|\bgoreleaser\b"
-    r"|(?:^|[\s/:])(?:release|publish|ci-publish|ci-release|deploy-npm|publish-packages|release-packages)(?:[:\-.][\w:\-]+)*(?:\.(?:sh|js|mjs|cjs|ts|py))?(?:\s|$)"
+    r"|\btwine +upload|gh-action-pypi-publish|\bnpm-publish\b|publish-unit|\brelease-plz\b|\bcargo-release\b"
+    r"|crates-io-auth-action"
+    r"|release-gem|configure-rubygems-credentials|\brake +release\b|\bnuget +push|NuGet/login"
+    r"|\bdocker +(?:image +)?push|\bbuildx\b[^\n]*--push|build-push-action"
+    r"|docker/login-action|\bdocker +login|\bmvnw?\b[^\n]*\bdeploy\b|\bgradlew?\b[^\n]*\b\w*[pP]ublish\w*"
+    r"|\bgoreleaser\b"
+    r"|(?:^|[\s/:])(?:release|publish|ci-publish|ci-release|deploy-npm|publish-packages"
+    r"|release-packages)(?:[:\-.][\w:\-]+)*(?:\.(?:sh|js|mjs|cjs|ts|py))?(?:\s|$)"
 )
 _NOT_PUBLISH = re2.compile(
     r"--release(?:\s|$)|\bgit +(?:add|commit|config|checkout|fetch|tag)\b|^echo |^cat |^export |^#"
 )
 _INSTALL = re2.compile(
-    r"\b(?:npm|pnpm|bun) +(?:[\-\w=]+ +)*(?:ci|i|install|add|clean-install|update|dedupe)\b|^\s*yarn(?: +install\b.*| +-\S+.*| +add\b.*)?$|\byarn +--"
-    r"|\bpip3? +install|\buv +(?:sync|pip)|\bpoetry +install|\bbundle +install|\bcargo +fetch|\bdotnet +restore|\bdocker +pull|\bnpx +playwright +install"
+    r"\b(?:npm|pnpm|bun) +(?:[\-\w=]+ +)*(?:ci|i|install|add|clean-install|update|dedupe)\b"
+    r"|^\s*yarn(?: +install\b.*| +-\S+.*| +add\b.*)?$|\byarn +--"
+    r"|\bpip3? +install|\buv +(?:sync|pip)|\bpoetry +install|\bbundle +install|\bcargo +fetch|\bdotnet +restore"
+    r"|\bdocker +pull|\bnpx +playwright +install"
     r"|actions/setup-|pnpm/action-setup|setup-bun|actions/cache"
 )
 _WHOAMI = re2.compile(r"\bwhoami\b")
@@ -48,7 +60,8 @@ _GIT_PUSH = re2.compile(
 )
 # Work on a package that publishes nothing.
 _ADMIN = re2.compile(
-    r"\b(?:npm|pnpm|yarn npm|yarn)\s+(?:access|owner|team|org|token|trust|unpublish|deprecate|dist-tag|tag|profile|hook|star)\b"
+    r"\b(?:npm|pnpm|yarn npm|yarn)\s+(?:access|owner|team|org|token|trust|unpublish|deprecate|dist-tag"
+    r"|tag|profile|hook|star)\b"
 )
 
 

@@ -17,7 +17,8 @@ from bot.diagnosis.tools import OIDC_SINCE, Tools
 _NPM_TOKEN = re2.compile(r"NPM|NODE_AUTH|BUN_|YARN|^INPUT_TOKEN|REGISTRY_TOKEN|PUBLISH_TOKEN")
 _VERB = re2.compile(r"\b(?:PUT|POST)\b")
 _ERROR_LIKE = re2.compile(
-    r"npm (?:ERR!|error) |^##\[error\]|^error(?::| )|^ERROR|ERR_PNPM|\bError: |exit code [1-9]|exited with [1-9]|^lerna ERR!|^fatal: |^Failed |YN\d{4}: .*(?:Error|failed)|[Ff]ailed with errors"
+    r"npm (?:ERR!|error) |^##\[error\]|^error(?::| )|^ERROR|ERR_PNPM|\bError: |exit code [1-9]"
+    r"|exited with [1-9]|^lerna ERR!|^fatal: |^Failed |YN\d{4}: .*(?:Error|failed)|[Ff]ailed with errors"
 )
 
 
@@ -108,7 +109,7 @@ class Reading:
         clues = set(self.clues.get(index, ()))
         kinds = {name: kind for name, kind in step.tokens.items() if _NPM_TOKEN.search(name)}
         if step.inputs.get("token") and "npm-publish" in step.command:
-            kinds["INPUT_TOKEN"] = "set"
+            kinds["INPUT_TOKEN"] = "set"  # noqa: S105 - that there is one, not which
         if "set" in kinds.values():
             clues.add("token-set")
         elif "empty" in kinds.values():

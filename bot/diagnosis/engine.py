@@ -19,9 +19,9 @@ from bot.diagnosis.commands import setting_of
 from bot.diagnosis.diagnosis import Diagnosis
 from bot.diagnosis.job_log import Line, LineReader
 from bot.diagnosis.judging import Hit, Reading, judge
+from bot.diagnosis.marks import code_line, host_of
 from bot.diagnosis.packages import Packages
 from bot.diagnosis.rule import Setting
-from bot.diagnosis.marks import code_line, host_of
 from bot.diagnosis.rulebook import Match, rule_book
 from bot.diagnosis.steps import Steps, child_command
 from bot.diagnosis.tools import Tools

@@ -14,7 +14,8 @@ from bot.diagnosis.job_log import Line, clean
 MOST_LINES = 8
 LONGEST_SHOWN = 600  # characters; a reader wants the fact, not the page
 _ERROR = re2.compile(
-    r"(?i)\berror\b|ERR!|\bfailed\b|fatal|exception|denied|exit code [1-9]|core dumped|never called|published|unable|cannot|no new version|release PR"
+    r"(?i)\berror\b|ERR!|\bfailed\b|fatal|exception|denied|exit code [1-9]|core dumped|never called|published"
+    r"|unable|cannot|no new version|release PR"
 )
 
 

@@ -30,7 +30,7 @@ _PREFIX = re2.compile(
     r"|🦋 +(?:info |warn |error |success |note )?"  # changesets
     r"|\[\d{1,2}:\d\d:\d\d(?: [AP]M)?\] (?:\[[@\w/.\-]+\] )+(?:› )?(?:[ℹ✔✘⚠] +)?"  # semantic-release
     r"|(?:@[\w.\-]+/)?[\w.\-]+:[\w:.\-]+: "  # turborepo: package:task:
-    r"|[\w./@\-]+ (?:pre|post)?(?:publish|publishOnly|prepublishOnly|release)(?:[\w:\-]*)\$?[:|] "  # pnpm -r, yarn workspaces
+    r"|[\w./@\-]+ (?:pre|post)?(?:publish|publishOnly|prepublishOnly|release)(?:[\w:\-]*)\$?[:|] "  # pnpm -r
     r"|(?:stderr|stdout): ['\"`]|['\"`](?:npm |lerna )"  # an error object printed by Node
     r"|##\[(?:error|warning|notice)\]|::(?:error|warning|notice)(?: [^:]*)?::"
     r"|[│├╰└─▶×|]+ +"
@@ -107,7 +107,7 @@ def _may_be_wrapped(text: str) -> bool:
 
 
 class LineReader:
-    """Cuts a stream of bytes into lines, and gives those that `anchors()` hit to `take`; with None for anchors, every line.
+    """Cuts a stream of bytes into lines and gives those to `take` that `anchors()` hit; for None, every line.
 
     `anchors` is asked again after each line, because what is worth reading depends on the step.
     """

@@ -198,11 +198,10 @@ def _nothing_found(reading: Reading) -> _Verdict:
         return _Verdict(
             cause, "failed", phase, "A step before the publish failed.", 0.6, also=[_may_be("unknown", 0.3)]
         )
-    if failed is None and not reading.has_errors and reading.recognised:
-        if reading.nothing_to_publish or not reading.publishing:
-            return _Verdict(
-                "not-a-publish", "succeeded", "other", _SENTENCES["not-a-publish"], 0.75, also=[_may_be("unknown", 0.2)]
-            )
+    quiet = failed is None and not reading.has_errors and reading.recognised
+    if quiet and (reading.nothing_to_publish or not reading.publishing):
+        sentence = _SENTENCES["not-a-publish"]
+        return _Verdict("not-a-publish", "succeeded", "other", sentence, 0.75, also=[_may_be("unknown", 0.2)])
     return _Verdict(
         "unknown",
         "unclear",
@@ -265,10 +264,10 @@ def _package_of(reading: Reading, verdict: _Verdict, first: Any) -> tuple[str | 
         done = [p for p in reading.packages.outcomes if p.outcome in ("published", "staged")]
         return (done[0].package, done[0].version) if len(done) == 1 else (None, None)
     if first is not None and verdict.cause != "not-a-publish" and verdict.phase != "install":
-        named = [f.hit.named for f in verdict.findings if f.hit.step == first.hit.step and f.hit.named.package]
-        if named:
-            package = named[0].package
-            versions = [n.version for n in named if n.package == package and n.version]
+        names = [f.hit.named for f in verdict.findings if f.hit.step == first.hit.step and f.hit.named.package]
+        if names:
+            package = names[0].package
+            versions = [n.version for n in names if n.package == package and n.version]
             return package, versions[0] if versions else reading.packages.announced_version(str(package))
         return None, first.hit.named.version
     if verdict.cause == "unknown" and reading.publishing:

@@ -6,22 +6,27 @@ import re2
 
 MARKS: dict[str, tuple[str, ...]] = {
     "installs": (
-        r"^bun install v|^yarn install v|^\[1/[45]\] (?:🔍 +)?(?:Resolving|Validating)|Resolution step|^Lockfile is up to date",
-        r"^Progress: resolved|^Resolving dependencies|installing dependencies|while installing a direct dependency|^Scope: all \d+",
+        r"^bun install v|^yarn install v|^\[1/[45]\] (?:🔍 +)?(?:Resolving|Validating)|Resolution step",
+        r"^Lockfile is up to date",
+        r"^Progress: resolved|^Resolving dependencies|installing dependencies",
+        r"while installing a direct dependency|^Scope: all \d+",
         r"ERR_PNPM_(?:FETCH_|NO_MATCHING)|GET https?://[^ ]+ - [45]\d\d$|failed to resolve$",
         r"ERR_PNPM_[A-Z_]*LOCKFILE|\bYN0028\b|[Ll]ockfile (?:had changes|needs to be|would have been|is not up)",
     ),
     # A package that is read, not written: outside a publish step, an install.
     "reads": (r"(?:Not Found|Forbidden|Unauthorized) - GET https?://[^/ ]+/(?:@[^/ ?]+|[^\-@/ ?][^/ ?]*)(?: |$)",),
     "installed": (
-        r"^(?:added|up to date|changed|removed) \d* ?packages?|^up to date|^Done in |YN0000: · Done|packages? installed",
+        r"^(?:added|up to date|changed|removed) \d* ?packages?|^up to date|^Done in |YN0000: · Done",
+        r"packages? installed",
     ),
     "publishes": (
         r"npm notice (?:📦|Publishing to|Tarball|=== Tarball|package:|Staging to)|^bun publish v|^yarn publish v",
-        r"YN0000: (?:Publishing|Staging) to|^📦 .+ →|^lerna (?:info publish|WARN notice|http fetch PUT|success published)",
+        r"YN0000: (?:Publishing|Staging) to|^📦 .+ →",
+        r"^lerna (?:info publish|WARN notice|http fetch PUT|success published)",
         r"^changeset publish|Publishing packages|nx-release-publish|^\[3/[45]\] Publishing",
         r"^Publishing \"|^Publish(?:ing)? a new version of|Verify authentication for registry|Start step \"publish\"",
-        r"^Uploading |Pushing \S+ to |The push refers|^Trusted publishing exchange|is being published because|error occurred while publishing",
+        r"^Uploading |Pushing \S+ to |The push refers|^Trusted publishing exchange|is being published because",
+        r"error occurred while publishing",
     ),
     "dry-run": (r"\(dry-run\)|\bdry[ -]run\b",),
     "lifecycle": (r"^(?:> @?[\w./\-]+@\S+ )(?:prepublishOnly|prepublish|publish|postpublish)\b|\bprepublishOnly\b",),
@@ -37,7 +42,8 @@ MARKS: dict[str, tuple[str, ...]] = {
         r"\bnpm --version\b",
     ),
     "code": (
-        r"npm (?:ERR!|error) code \S+|^\[?(?:Error: )?\[?ERR_PNPM_[A-Z0-9_]+|\"code\": \"E[A-Z0-9_]+\"|^(?:lerna ERR! )?E[A-Z]{4,} [A-Z]",
+        r"npm (?:ERR!|error) code \S+|^\[?(?:Error: )?\[?ERR_PNPM_[A-Z0-9_]+|\"code\": \"E[A-Z0-9_]+\"",
+        r"^(?:lerna ERR! )?E[A-Z]{4,} [A-Z]",
     ),
     "address": (
         r"(?:Publishing|Staging) to https?://|^Registry: https?://|^📦 .+ → https?://|(?:PUT|POST) (?:\d+ )?https?://",
@@ -45,7 +51,8 @@ MARKS: dict[str, tuple[str, ...]] = {
     ),
 }
 _CODE = re2.compile(
-    r"npm (?:ERR!|error) code (\S+)|^\[?(?:Error: )?\[?(ERR_PNPM_[A-Z0-9_]+)|\"code\": \"(E[A-Z0-9_]+)\"|^(?:lerna ERR! )?(E[A-Z]{4,}) [A-Z]"
+    r"npm (?:ERR!|error) code (\S+)|^\[?(?:Error: )?\[?(ERR_PNPM_[A-Z0-9_]+)|\"code\": \"(E[A-Z0-9_]+)\""
+    r"|^(?:lerna ERR! )?(E[A-Z]{4,}) [A-Z]"
 )
 _ADDRESS = re2.compile(
     r"(?:[Tt]o|Registry:|→|PUT|POST|PUT \d+|POST \d+|package: \"|registry|Request URL:) ?\"?https?://([\w.\-]+)"

@@ -13,7 +13,8 @@ _CODE = re2.compile(
     r"\b(ERR_PNPM_[A-Z0-9_]+|YN00(?:0[1-9]|[1-9]\d)|E\d{3}|E_[A-Z_]{4,}|E[A-Z]{3,}(?:_[A-Z]+)*|GH\d{3})\b"
 )
 _STATUS = re2.compile(
-    r"^(?:error: )?([45]\d\d) [A-Z][\w ]*: https?://| - ([45]\d\d)$|requested URL returned error: (\d{3})|\"([45]\d\d) [A-Z]"
+    r"^(?:error: )?([45]\d\d) [A-Z][\w ]*: https?://| - ([45]\d\d)$|requested URL returned error: (\d{3})"
+    r"|\"([45]\d\d) [A-Z]"
     r"|(?:HTTPError: |status |got |success: |[Ss]tatus(?: code)?:? |HTTP Error |error )([45]\d\d)\b"
 )
 _NOT_CODES = frozenset({"ERROR", "ERRORS", "EVERY", "EXIT", "ELSE", "EXPECTED", "ERROR_CODE", "EXTERNAL", "EMPTY"})
@@ -36,8 +37,8 @@ def code_of(reading: Reading, findings: Sequence[Finding]) -> str | None:
         if s == step and abs(n - number) <= _NEAR and not c.isdigit()
     ]
     if near and _NPM_LINE.search(text):
-        return min(near)[2]
-    codes = [c for c in (m.group(1) for m in _CODE.finditer(text)) if c not in _NOT_CODES]
+        return str(min(near)[2])
+    codes = [str(c) for c in (m.group(1) for m in _CODE.finditer(text)) if c not in _NOT_CODES]
     if codes:
         return codes[0]
     if rule.echo:
@@ -45,7 +46,7 @@ def code_of(reading: Reading, findings: Sequence[Finding]) -> str | None:
     if near and registry in (None, "npm", "github-packages"):
         return min(near)[2]
     match = _STATUS.search(text)
-    return next((g for g in match.groups() if g), None) if match else None
+    return next((str(g) for g in match.groups() if g), None) if match else None
 
 
 def _named_group(patterns: tuple[str, ...], text: str) -> str | None:

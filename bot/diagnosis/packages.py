@@ -26,7 +26,10 @@ _BEGINS_TEXTS = (
     rf"Failed to publish package {_NAME}@{_VERSION}",
     rf"^Publish(?:ing)? a new version of {_NAME}",
     rf"^lerna info lifecycle {_NAME}@{_VERSION}~",
-    rf"^> {_NAME}@{_VERSION} (?:pre|post)?(?:publish|pack|prepare|publishOnly|prepublishOnly|release)[\w:\-]*(?: \S+)?$",
+    (
+        rf"^> {_NAME}@{_VERSION} (?:pre|post)?(?:publish|pack|prepare|publishOnly|prepublishOnly"
+        rf"|release)[\w:\-]*(?: \S+)?$"
+    ),
     rf"npm notice run {_NAME}@{_VERSION} ",
     rf"^\s*(?:Uploading|Packaging|Verifying) {_NAME} {_LOOSE_VERSION} \(",
     rf"^Uploading {_NAME}-(?P<version>\d[\w.!+]*?)(?:\.tar\.gz|\.zip|-(?:py\d|cp\d)[\w.\-]*\.whl)",
@@ -96,17 +99,18 @@ _SAME_VERSION = re2.compile(
     r"previously published versions?:? (\d[\w.+\-]*?)\.?\"?$|previously (?:staged|published) version \"(\d[\w.+\-]*)\""
 )
 _URL = re2.compile(
-    r"(?:(?:PUT|POST|DELETE|GET) |Couldn't publish package: \"|^(?:error: )?\d{3} [A-Z][\w ]+: |Request URL: |request to |error sending request for url \()"
+    r"(?:(?:PUT|POST|DELETE|GET) |Couldn't publish package: \"|^(?:error: )?\d{3} [A-Z][\w ]+: "
+    r"|Request URL: |request to |error sending request for url \()"
     r"https?://[^/\s\"]+/(?P<path>[^\s\"):?]+)"
 )
 _SCOPED = re2.compile(r"@[\w.~\-]+/[\w.~\-]+")
 
 
 def package_of_path(path: str) -> str | None:
-    """The package that the path of a registry URL is about: /@scope%2fname, /-/package/name/access, /path/of/a/proxy/name."""
+    """The package that a registry URL is about: /@scope%2fname, /-/package/name/access, /path/of/a/proxy/name."""
     plain = unquote(path)
     if scoped := _SCOPED.search(plain):
-        return scoped.group(0)
+        return str(scoped.group(0))
     parts = [part for part in plain.split("/") if part]
     if not parts:
         return None

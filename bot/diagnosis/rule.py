@@ -1,4 +1,4 @@
-"""What a failure rule is: data, no code. The vocabulary of causes stands here too, with which of them are about credentials."""
+"""What a failure rule is: data, no code. The vocabulary of causes stands here too. Pure."""
 
 from __future__ import annotations
 

@@ -19,20 +19,28 @@ from bot.registries import REGISTRIES
 # What the structure of a job is told by; what else is read is up to the rules.
 _STRUCTURE = (
     r"##\[(?:group\]Run|error\])|::error|section_start:|exit code [1-9]|exited with [1-9]|exit status [1-9]|Job failed",
-    r"^Run [a-zA-Z./$@\"(\[]|^#!/bin/(?:ba)?sh -e|^(?:\x1b\[[0-9;]*m)*[$+] [a-z./]|Z (?:\x1b\[[0-9;]*m)*[$+] [a-z./]|> @?[\w./\-]+@[^ ]* [a-z]|^> [a-z]|Z > [a-z]",
+    r"^Run [a-zA-Z./$@\"(\[]|^#!/bin/(?:ba)?sh -e|^(?:\x1b\[[0-9;]*m)*[$+] [a-z./]",
+    r"Z (?:\x1b\[[0-9;]*m)*[$+] [a-z./]|> @?[\w./\-]+@[^ ]* [a-z]|^> [a-z]|Z > [a-z]",
 )
 _RUNNER = (
-    r"denied to |not accessible|GH0[01][0-9]|[Pp]rotected branch|rule violations|hook declined|create or approve pull|Authentication failed|Invalid username",
-    r"could not read Username|unable to access|refusing to allow|publickey|marked as read only|HttpError|GITHUB_TOKEN|github-token|Bad credentials|allow list",
-    r"error TS[0-9]|TS[0-9]{4}: |FAIL|[1-9][0-9]* fail|failed|AssertionError|[1-9][0-9]* errors?, |# fail [1-9]|failures|SyntaxError|TypeError|ReferenceError|RangeError|Cannot find|Could not resolve|Module not found",
-    r"errored|exec (?:pre|post)?[a-z]+ script|Lifecycle script|error\[E|could not compile|Timed out [0-9]+ms|Failed to compile|Build (?:failed|FAILED)|BUILD FAIL|ERROR in|RollupError",
-    r"Failed!|error CS|COMPILATION|Coverage|threshold|is missing|would reformat|style issues|heap out of memory|ENOSPC|package-lock|matching distribution|find a version|Exit handler|Segmentation|core dumped|script \"",
+    r"denied to |not accessible|GH0[01][0-9]|[Pp]rotected branch|rule violations|hook declined",
+    r"create or approve pull|Authentication failed|Invalid username",
+    r"could not read Username|unable to access|refusing to allow|publickey|marked as read only|HttpError",
+    r"GITHUB_TOKEN|github-token|Bad credentials|allow list",
+    r"error TS[0-9]|TS[0-9]{4}: |FAIL|[1-9][0-9]* fail|failed|AssertionError|[1-9][0-9]* errors?, ",
+    r"# fail [1-9]|failures|SyntaxError|TypeError|ReferenceError|RangeError|Cannot find|Could not resolve",
+    r"Module not found",
+    r"errored|exec (?:pre|post)?[a-z]+ script|Lifecycle script|error\[E|could not compile|Timed out [0-9]+ms",
+    r"Failed to compile|Build (?:failed|FAILED)|BUILD FAIL|ERROR in|RollupError",
+    r"Failed!|error CS|COMPILATION|Coverage|threshold|is missing|would reformat|style issues",
+    r"heap out of memory|ENOSPC|package-lock|matching distribution|find a version|Exit handler|Segmentation",
+    r"core dumped|script \"",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What a line matched: rules by their place in the order, clues and marks by name, tools and registries by output."""
+    """What a line matched: rules by place in the order; clues, marks, tools and registries by name."""
 
     rules: tuple[int, ...] = ()
     clues: tuple[str, ...] = ()

@@ -7,7 +7,10 @@ from bot.diagnosis.rule import Maybe, Rule, anywhere
 _EVERYWHERE = anywhere("publish", "install", "build", "other")
 _FIX_BUILD = ("Mend the failing build or test; nothing reached the registry.", "Then re-run the release.")
 _FIX_GITHUB = (
-    "Give the job the permission it needs: `permissions: { contents: write }` for pushes, tags and releases, `pull-requests: write` for pull requests.",
+    (
+        "Give the job the permission it needs: `permissions: { contents: write }` for pushes, tags and releases, "
+        "`pull-requests: write` for pull requests."
+    ),
     "If the branch is protected, let the release bypass the rule with a GitHub App token, or release by pull request.",
     "If the workflow uses a personal access token, check that it is alive and may write to this repository.",
 )
@@ -23,9 +26,11 @@ GITHUB_RULES = (
             r"\bENOGLTOKEN\b|\bEINVALIDGLTOKEN\b|\bEGLNOPUSHPERMISSION\b",
             r"Permission to \S+ denied to ",
             r"(?i)Resource not accessible by (?:integration|personal access token)",
-            r"\bGH00[0-9]\b|\bGH013\b|Protected branch update failed|Repository rule violations found|protected branch hook declined|pre-receive hook declined",
+            r"\bGH00[0-9]\b|\bGH013\b|Protected branch update failed|Repository rule violations found",
+            r"protected branch hook declined|pre-receive hook declined",
             r"not permitted to create or approve pull requests",
-            r"fatal: Authentication failed for|Invalid username or (?:token|password)|Support for password authentication was removed",
+            r"fatal: Authentication failed for|Invalid username or (?:token|password)",
+            r"Support for password authentication was removed",
             r"fatal: could not read Username for",
             r"unable to access 'https://github\.com/[^']*': The requested URL returned error: 40[13]",
             r"refusing to allow (?:a|an) .{0,40} to create or update workflow",
@@ -60,12 +65,15 @@ BUILD_RULES = (
         "build-failed",
         "A script of the package failed before anything reached the registry.",
         (
-            r"lifecycle \"[\w:\-]+\" errored|Failed to exec (?:pre|post)?\w+ script|Failed at the \S+ (?:pre|post)?\w+ script",
+            r"lifecycle \"[\w:\-]+\" errored|Failed to exec (?:pre|post)?\w+ script",
+            r"Failed at the \S+ (?:pre|post)?\w+ script",
             r"npm (?:ERR!|error) Lifecycle script `[^`]+` failed",
-            r"npm (?:ERR!|error) code ELIFECYCLE|\bERR_PNPM_RECURSIVE_RUN_FIRST_FAIL\b|ERR_PNPM_[A-Z_]*LIFECYCLE|\bELIFECYCLE\b",
+            r"npm (?:ERR!|error) code ELIFECYCLE|\bERR_PNPM_RECURSIVE_RUN_FIRST_FAIL\b",
+            r"ERR_PNPM_[A-Z_]*LIFECYCLE|\bELIFECYCLE\b",
             r"npm (?:ERR!|error) command (?:failed|sh -c)",
             r"error: script \"[\w:\-]+\" exited with code [1-9]|error: \"[\w:\-]+\" script exited",
-            r"Lifecycle script \(?[\w:\-]+\)? (?:failed|exited)|YN0009: .*couldn't be built successfully|script \"[\w:\-]+\" (?:failed|errored)",
+            r"Lifecycle script \(?[\w:\-]+\)? (?:failed|exited)|YN0009: .*couldn't be built successfully",
+            r"script \"[\w:\-]+\" (?:failed|errored)",
             r"ERR_PNPM_(?:PREPUBLISH|PREPARE|PREPACK)",
             r"error: failed to verify package tarball",
         ),
@@ -76,17 +84,20 @@ BUILD_RULES = (
     ),
 )
 _TESTS = (
-    r"^(?: FAIL | ?FAIL +\S|FAILED +\S+::)|(?:^|\s)(?:[1-9]\d*) (?:failed|failing)\b|Tests?:? +[1-9]\d* failed|Test Suites?: [1-9]\d* failed",
+    r"^(?: FAIL | ?FAIL +\S|FAILED +\S+::)|(?:^|\s)(?:[1-9]\d*) (?:failed|failing)\b|Tests?:? +[1-9]\d* failed",
+    r"Test Suites?: [1-9]\d* failed",
     r"# fail [1-9]|\bfailures: [1-9]|[1-9]\d* failures?\b|^FAILED \(|Failed!  - Failed: +[1-9]",
     r"\bAssertionError\b|^test result: FAILED|^error: test failed|Error: Timed out \d+ms waiting for",
     r"^\[ERROR\] (?:Failures:|Tests run:)|^ERROR: Coverage|coverage threshold|does not meet (?:global )?threshold",
 )
 _COMPILERS = (
     r"error TS\d+:|\bTS\d{4}: |^error CS\d+:|: error CS\d+|^error\[E\d{4}\]|error: could not compile|COMPILATION ERROR",
-    r"✖ [1-9]\d* problems? \([1-9]\d* errors?|[1-9]\d* problems? \([1-9]\d* errors?|would reformat|Code style issues found",
+    r"✖ [1-9]\d* problems? \([1-9]\d* errors?|[1-9]\d* problems? \([1-9]\d* errors?|would reformat",
+    r"Code style issues found",
     r"[1-9]\d* errors? (?:found|and \d+ warnings?)|Found [1-9]\d* errors?\b",
     r"^(?:Uncaught )?(?:SyntaxError|TypeError|ReferenceError|RangeError): |ERROR in \./|RollupError|✘ \[ERROR\]",
-    r"Cannot find (?:module|package) '|Could not resolve \"|Module not found: |Failed to compile|Build failed(?: with [1-9]\d* errors?|\b)",
+    r"Cannot find (?:module|package) '|Could not resolve \"|Module not found: |Failed to compile",
+    r"Build failed(?: with [1-9]\d* errors?|\b)",
     r"Build FAILED|BUILD FAILURE|BUILD FAILED|JavaScript heap out of memory|ENOSPC",
     r"dist/? is missing|files? (?:is|are) missing|entry point .* does not exist",
 )
@@ -123,12 +134,23 @@ DEPENDENCY_RULES = (
         "Installing dependencies failed for a reason of their own; nothing was published.",
         (
             r"\bERESOLVE\b|\bETARGET\b|\bEINTEGRITY\b|\bEBADENGINE\b|\bENOVERSIONS\b|\bEUNSUPPORTEDPROTOCOL\b",
-            r"(?i)lockfile (?:had changes|would have been|needs to be updated|is not up to date|is broken|would be)|frozen[- ]lockfile|ERR_PNPM_(?:OUTDATED|NO|BROKEN|FROZEN)_?LOCKFILE\w*|\bYN0028\b",
-            r"can only install packages when your package\.json and package-lock\.json|The `npm ci` command can only install with an existing",
-            r"ERR_PNPM_(?:FETCH_404|NO_MATCHING_VERSION|PEER_DEP_ISSUES|UNSUPPORTED_ENGINE|META_FETCH_FAIL|TARBALL_INTEGRITY|NO_VERSIONS)",
-            r"\bGET https?://\S+ - 404\b|\bNot Found - GET\b|npm (?:ERR!|error) code E404|\bfailed to resolve\b|Couldn't find (?:package|any versions)|YN0035: .*(?:not found|404)|YN0027: |YN0082: |Response Code: 404",
-            r"error An unexpected error occurred: \"https?://[^\"]*: Not found|Integrity check failed|The engine \"node\" is incompatible",
-            r"ERROR: (?:Could not find a version|No matching distribution)|ResolutionImpossible|error: no matching package|Could not find gem",
+            (
+                r"(?i)lockfile (?:had changes|would have been|needs to be updated|is not up to date|is broken"
+                r"|would be)|frozen[- ]lockfile|ERR_PNPM_(?:OUTDATED|NO|BROKEN|FROZEN)_?LOCKFILE\w*|\bYN0028\b"
+            ),
+            r"can only install packages when your package\.json and package-lock\.json",
+            r"The `npm ci` command can only install with an existing",
+            (
+                r"ERR_PNPM_(?:FETCH_404|NO_MATCHING_VERSION|PEER_DEP_ISSUES|UNSUPPORTED_ENGINE"
+                r"|META_FETCH_FAIL|TARBALL_INTEGRITY|NO_VERSIONS)"
+            ),
+            r"\bGET https?://\S+ - 404\b|\bNot Found - GET\b|npm (?:ERR!|error) code E404",
+            r"\bfailed to resolve\b|Couldn't find (?:package|any versions)|YN0035: .*(?:not found|404)",
+            r"YN0027: |YN0082: |Response Code: 404",
+            r"error An unexpected error occurred: \"https?://[^\"]*: Not found|Integrity check failed",
+            r"The engine \"node\" is incompatible",
+            r"ERROR: (?:Could not find a version|No matching distribution)|ResolutionImpossible",
+            r"error: no matching package|Could not find gem",
         ),
         _INSTALL_FIX,
         settings=anywhere("install"),

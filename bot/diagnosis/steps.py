@@ -1,7 +1,7 @@
 """Which step of the job a line belongs to: the command that ran, its environment, whether it failed. Pure.
 
-Steps are told by GitHub's `##[group]Run`, by the same text copied from the web page, by GitLab's and Travis' `$ command`,
-Jenkins' `+ command` and CircleCI's `#!/bin/bash` header. A log without any of these is one step.
+Steps are told by GitHub's `##[group]Run`, by the same text copied from the web page, by GitLab's and Travis'
+`$ command`, Jenkins' `+ command` and CircleCI's `#!/bin/bash` header. A log without any of these is one step.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ MOST_STEPS = 2000  # of one job; a log with more is not a job log
 MOST_HEADER_LINES = 200
 MOST_COMMAND = 8000  # characters of a script that tell what it is for
 _COMMANDS = (
-    r"(?:npm|npx|pnpm|pnpx|yarn|bun|bunx|node|corepack|lerna|changeset|nx|turbo|cargo|twine|uv|python3?|pip3?|poetry|gem|bundle|rake"
-    r"|dotnet|nuget|docker|mvn|\./mvnw|gradle|\./gradlew|git|make|sh|bash|\./[\w./\-]+|semantic-release|release-it|echo|for|if|cd|set|export|curl)\b"
+    r"(?:npm|npx|pnpm|pnpx|yarn|bun|bunx|node|corepack|lerna|changeset|nx|turbo|cargo|twine|uv|python3?"
+    r"|pip3?|poetry|gem|bundle|rake"
+    r"|dotnet|nuget|docker|mvn|\./mvnw|gradle|\./gradlew|git|make|sh|bash|\./[\w./\-]+|semantic-release"
+    r"|release-it|echo|for|if|cd|set|export|curl)\b"
 )
 _RUN = re2.compile(r"^##\[group\]Run (.*)")
 _PLAIN = r"^Run ([a-z./$A-Z@\"(\[][^`]*)$"
@@ -32,7 +34,8 @@ _CIRCLED = r"^#!/bin/(?:ba)?sh -e"
 _CIRCLE = re2.compile(_CIRCLED)
 _FAILURE = (
     r"^(?:##\[error\]|::error)|^Error: Process completed with exit code [1-9]|^Process completed with exit code [1-9]"
-    r"|^(?:ERROR: Job failed|Exited with code exit status [1-9]|script returned exit code [1-9]|The command \".*\" exited with [1-9])"
+    r"|^(?:ERROR: Job failed|Exited with code exit status [1-9]|script returned exit code [1-9]"
+    r"|The command \".*\" exited with [1-9])"
 )
 _FAILED = re2.compile(_FAILURE)
 _ENV_VALUE = re2.compile(r"^\s+([A-Z][A-Z0-9_]*(?:TOKEN|KEY|PASSWORD|AUTH|API_KEY|SECRET)[A-Z0-9_]*):(.*)$")
@@ -103,7 +106,7 @@ class Steps:
 
     @property
     def publishing_job(self) -> bool:
-        """Whether the job was going to publish: it has a step that does, or was set up with a registry to publish to."""
+        """Whether the job was going to publish: a step of it does, or it was set up with a registry."""
         return any(s.setting == "publish" or "registry-url" in s.inputs for s in self.all)
 
     def read(self, line: Line) -> None:

@@ -1,4 +1,4 @@
-"""The registries whose failures are known: one module of rules each. To add one: a folder with `rules.py` and a line here."""
+"""The registries whose failures are known: one module of rules each. A new one is a folder and a line here."""
 
 from __future__ import annotations
 
@@ -19,17 +19,24 @@ class Registry(Protocol):
     """What a registry's `rules` module holds. All patterns are RE2.
 
     `NAME`: the public word. `HOSTS`: hosts of its URLs. `COMMANDS`: commands of a step that publishes to it.
-    `OUTPUT`: lines that only its clients print while publishing. `ANCHORS`: words, one of which stands in every line that
-    a rule, a clue or `OUTPUT` matches; what no anchor hits is never looked at.
+    `OUTPUT`: lines that only its clients print while publishing. `ANCHORS`: words, one of which stands in every line
+    that a rule, a clue or `OUTPUT` matches; what no anchor hits is never looked at.
     """
 
-    NAME: str
-    HOSTS: str
-    COMMANDS: str
-    OUTPUT: str
-    ANCHORS: tuple[str, ...]
-    CLUES: tuple[Clue, ...]
-    RULES: tuple[Rule, ...]
+    @property
+    def NAME(self) -> str: ...
+    @property
+    def HOSTS(self) -> str: ...
+    @property
+    def COMMANDS(self) -> str: ...
+    @property
+    def OUTPUT(self) -> str: ...
+    @property
+    def ANCHORS(self) -> tuple[str, ...]: ...
+    @property
+    def CLUES(self) -> tuple[Clue, ...]: ...
+    @property
+    def RULES(self) -> tuple[Rule, ...]: ...
 
 
 REGISTRIES: dict[str, Registry] = {

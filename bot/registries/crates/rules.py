@@ -10,13 +10,18 @@ COMMANDS = r"\bcargo\b[^\n]*\b(?:publish|release|yank|owner)\b|crates-io-auth-ac
 OUTPUT = r"failed to publish [^\n]*to registry|Updating crates\.io index|registry `crates-io`|Cargo registry"
 ANCHORS = (
     r"Uploaded ",
-    r"crates?[.\-]io|failed to publish|remote server responded|Caused by|Uploading |Published |Packaging |Cargo registry|Trusted Publishing",
-    r"200 OK response|cargo login|already uploaded|already exists|resolve host|spurious|to select a version|not yet committed|authentication failed",
+    r"crates?[.\-]io|failed to publish|remote server responded|Caused by|Uploading |Published |Packaging ",
+    r"Cargo registry|Trusted Publishing",
+    r"200 OK response|cargo login|already uploaded|already exists|resolve host|spurious|to select a version",
+    r"not yet committed|authentication failed",
 )
 
 _STATUS = r"(?:status |got |HTTP/\S+ )"
 _NEW_TOKEN = (
-    "Create a token on crates.io with the scopes publish-new and publish-update for this crate, and store it as CARGO_REGISTRY_TOKEN.",
+    (
+        "Create a token on crates.io with the scopes publish-new and publish-update for this crate, and store it "
+        "as CARGO_REGISTRY_TOKEN."
+    ),
     "Re-run the failed job, then revoke the old token.",
     "Or use trusted publishing with `rust-lang/crates-io-auth-action`.",
 )
@@ -32,7 +37,10 @@ RULES = (
             r"(?i)Trusted Publishing config[^\n]{0,60}(?:mismatch|does not match|not match)",
         ),
         (
-            "On crates.io, compare the crate's trusted publisher with this run: repository, workflow file, environment.",
+            (
+                "On crates.io, compare the crate's trusted publisher with this run: repository, workflow file, "
+                "environment."
+            ),
             "Re-run the job.",
         ),
         docs="https://crates.io/docs/trusted-publishing",
@@ -42,7 +50,8 @@ RULES = (
         "oidc-permission-missing",
         "The workflow may not ask for an identity token: the job lacks `id-token: write`.",
         (
-            r"(?i)Please ensure the 'id-token' permission is set to 'write'|id-token[^\n]{0,30}permission[^\n]{0,30}write|Unable to get ACTIONS_ID_TOKEN_REQUEST_URL",
+            r"(?i)Please ensure the 'id-token' permission is set to 'write'",
+            r"(?i)id-token[^\n]{0,30}permission[^\n]{0,30}write|Unable to get ACTIONS_ID_TOKEN_REQUEST_URL",
         ),
         ("Give the job `permissions: { id-token: write }`.", "Re-run the job."),
         docs="https://crates.io/docs/trusted-publishing",
@@ -73,7 +82,8 @@ RULES = (
         (
             r"no token found|please run `cargo login`|no upload token found",
             r"must be logged in to perform that action|this action requires authentication",
-            r"(?:--token|CARGO_REGISTRY_TOKEN)[^\n]{0,40}(?:empty|not set|missing)|please provide a (?:non-empty )?token",
+            r"(?:--token|CARGO_REGISTRY_TOKEN)[^\n]{0,40}(?:empty|not set|missing)",
+            r"please provide a (?:non-empty )?token",
         ),
         ("Pass the secret as CARGO_REGISTRY_TOKEN to the publish step; runs from forks get no secrets.",),
     ),
@@ -111,7 +121,8 @@ RULES = (
         "token-rejected",
         "crates.io refused the token: it is expired, revoked or malformed.",
         (
-            r"authentication failed|(?i)token (?:has )?expired|invalid token|(?:status |got )401\b|The given API token does not match|token rejected for",
+            r"authentication failed|(?i)token (?:has )?expired|invalid token|(?:status |got )401\b",
+            r"The given API token does not match|token rejected for",
         ),
         _NEW_TOKEN,
     ),
@@ -127,7 +138,9 @@ RULES = (
         "name-rejected",
         "crates.io does not accept this crate name.",
         (
-            r"(?i)cannot upload a crate with a reserved name|crate name[^\n]{0,40}(?:reserved|invalid)|invalid (?:crate|character)[^\n]{0,20} name|crate was previously named|name[^\n]{0,20}is too similar",
+            r"(?i)cannot upload a crate with a reserved name|crate name[^\n]{0,40}(?:reserved|invalid)",
+            r"(?i)invalid (?:crate|character)[^\n]{0,20} name|crate was previously named",
+            r"(?i)name[^\n]{0,20}is too similar",
         ),
         ("Choose another name.",),
     ),
@@ -144,9 +157,11 @@ RULES = (
         "The crate cannot be published as it is: manifest, dependency or uncommitted files.",
         (
             r"files in the working directory contain changes that were not yet committed",
-            r"all dependencies must have a version (?:requirement )?specified|missing or empty metadata fields|`?package\.publish`? (?:is|must)|cannot be published|no matching package named",
+            r"all dependencies must have a version (?:requirement )?specified|missing or empty metadata fields",
+            r"`?package\.publish`? (?:is|must)|cannot be published|no matching package named",
             r"max upload size|(?:status |got )(?:4(?:00|13|22))\b|failed to select a version for the requirement",
-            r"expected at most \d+ (?:keywords|categories)|invalid (?:category|keyword)|is not a valid (?:SPDX|license)",
+            r"expected at most \d+ (?:keywords|categories)|invalid (?:category|keyword)",
+            r"is not a valid (?:SPDX|license)",
         ),
         ("Mend what the message names in Cargo.toml, then re-run.",),
         confidence=0.85,
@@ -165,7 +180,9 @@ RULES = (
         "network-error",
         "The runner could not reach crates.io; the credential is not at fault.",
         (
-            r"Couldn't resolve host|Could(?:n't| not) connect to server|spurious network error|\[(?:6|7|28|35|56)\] |Timeout was reached|SSL connect error|curl failed|failed to lookup address|operation timed out|Connection reset by peer|download of config\.json failed",
+            r"Couldn't resolve host|Could(?:n't| not) connect to server|spurious network error",
+            r"\[(?:6|7|28|35|56)\] |Timeout was reached|SSL connect error|curl failed|failed to lookup address",
+            r"operation timed out|Connection reset by peer|download of config\.json failed",
         ),
         ("Re-run the failed job; if it fails again, check the runner's network.",),
         settings=anywhere("publish", "other", "install"),

@@ -6,16 +6,24 @@ from bot.diagnosis.rule import Clue, Maybe, Rule, anywhere
 
 NAME = "docker"
 HOSTS = r"(?:^|\.)(?:docker\.(?:io|com)|ghcr\.io|gcr\.io|quay\.io)$|\.dkr\.ecr\.|\.azurecr\.io$"
-COMMANDS = r"\bdocker +(?:image +)?(?:push|login)\b|\bbuildx\b[^\n]*--push|build-push-action|login-action|\b(?:podman|buildah|crane|skopeo) +(?:push|copy|login)"
+COMMANDS = (
+    r"\bdocker +(?:image +)?(?:push|login)\b|\bbuildx\b[^\n]*--push|build-push-action|login-action"
+    r"|\b(?:podman|buildah|crane|skopeo) +(?:push|copy|login)"
+)
 OUTPUT = r"The push refers to repository|pushing layers|failed to push |\bdigest: sha256:[0-9a-f]+ size:"
 ANCHORS = (
-    r"denied: |access denied|The push refers|pushing (?:layers|manifest)|failed to push|failed to solve|digest: sha256|toomanyrequests|unauthorized: |oauth token",
-    r"Username and password required|interactive login|incorrect username|basic auth|dial tcp|TLS handshake|i/o timeout|HTTP status|reference format|not exist locally|--username",
+    r"denied: |access denied|The push refers|pushing (?:layers|manifest)|failed to push|failed to solve",
+    r"digest: sha256|toomanyrequests|unauthorized: |oauth token",
+    r"Username and password required|interactive login|incorrect username|basic auth|dial tcp|TLS handshake",
+    r"i/o timeout|HTTP status|reference format|not exist locally|--username",
 )
 CLUES = (Clue("publish-succeeded", (r"\bdigest: sha256:[0-9a-f]+ size:|pushing manifest for .* done",)),)
 
 _LOG_IN = (
-    "Check the log-in step: user name, and a token that is alive and may write (`docker/login-action` with the right secret).",
+    (
+        "Check the log-in step: user name, and a token that is alive and may write (`docker/login-action` with "
+        "the right secret)."
+    ),
     "For ghcr.io give the job `packages: write`, and give the repository access to the package.",
 )
 
@@ -25,7 +33,8 @@ RULES = (
         "insufficient-scope",
         "The credential is alive but may not write this image.",
         (
-            r"denied: (?:permission_denied|installation not allowed to)|write_package|(?i)insufficient[_ ]scope|scopes? do(?:es)? not (?:match|include)",
+            r"denied: (?:permission_denied|installation not allowed to)|write_package",
+            r"(?i)insufficient[_ ]scope|scopes? do(?:es)? not (?:match|include)",
             r"denied: requested access to the resource is denied|push access denied",
             r"denied: (?:Permission|User)[^\n]{0,120}(?:denied|cannot|does not have)|not authorized to perform: ecr:",
         ),
@@ -41,8 +50,14 @@ RULES = (
         "token-rejected",
         "The registry refused the log-in: user name or token is wrong, expired or revoked.",
         (
-            r"unauthorized: (?:incorrect username or password|authentication required|access token has insufficient|invalid|personal access token|bad credentials|authorization failed|unauthenticated)",
-            r"(?i)incorrect username or password|401 Unauthorized|unauthorized: |(?i)denied: (?:your authorization token has expired|invalid token|bad credentials)|failed to (?:authorize|fetch oauth token)[^\n]{0,120}401|no basic auth credentials",
+            (
+                r"unauthorized: (?:incorrect username or password|authentication required"
+                r"|access token has insufficient|invalid|personal access token|bad credentials"
+                r"|authorization failed|unauthenticated)"
+            ),
+            r"(?i)incorrect username or password|401 Unauthorized|unauthorized: ",
+            r"(?i)(?i)denied: (?:your authorization token has expired|invalid token|bad credentials)",
+            r"(?i)failed to (?:authorize|fetch oauth token)[^\n]{0,120}401|no basic auth credentials",
         ),
         _LOG_IN,
         confidence=0.85,
@@ -53,7 +68,9 @@ RULES = (
         "token-missing",
         "No credential reached the registry.",
         (
-            r"Username and password required|(?i)must provide --username|Cannot perform an interactive login from a non TTY|Must provide (?:a )?(?:username|password)|password (?:is )?(?:empty|required)|authentication required",
+            r"Username and password required|(?i)must provide --username",
+            r"Cannot perform an interactive login from a non TTY|Must provide (?:a )?(?:username|password)",
+            r"password (?:is )?(?:empty|required)|authentication required",
         ),
         _LOG_IN,
     ),
@@ -89,7 +106,8 @@ RULES = (
         "bad-package",
         "The image cannot be pushed under this name.",
         (
-            r"invalid reference format|An image does not exist locally with the tag|invalid tag|name unknown|repository name must be lowercase|manifest invalid",
+            r"invalid reference format|An image does not exist locally with the tag|invalid tag|name unknown",
+            r"repository name must be lowercase|manifest invalid",
         ),
         ("Mend the image name or tag, then re-run.",),
         confidence=0.85,
@@ -99,7 +117,8 @@ RULES = (
         "registry-outage",
         "The registry itself failed (5xx); the credential is not at fault.",
         (
-            r"(?:received )?unexpected (?:HTTP )?status[^\n]{0,60}\b5\d\d|\b5\d\d (?:Internal|Bad Gateway|Service|Gateway)",
+            r"(?:received )?unexpected (?:HTTP )?status[^\n]{0,60}\b5\d\d",
+            r"\b5\d\d (?:Internal|Bad Gateway|Service|Gateway)",
         ),
         ("Re-run later.",),
     ),
@@ -108,7 +127,8 @@ RULES = (
         "network-error",
         "The runner could not reach the registry; the credential is not at fault.",
         (
-            r"dial tcp[^\n]{0,80}|no such host|i/o timeout|TLS handshake timeout|connection reset by peer|net/http: request canceled|context deadline exceeded|unexpected EOF|failed to do request",
+            r"dial tcp[^\n]{0,80}|no such host|i/o timeout|TLS handshake timeout|connection reset by peer",
+            r"net/http: request canceled|context deadline exceeded|unexpected EOF|failed to do request",
         ),
         ("Re-run the failed job.",),
         confidence=0.85,

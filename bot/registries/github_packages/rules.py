@@ -18,7 +18,10 @@ _DOCS = "https://docs.github.com/en/packages/learn-github-packages/about-permiss
 _GRANT = (
     "Give the job `permissions: { packages: write }` when it uses GITHUB_TOKEN.",
     "In the package's settings, give this repository write access to the package.",
-    "A personal access token (classic) needs `write:packages`; its owner needs write access to the organization's package.",
+    (
+        "A personal access token (classic) needs `write:packages`; its owner needs write access to the "
+        "organization's package."
+    ),
 )
 
 RULES = (

@@ -7,16 +7,27 @@ from bot.diagnosis.rule import Clue, Maybe, Rule
 NAME = "maven"
 HOSTS = r"(?:^|\.)(?:sonatype\.(?:org|com)|maven\.org|apache\.org)$"
 COMMANDS = r"\bmvnw?\b[^\n]*\b(?:deploy|release)|\bgradlew?\b[^\n]*[pP]ublish"
-OUTPUT = r"maven-deploy-plugin|central-publishing|Uploading to \S+: https?://|Uploaded to \S+: https?://|Could not (?:PUT|transfer artifact)|publish\w+PublicationTo"
+OUTPUT = (
+    r"maven-deploy-plugin|central-publishing|Uploading to \S+: https?://|Uploaded to \S+: https?://"
+    r"|Could not (?:PUT|transfer artifact)|publish\w+PublicationTo"
+)
 ANCHORS = (
-    r"maven-deploy-plugin|central-publishing|Upload(?:ing|ed) to |Could not (?:PUT|transfer|write)|Received status code|status code|Failed to (?:execute goal|deploy)|PublicationTo|PublishingException",
-    r"gpg: |BUILD (?:FAILURE|SUCCESS|FAILED)|Deployment|Return code is|pkg:maven|ReasonPhrase|what went wrong|UnknownHost|SocketTimeout",
+    r"maven-deploy-plugin|central-publishing|Upload(?:ing|ed) to |Could not (?:PUT|transfer|write)",
+    r"Received status code|status code|Failed to (?:execute goal|deploy)|PublicationTo|PublishingException",
+    r"gpg: |BUILD (?:FAILURE|SUCCESS|FAILED)|Deployment|Return code is|pkg:maven|ReasonPhrase|what went wrong",
+    r"UnknownHost|SocketTimeout",
 )
 CLUES = (Clue("publish-succeeded", (r"BUILD SUCCESS",)),)
 
-_STATUS = r"(?i:status(?: code)?:? |status code |Return code is: |server returned (?:HTTP response code: |)|response code |error )"
+_STATUS = (
+    r"(?i:status(?: code)?:? |status code |Return code is: |server returned (?:HTTP response code: |)"
+    r"|response code |error )"
+)
 _NEW_TOKEN = (
-    "Create a user token in the Central Portal and store its two parts as the secrets that settings.xml (or Gradle) reads.",
+    (
+        "Create a user token in the Central Portal and store its two parts as the secrets that settings.xml (or "
+        "Gradle) reads."
+    ),
     "Re-run the failed job.",
 )
 
@@ -27,7 +38,9 @@ RULES = (
         "The repository refused the credential: it is expired, revoked or wrong.",
         (
             _STATUS + r"401\b",
-            r"\b401,? (?:Unauthorized|Content access is protected by token)|authentication failed for https?://|Received status code 401|not authorized[^\n]{0,20}401?|Not authorized ?, ReasonPhrase",
+            r"\b401,? (?:Unauthorized|Content access is protected by token)",
+            r"authentication failed for https?://|Received status code 401|not authorized[^\n]{0,20}401?",
+            r"Not authorized ?, ReasonPhrase",
         ),
         _NEW_TOKEN,
         maybe=(Maybe("token-missing", 0.3, "the server id in settings.xml does not match, or the secrets are empty"),),
@@ -38,7 +51,11 @@ RULES = (
         "token-missing",
         "No credential reached the repository.",
         (
-            r"(?i)(?:username|password|credentials?)[^\n]{0,40}(?:must not be (?:null|empty)|not (?:set|found|provided)|missing)|Unable to find[^\n]{0,40}server[^\n]{0,20}settings|Cannot query the value of[^\n]{0,40}credentials|no server with id",
+            (
+                r"(?i)(?:username|password|credentials?)[^\n]{0,40}(?:must not be (?:null|empty)|not (?:set"
+                r"|found|provided)|missing)|Unable to find[^\n]{0,40}server[^\n]{0,20}settings"
+                r"|Cannot query the value of[^\n]{0,40}credentials|no server with id"
+            ),
         ),
         ("Check that settings.xml has a server with the id of the repository, and that its secrets reach the step.",),
         confidence=0.85,
@@ -48,7 +65,11 @@ RULES = (
         "version-exists",
         "This version is already published and cannot be replaced.",
         (
-            r"(?i)component with package url[^\n]{0,200}already exists|already exists|cannot (?:update|redeploy)|does not allow updating (?:artifacts?|assets?)|Repository does not allow updating|"
+            (
+                r"(?i)component with package url[^\n]{0,200}already exists|already exists|cannot (?:update"
+                r"|redeploy)|does not allow updating (?:artifacts?|assets?)"
+                r"|Repository does not allow updating|"
+            )
             + _STATUS
             + r"409\b",
         ),
@@ -59,7 +80,10 @@ RULES = (
         "insufficient-scope",
         "The credential is alive but may not publish under this group id.",
         (
-            r"(?i)namespace[^\n]{0,80}(?:not (?:allowed|verified|registered)|is not)|not allowed to (?:publish|deploy)|No staging profile|Permission denied[^\n]{0,40}staging|"
+            (
+                r"(?i)namespace[^\n]{0,80}(?:not (?:allowed|verified|registered)|is not)"
+                r"|not allowed to (?:publish|deploy)|No staging profile|Permission denied[^\n]{0,40}staging|"
+            )
             + _STATUS
             + r"403\b",
             r"Received status code 403|\b403,? Forbidden|authorization failed for https?://",
@@ -80,8 +104,13 @@ RULES = (
         "bad-package",
         "The artifacts are not complete: signature, sources, javadoc or POM fields are missing or wrong.",
         (
-            r"(?i)gpg: (?:signing failed|no default secret key|decryption failed|no valid OpenPGP)|Missing Signature|Invalid signature|Could not find a public key",
-            r"(?i)(?:sources|javadoc)[^\n]{0,20}must be provided|(?:project|developers|license|scm)[^\n]{0,30}(?:information )?(?:is )?missing|Deployment[^\n]{0,40}(?:failed validation|FAILED)|Failed to deploy artifacts|"
+            r"(?i)gpg: (?:signing failed|no default secret key|decryption failed|no valid OpenPGP)",
+            r"(?i)Missing Signature|Invalid signature|Could not find a public key",
+            (
+                r"(?i)(?:sources|javadoc)[^\n]{0,20}must be provided|(?:project|developers|license"
+                r"|scm)[^\n]{0,30}(?:information )?(?:is )?missing|Deployment[^\n]{0,40}(?:failed validation"
+                r"|FAILED)|Failed to deploy artifacts|"
+            )
             + _STATUS
             + r"(?:4(?:00|13|22))\b",
         ),
@@ -107,7 +136,9 @@ RULES = (
         "network-error",
         "The runner could not reach the repository; the credential is not at fault.",
         (
-            r"UnknownHostException|Connection (?:refused|reset|timed out)|ConnectException|SocketTimeoutException|SSLHandshakeException|Read timed out|NoHttpResponseException|Could not transfer (?:artifact|metadata)[^\n]{0,200}(?:timed out|unknown host|Connect)",
+            r"UnknownHostException|Connection (?:refused|reset|timed out)|ConnectException",
+            r"SocketTimeoutException|SSLHandshakeException|Read timed out|NoHttpResponseException",
+            r"Could not transfer (?:artifact|metadata)[^\n]{0,200}(?:timed out|unknown host|Connect)",
         ),
         ("Re-run the failed job.",),
         confidence=0.85,

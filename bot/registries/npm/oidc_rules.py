@@ -36,7 +36,8 @@ OIDC_CLUES = (
             r"OIDC token exchange error - ",
             r"Failed token exchange request",
             r"(?i)OIDC[^\n]{0,60}exchange[^\n]{0,60}failed",
-            r"ERR_PNPM_AUTH_TOKEN_EXCHANGE|ERR_PNPM_ID_TOKEN_(?:GITHUB_INVALID|[A-Z_]*(?:TIMEOUT|FAILED|INVALID|MISSING))",
+            r"ERR_PNPM_AUTH_TOKEN_EXCHANGE",
+            r"ERR_PNPM_ID_TOKEN_(?:GITHUB_INVALID|[A-Z_]*(?:TIMEOUT|FAILED|INVALID|MISSING))",
             r"POST [45]\d\d https?://[^ ]+/oidc/token/exchange/",
             r"Failed to fetch id_?[tT]oken|token exchange was missing the token|Failed to set provenance with message",
             r"(?i)Retrieval of GitHub Actions OIDC token failed",
@@ -63,7 +64,8 @@ OIDC_RULES = (
         (
             r"requires \"write\" access to the \"id-token\" permission",
             r"Provenance generation in GitLab CI requires \"SIGSTORE_ID_TOKEN\"",
-            r"ACTIONS_ID_TOKEN_REQUEST_(?:URL|TOKEN)[^.]{0,60}(?:unset|not set|missing|undefined)|Unable to get ACTIONS_ID_TOKEN_REQUEST",
+            r"ACTIONS_ID_TOKEN_REQUEST_(?:URL|TOKEN)[^.]{0,60}(?:unset|not set|missing|undefined)",
+            r"Unable to get ACTIONS_ID_TOKEN_REQUEST",
         ),
         fixes.ALLOW_ID_TOKEN,
         docs=fixes.TRUSTED_DOCS,
@@ -113,7 +115,10 @@ OIDC_RULES = (
     Rule(
         "npm/exchange-not-found",
         "oidc-publisher-mismatch",
-        "The registry knows no trusted publisher for this run: repository, workflow file or environment differ, or none is configured.",
+        (
+            "The registry knows no trusted publisher for this run: repository, workflow file or environment "
+            "differ, or none is configured."
+        ),
         (*_AUTH, *FORBIDDEN),
         fixes.FIX_PUBLISHER,
         requires=frozenset({"oidc-no-publisher"}),
@@ -135,7 +140,10 @@ OIDC_RULES = (
     Rule(
         "npm/exchange-not-permitted",
         "oidc-permission-missing",
-        "The workflow may not ask for an identity token: the job lacks `id-token: write`, and no token was there instead.",
+        (
+            "The workflow may not ask for an identity token: the job lacks `id-token: write`, and no token was "
+            "there instead."
+        ),
         NEED_AUTH,
         fixes.ALLOW_ID_TOKEN,
         requires=frozenset({"oidc-no-permission"}),
@@ -146,7 +154,10 @@ OIDC_RULES = (
     Rule(
         "npm/exchange-not-permitted-no-token",
         "oidc-permission-missing",
-        "The workflow may not ask for an identity token: the job lacks `id-token: write`, and no token was there instead.",
+        (
+            "The workflow may not ask for an identity token: the job lacks `id-token: write`, and no token was "
+            "there instead."
+        ),
         (*UNAUTHORIZED, *NOT_FOUND),
         fixes.ALLOW_ID_TOKEN,
         requires=frozenset({"oidc-no-permission", "token-absent"}),
@@ -169,7 +180,10 @@ OIDC_RULES = (
     Rule(
         "npm/quiet-provenance",
         "oidc-publisher-mismatch",
-        "Provenance was signed, yet the registry did not accept the workflow as publisher: most likely its trusted publisher does not match.",
+        (
+            "Provenance was signed, yet the registry did not accept the workflow as publisher: most likely its "
+            "trusted publisher does not match."
+        ),
         NOT_FOUND,
         fixes.FIX_PUBLISHER,
         requires=frozenset({"provenance-signed", "npm-can-oidc"}),

@@ -14,7 +14,10 @@ PACKAGE_RULES = (
         (
             r"Error verifying sigstore provenance bundle",
             r"Failed to validate repository information",
-            r"(?i)provenance (?:bundle|statement|attestation)[^.]{0,40}(?:invalid|refused|rejected|could not be verified)",
+            (
+                r"(?i)provenance (?:bundle|statement|attestation)[^.]{0,40}(?:invalid|refused|rejected"
+                r"|could not be verified)"
+            ),
             r"Unsupported GitHub Actions source repository visibility",
         ),
         fixes.FIX_REPOSITORY,
@@ -98,7 +101,10 @@ PACKAGE_RULES = (
         "bad-package",
         "The package or the publish command is wrong: manifest, file, tag or option.",
         (
-            rf"{P} code (?:EJSONPARSE|EBADPLATFORM|EUSAGE|ENOTSUP|EBADENGINE|EINVALIDTAGNAME|EINVALIDPACKAGENAME|EINVALIDTYPE|ENOLOCAL|EPUBLISHCONFIG)\b",
+            (
+                rf"{P} code (?:EJSONPARSE|EBADPLATFORM|EUSAGE|ENOTSUP|EBADENGINE|EINVALIDTAGNAME"
+                rf"|EINVALIDPACKAGENAME|EINVALIDTYPE|ENOLOCAL|EPUBLISHCONFIG)\b"
+            ),
             rf"{P} (?:enoent Could not read package\.json|code ENOENT)",
             r"Failed to parse JSON data|package\.json must be actual JSON",
             *status(413, "(?:Payload|Request Entity|Content) Too Large"),
@@ -109,11 +115,16 @@ PACKAGE_RULES = (
             r"provenance and provenanceFile cannot be used together|--provenance and --provenance-file",
             r"do not have the \"nx-release-publish\" target specified",
             r"(?i)tag name must not be a valid SemVer range",
-            r"ERR_PNPM_(?:GIT_UNCLEAN|GIT_UNKNOWN_BRANCH|GIT_NOT_LATEST|GIT_NOT_CORRECT_BRANCH|PACKAGE_VERSION_NOT_FOUND|PACKAGE_NAME_NOT_FOUND|NO_PKG_MANIFEST|CANNOT_RESOLVE_WORKSPACE_PROTOCOL)",
+            (
+                r"ERR_PNPM_(?:GIT_UNCLEAN|GIT_UNKNOWN_BRANCH|GIT_NOT_LATEST|GIT_NOT_CORRECT_BRANCH"
+                r"|PACKAGE_VERSION_NOT_FOUND|PACKAGE_NAME_NOT_FOUND|NO_PKG_MANIFEST"
+                r"|CANNOT_RESOLVE_WORKSPACE_PROTOCOL)"
+            ),
             r"(?i)missing required (?:field|option)s?\b.{0,40}\b(?:name|version|package\.json)",
             *status(400, "Bad Request"),
             code("400"),
-            r"ENOPKG|EINVALIDPKG|A package\.json file .* is missing|No package\.json (?:was )?found|Missing `?\"?name|error: missing .?(?:name|version).? (?:string )?in",
+            r"ENOPKG|EINVALIDPKG|A package\.json file .* is missing|No package\.json (?:was )?found",
+            r"Missing `?\"?name|error: missing .?(?:name|version).? (?:string )?in",
             r"EUNCOMMIT|EUNCLEAN|Working tree has uncommitted changes|Unclean working tree|Working dir must be clean",
         ),
         fixes.FIX_PACKAGE,

@@ -12,7 +12,9 @@ NAME = "npm"
 HOSTS = r"(?:^|\.)npmjs\.(?:org|com)$"
 COMMANDS = r"\b(?:npm|pnpm|yarn|bun|lerna|changesets?|nx|rush|semantic-release|release-it|np|npm-publish|turbo|auto)\b"
 OUTPUT = (
-    r"npm (?:notice|ERR!|error)|^(?:Publish token|Read only token|Token) \S+ with id|^Removed \d+ token|^added \d+ package|^🦋|^lerna |YN0000: (?:Publishing|Staging)|^bun publish v|^yarn publish v|^📦 |\[semantic-release\]"
+    r"npm (?:notice|ERR!|error)|^(?:Publish token|Read only token|Token) \S+ with id|^Removed \d+ token"
+    r"|^added \d+ package|^🦋|^lerna |YN0000: (?:Publishing|Staging)|^bun publish v|^yarn publish v|^📦 "
+    r"|\[semantic-release\]"
     r"|ERR_PNPM|Couldn't publish package"
 )
 G = r"(?:\x1b\[[0-9;]*m|[ \t])+"  # a space, or the colour codes some runners leave between two words
@@ -25,18 +27,33 @@ ANCHORS = (
     rf"lerna{G}(?:ERR!|WARN|success|http{G}fetch|info{G}(?:publish|lifecycle|Verifying|git)|notice{G}cli)| => [0-9]",
     r"\[semantic-release\]|E[A-Z]{2,}TOKEN|E[A-Z]+PERMISSION|ENOPKG",
     r"YN00(?:0[19]|27|28|33|35|41|82)|YN0000: (?:Publish|Packag|Failed|Done|Staging|· Yarn|·|┌|└)|Resolution step",
-    r"ERR_PNPM|ELIFECYCLE|ECONN|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|ENEEDAUTH|EPRIVATE|EOTP|EAUTHIP|EPUBLISH|E_STAGE|EWHOAMI|EJSONPARSE|ERESOLVE",
-    r"\[E[A-Z0-9_]{3,}\]|\bE[45][0-9]{2}\b|[45][0-9]{2} [A-Z][A-Za-z]+(?: [A-Z][a-z]+)* - |[45][0-9]{2} [A-Z][A-Za-z ]+: http|(?: - |\(status )[45][0-9]{2}\b",
-    r"(?:bun|yarn) (?:publish|install) v|[Pp]ublish(?:ed|ing) |Publish a new|Staged package|New tag|^\x1b?\[?[0-9;m]*\+ ?[@a-z0-9]| \+ [@a-z]|success (?:[Pp]ublished|packages)|Couldn't publish|Current version|New version",
-    r"OIDC|[Tt]rusted publish|id_?token|ID_TOKEN|idToken|Failed to replace env|[Pp]rovenance|(?:requires|provide) a one-time pass|OTP",
-    r"Access token|logged in|Not authenticated with|No token found|missing authentication|unable to authenticate|Unable to authenticate|Not found|could not be found|not in this registry",
-    r"write permission|collaborator for|not allowed|[uU]nauthorized (?:access|-)|: Unauthorized|401 Unauthorized|authorization required|HTTP header|header content|newline or NUL",
-    r"private package|marked as private|Private workspaces|dist-tag|specify a|nx-release-publish|publish error|entity too large",
-    r"ResponseError|Request failed|socket hang up|ConnectionRefused|DNSResolve|error sending|Registry: http|builder error|failed, reason|Bad Gateway|Unavailable|Internal Server",
-    r"failed to authenticate|find the current user|using v?pnpm|pnpm v?[0-9]|npm: [0-9]|npm --version|npm@[0-9]|Yarn [0-9]|bun v[0-9]",
-    r"new version is released|relevant changes|hangesets|release PR|(?:packages?|projects|[Nn]othing) to (?:publish|release)|is required to|mission to publish|required to publish|ran target|archive (?:published|staged)",
-    r"added [0-9]+ package|with id [0-9a-f]{6} |Removed [0-9]+ token|Logged in on|Successfully published|Creat(?:ing|ed) git tag|Have you granted",
-    r"[0-9] => |^ - @?[a-z]|prepublishOnly|Lockfile|lockfile|read package\.json|package\.json (?:must|file|found|was)|package-lock\.json|No package\.json|JSON data|already (?:been )?published|already exists|rate limit|failed to resolve",
+    r"ERR_PNPM|ELIFECYCLE|ECONN|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|ENEEDAUTH|EPRIVATE|EOTP|EAUTHIP|EPUBLISH|E_STAGE",
+    r"EWHOAMI|EJSONPARSE|ERESOLVE",
+    r"\[E[A-Z0-9_]{3,}\]|\bE[45][0-9]{2}\b|[45][0-9]{2} [A-Z][A-Za-z]+(?: [A-Z][a-z]+)* - ",
+    r"[45][0-9]{2} [A-Z][A-Za-z ]+: http|(?: - |\(status )[45][0-9]{2}\b",
+    r"(?:bun|yarn) (?:publish|install) v|[Pp]ublish(?:ed|ing) |Publish a new|Staged package|New tag",
+    r"^\x1b?\[?[0-9;m]*\+ ?[@a-z0-9]| \+ [@a-z]|success (?:[Pp]ublished|packages)|Couldn't publish",
+    r"Current version|New version",
+    r"OIDC|[Tt]rusted publish|id_?token|ID_TOKEN|idToken|Failed to replace env|[Pp]rovenance",
+    r"(?:requires|provide) a one-time pass|OTP",
+    r"Access token|logged in|Not authenticated with|No token found|missing authentication",
+    r"unable to authenticate|Unable to authenticate|Not found|could not be found|not in this registry",
+    r"write permission|collaborator for|not allowed|[uU]nauthorized (?:access|-)|: Unauthorized",
+    r"401 Unauthorized|authorization required|HTTP header|header content|newline or NUL",
+    r"private package|marked as private|Private workspaces|dist-tag|specify a|nx-release-publish|publish error",
+    r"entity too large",
+    r"ResponseError|Request failed|socket hang up|ConnectionRefused|DNSResolve|error sending|Registry: http",
+    r"builder error|failed, reason|Bad Gateway|Unavailable|Internal Server",
+    r"failed to authenticate|find the current user|using v?pnpm|pnpm v?[0-9]|npm: [0-9]|npm --version",
+    r"npm@[0-9]|Yarn [0-9]|bun v[0-9]",
+    r"new version is released|relevant changes|hangesets|release PR",
+    r"(?:packages?|projects|[Nn]othing) to (?:publish|release)|is required to|mission to publish",
+    r"required to publish|ran target|archive (?:published|staged)",
+    r"added [0-9]+ package|with id [0-9a-f]{6} |Removed [0-9]+ token|Logged in on|Successfully published",
+    r"Creat(?:ing|ed) git tag|Have you granted",
+    r"[0-9] => |^ - @?[a-z]|prepublishOnly|Lockfile|lockfile|read package\.json",
+    r"package\.json (?:must|file|found|was)|package-lock\.json|No package\.json|JSON data",
+    r"already (?:been )?published|already exists|rate limit|failed to resolve",
 )
 
 CLUES = (
@@ -50,14 +67,17 @@ CLUES = (
         (
             r"^success Published\.",  # yarn 1
             r"YN0000: Package archive (?:published|staged)",
-            r"packages published successfully|Successfully published:$|^Published to https?://|Successfully ran target nx-release-publish",
+            r"packages published successfully|Successfully published:$|^Published to https?://",
+            r"Successfully ran target nx-release-publish",
         ),
     ),
     Clue(
         "nothing-to-publish",
         (
-            r"no new version is released|There are no (?:relevant changes|changesets|new packages)|preparing release PR",
-            r"(?i)no (?:changed|unpublished) (?:packages|projects) to publish|nothing to (?:publish|release)|No changesets (?:present|found)",
+            r"no new version is released|There are no (?:relevant changes|changesets|new packages)",
+            r"preparing release PR",
+            r"(?i)no (?:changed|unpublished) (?:packages|projects) to publish|nothing to (?:publish|release)",
+            r"(?i)No changesets (?:present|found)",
             r"(?i)all packages have already been published|no packages to publish",
         ),
     ),
@@ -84,7 +104,10 @@ TOKEN_RULES = (
     Rule(
         "npm/bypass-restricted",
         "bypass-restricted",
-        "The token is alive, but a token that bypasses 2FA may no longer manage accounts or packages (rule of July 2026).",
+        (
+            "The token is alive, but a token that bypasses 2FA may no longer manage accounts or packages (rule "
+            "of July 2026)."
+        ),
         (r"tokens that bypass two-factor authentication may not perform this action",),
         fixes.BY_A_PERSON,
         docs=fixes.BYPASS_DOCS,
@@ -95,7 +118,10 @@ TOKEN_RULES = (
         "The package's own setting forbids publishing with tokens; a new token will not help.",
         (
             r"but an automation token was specified",
-            r"(?i)(?:package|settings?)[^.]{0,60}(?:disallows?|does not allow|forbids?) (?:publishing with |the use of )?(?:automation |access |granular )?tokens",
+            (
+                r"(?i)(?:package|settings?)[^.]{0,60}(?:disallows?|does not allow"
+                r"|forbids?) (?:publishing with |the use of )?(?:automation |access |granular )?tokens"
+            ),
             r"(?i)tokens? (?:is|are) (?:not allowed|disallowed|forbidden) (?:to publish|for) th(?:is|e) package",
             r"(?i)requires? two-factor authentication and disallows? tokens",
         ),
@@ -117,7 +143,7 @@ TOKEN_RULES = (
         maybe=(
             Maybe("tokens-disallowed", 0.15, "the token has bypass 2FA already: the package's settings forbid tokens"),
         ),
-        docs=fixes.TOKEN_DOCS,
+        docs=fixes.ABOUT_TOKENS,
     ),
     Rule(
         "npm/otp",
@@ -137,7 +163,7 @@ TOKEN_RULES = (
         maybe=(
             Maybe("tokens-disallowed", 0.15, "the token has bypass 2FA already: the package's settings forbid tokens"),
         ),
-        docs=fixes.TOKEN_DOCS,
+        docs=fixes.ABOUT_TOKENS,
     ),
     Rule(
         "npm/address",
@@ -151,12 +177,15 @@ TOKEN_RULES = (
         ),
         fixes.FIX_ADDRESS,
         settings=anywhere("publish", "other", "install"),
-        docs=fixes.TOKEN_DOCS,
+        docs=fixes.ABOUT_TOKENS,
     ),
     Rule(
         "npm/payment",
         "payment-required",
-        "The registry wants payment: a private package in a scope without a paid plan, or a public one published without `access` public.",
+        (
+            "The registry wants payment: a private package in a scope without a paid plan, or a public one "
+            "published without `access` public."
+        ),
         (*status(402, "Payment Required"), r"[Yy]ou must sign up for private packages", code("402")),
         fixes.MAKE_PUBLIC,
         docs="https://docs.npmjs.com/creating-and-publishing-scoped-public-packages",
@@ -218,7 +247,7 @@ ACCESS_RULES = (
                 "the package has a trusted publisher and the job lacks `id-token: write`",
             ),
         ),
-        docs=fixes.TOKEN_DOCS,
+        docs=fixes.ABOUT_TOKENS,
     ),
     Rule(
         "npm/dead-token-notice",
@@ -229,7 +258,7 @@ ACCESS_RULES = (
         requires=frozenset({"expired-notice"}),
         confidence=0.9,
         maybe=(Maybe("no-access", 0.2, "the token still works for `npm whoami`: it may not write to this package"),),
-        docs=fixes.TOKEN_DOCS,
+        docs=fixes.ABOUT_TOKENS,
     ),
     Rule(
         "npm/unauthorized-empty",
@@ -251,7 +280,7 @@ ACCESS_RULES = (
         ),
         fixes.REPLACE_TOKEN,
         maybe=(Maybe("token-missing", 0.15, "the secret is empty or not passed to the step"),),
-        docs=fixes.TOKEN_DOCS,
+        docs=fixes.ABOUT_TOKENS,
     ),
     Rule(
         "npm/placeholder-404",
@@ -279,7 +308,7 @@ ACCESS_RULES = (
             Maybe("insufficient-scope", 0.3, "the token's package list does not name the package"),
             Maybe("oidc-publisher-mismatch", 0.2, "the package has a trusted publisher and the job `id-token: write`"),
         ),
-        docs=fixes.TOKEN_DOCS,
+        docs=fixes.ABOUT_TOKENS,
     ),
     Rule(
         "npm/unauthorized-access",
@@ -303,12 +332,13 @@ ACCESS_RULES = (
             r"[Yy]ou do not have write permissions? required to publish|is not a collaborator for",
             r"is not allowed to (?:publish|access|unpublish|modify) package",
             r"(?i)(?:insufficient|missing) (?:scope|permission)|token[^.]{0,40}(?:read-only|readonly)",
-            r"Permission (?:permission_denied|denied)?:? ?(?:write_package|create_package)|installation not allowed to (?:Write|Create)|does not match expected scopes",
+            r"Permission (?:permission_denied|denied)?:? ?(?:write_package|create_package)",
+            r"installation not allowed to (?:Write|Create)|does not match expected scopes",
             r"(?i)you (?:are not|aren't) (?:a member of|authorized|allowed to publish)",
         ),
         fixes.GRANT_ACCESS,
         maybe=(_OWNER_LEFT, Maybe("token-rejected", 0.1, "the token fails `npm whoami`")),
-        docs=fixes.TOKEN_DOCS,
+        docs=fixes.ABOUT_TOKENS,
     ),
     Rule(
         "npm/forbidden",
@@ -321,7 +351,7 @@ ACCESS_RULES = (
             Maybe("two-factor-required", 0.3, "the token has no bypass 2FA"),
             Maybe("token-rejected", 0.2, "the token fails `npm whoami`"),
         ),
-        docs=fixes.TOKEN_DOCS,
+        docs=fixes.ABOUT_TOKENS,
     ),
     Rule(
         "npm/server-error",
@@ -345,18 +375,32 @@ INSTALL_RULES = (
     Rule(
         "npm/install-unauthorized",
         "install-auth",
-        "Installing private dependencies failed: the registry refused the credential of the install step. Nothing was published.",
+        (
+            "Installing private dependencies failed: the registry refused the credential of the install step. "
+            "Nothing was published."
+        ),
         (
             *UNAUTHORIZED,
             *NEED_AUTH,
-            r"ERR_PNPM_FETCH_40[13]|\bGET https?://[^ ]+ - 40[13]\b|\bForbidden - GET\b|\b403 Forbidden: https?://|Response Code: 40[13]\b",
-            r"YN0035: .*(?:Forbidden|40[13])|An unexpected error occurred: \"https?://[^\"]*: (?:Request failed \\?\"40[13]|[^\"]*(?:Unauthorized|Forbidden|unauthenticated|authorization required))",
-            r"error Error: https?://[^ ]+: (?:authorization required|.*(?:Unauthorized|Forbidden|unauthorized access|is not allowed to access))|Request failed \\?\"40[13] ",
+            r"ERR_PNPM_FETCH_40[13]|\bGET https?://[^ ]+ - 40[13]\b|\bForbidden - GET\b",
+            r"\b403 Forbidden: https?://|Response Code: 40[13]\b",
+            (
+                r"YN0035: .*(?:Forbidden|40[13])"
+                r"|An unexpected error occurred: \"https?://[^\"]*: (?:Request failed \\?\"40[13]"
+                r"|[^\"]*(?:Unauthorized|Forbidden|unauthenticated|authorization required))"
+            ),
+            (
+                r"error Error: https?://[^ ]+: (?:authorization required|.*(?:Unauthorized|Forbidden"
+                r"|unauthorized access|is not allowed to access))|Request failed \\?\"40[13] "
+            ),
             r"is not allowed to access package|Failed to replace env in config: \$\{",
             r"Permission permission_denied: read_package|The token provided does not match expected scopes",
         ),
         (
-            "Check the token of the install step: private packages need at least a read-only token in the environment of `npm ci`.",
+            (
+                "Check the token of the install step: private packages need at least a read-only token in the "
+                "environment of `npm ci`."
+            ),
             "For GitHub Packages, give the job `packages: read` and the package access to this repository.",
         ),
         settings=anywhere("install"),

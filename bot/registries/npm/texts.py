@@ -1,6 +1,6 @@
 """The words npm and the clients that speak its protocol print, as RE2 patterns. Pure data.
 
-Sources: npm 9-12, pnpm 9-12, yarn 1 and berry, bun, lerna and changesets run against local registries, and their sources.
+Sources: npm 9-12, pnpm 9-12, yarn 1 and berry, bun, lerna and changesets, run against local registries and read.
 """
 
 from __future__ import annotations
@@ -73,17 +73,30 @@ FORBIDDEN = (
     r"Couldn't publish package: \"https?://[^\"]*: (?:Forbidden|403)",
 )
 SERVER_ERROR = (
-    r"\b5\d\d (?:Internal Server Error|Not Implemented|Bad Gateway|Service (?:Temporarily )?Unavailable|Gateway Time-?[Oo]ut)",
+    (
+        r"\b5\d\d (?:Internal Server Error|Not Implemented|Bad Gateway|Service (?:Temporarily )?Unavailable"
+        r"|Gateway Time-?[Oo]ut)"
+    ),
     code(r"5\d\d"),
     r"\(status 5\d\d\b|Response Code: 5\d\d\b|Request failed \\?\"5\d\d ",
     r"The remote server failed to provide the requested resource",
     r"\b(?:Internal Server Error|Bad Gateway|Service Unavailable|Gateway Time-?out) - (?:PUT|POST|GET)\b",
-    r"\b52\d (?:Web Server Is Down|Connection Timed Out|Origin Is Unreachable|A Timeout Occurred|SSL Handshake Failed|<none>)",
+    (
+        r"\b52\d (?:Web Server Is Down|Connection Timed Out|Origin Is Unreachable|A Timeout Occurred"
+        r"|SSL Handshake Failed|<none>)"
+    ),
 )
 NETWORK = (
-    r"\b(?:ECONNREFUSED|ECONNRESET|ECONNABORTED|ETIMEDOUT|ESOCKETTIMEDOUT|ERR_SOCKET_TIMEOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EPIPE|EPROTO)\b",
-    r"\b(?:CERT_HAS_EXPIRED|UNABLE_TO_VERIFY_LEAF_SIGNATURE|SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_GET_ISSUER_CERT(?:_LOCALLY)?|ERR_TLS_CERT_ALTNAME_INVALID)\b",
+    (
+        r"\b(?:ECONNREFUSED|ECONNRESET|ECONNABORTED|ETIMEDOUT|ESOCKETTIMEDOUT|ERR_SOCKET_TIMEOUT|ENOTFOUND"
+        r"|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EPIPE|EPROTO)\b"
+    ),
+    (
+        r"\b(?:CERT_HAS_EXPIRED|UNABLE_TO_VERIFY_LEAF_SIGNATURE|SELF_SIGNED_CERT_IN_CHAIN"
+        r"|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_GET_ISSUER_CERT(?:_LOCALLY)?|ERR_TLS_CERT_ALTNAME_INVALID)\b"
+    ),
     r"\b(?:DNSResolveFailed|ConnectionRefused|ConnectionReset|ConnectionClosed|Timeout): failed to publish",  # bun
-    r"error sending request for url|\bsocket hang up\b|network timeout at|Client network socket disconnected|Socket timeout|self[- ]signed certificate",
+    r"error sending request for url|\bsocket hang up\b|network timeout at|Client network socket disconnected",
+    r"Socket timeout|self[- ]signed certificate",
     r"failed, reason: (?:connect|read|getaddrinfo|write|socket|network|Client|certificate|unable)",
 )

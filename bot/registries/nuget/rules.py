@@ -9,12 +9,16 @@ HOSTS = r"(?:^|\.)nuget\.org$"
 COMMANDS = r"\bnuget +push\b|NuGet/login"
 OUTPUT = r"Pushing \S+\.s?nupkg to |Response status code does not indicate success|Your package was pushed"
 ANCHORS = (
-    r"nupkg|status code does not indicate|API [Kk]ey|package was pushed|service index|NU[0-9]{4}|SkipDuplicate|HttpRequestException",
+    r"nupkg|status code does not indicate|API [Kk]ey|package was pushed|service index|NU[0-9]{4}|SkipDuplicate",
+    r"HttpRequestException",
 )
 CLUES = (Clue("publish-succeeded", (r"Your package was pushed",)),)
 
 _NEW_KEY = (
-    "Create an API key on nuget.org with the push scope and a glob that covers the package (365 days at most); store it as the secret the step reads.",
+    (
+        "Create an API key on nuget.org with the push scope and a glob that covers the package (365 days at "
+        "most); store it as the secret the step reads."
+    ),
     "Re-run the failed job, then delete the old key.",
     "Or use trusted publishing with `NuGet/login`.",
 )
@@ -26,7 +30,9 @@ RULES = (
         "This version of the package is already on the feed.",
         (
             r"409[^\n]{0,20}\(?[^\n]{0,120}already exists",
-            r"already exists (?:and cannot be modified|at feed)|Response status code does not indicate success: 409|To skip already published packages, use the option -SkipDuplicate",
+            r"already exists (?:and cannot be modified|at feed)",
+            r"Response status code does not indicate success: 409",
+            r"To skip already published packages, use the option -SkipDuplicate",
         ),
         ("If a re-run met it, pass `--skip-duplicate`.", "Else raise the version."),
     ),
@@ -35,10 +41,14 @@ RULES = (
         "oidc-publisher-mismatch",
         "nuget.org knows no trusted publishing policy for this run.",
         (
-            r"(?i)no matching trust(?:ed publishing)? policy|trusted publishing policy[^\n]{0,60}(?:not|mismatch)|Token exchange failed[^\n]{0,40}401",
+            r"(?i)no matching trust(?:ed publishing)? policy",
+            r"(?i)trusted publishing policy[^\n]{0,60}(?:not|mismatch)|Token exchange failed[^\n]{0,40}401",
         ),
         (
-            "On nuget.org, compare the trusted publishing policy with this run: owner, repository, workflow file, environment.",
+            (
+                "On nuget.org, compare the trusted publishing policy with this run: owner, repository, workflow "
+                "file, environment."
+            ),
         ),
     ),
     Rule(
@@ -53,7 +63,8 @@ RULES = (
         "token-rejected",
         "The feed refused the API key: it is invalid or expired, or does not cover the package.",
         (
-            r"does not indicate success: 403 \(?(?:The specified API key is invalid|[^\n]*API key)|specified API key is invalid|does not indicate success: 401|403 \(The specified API key",
+            r"does not indicate success: 403 \(?(?:The specified API key is invalid|[^\n]*API key)",
+            r"specified API key is invalid|does not indicate success: 401|403 \(The specified API key",
         ),
         _NEW_KEY,
         confidence=0.85,
@@ -71,10 +82,14 @@ RULES = (
         "token-missing",
         "No credential reached the feed.",
         (
-            r"(?i)an API key must be provided|No API Key was provided|API Key (?:was|is) (?:not provided|required|missing|empty)|Unable to load the service index[^\n]{0,120}401|Missing value for option 'k|Required argument missing for option: '?-?-?(?:k|api-key)",
+            r"(?i)an API key must be provided|No API Key was provided",
+            r"(?i)API Key (?:was|is) (?:not provided|required|missing|empty)",
+            r"(?i)Unable to load the service index[^\n]{0,120}401|Missing value for option 'k",
+            r"(?i)Required argument missing for option: '?-?-?(?:k|api-key)",
         ),
         (
-            'Pass the secret to the push: `dotnet nuget push ... --api-key "$NUGET_API_KEY"`; runs from forks get no secrets.',
+            'Pass the secret to the push: `dotnet nuget push ... --api-key "$NUGET_API_KEY"`.',
+            "Runs from forks get no secrets.",
         ),
     ),
     Rule(
@@ -91,7 +106,8 @@ RULES = (
         "name-rejected",
         "The feed does not accept this package id.",
         (
-            r"(?i)package (?:ID|identifier)[^\n]{0,60}(?:reserved|invalid|not available)|ID prefix[^\n]{0,30}reserved|namespace[^\n]{0,40}reserved",
+            r"(?i)package (?:ID|identifier)[^\n]{0,60}(?:reserved|invalid|not available)",
+            r"(?i)ID prefix[^\n]{0,30}reserved|namespace[^\n]{0,40}reserved",
         ),
         ("Choose another id, or ask the owner of the reserved prefix.",),
     ),
@@ -114,7 +130,8 @@ RULES = (
         "bad-package",
         "The package cannot be pushed as it is.",
         (
-            r"does not indicate success: (?:4(?:00|13|22))|(?i)file does not exist \(|NU\d{4}: |The package is missing|nuspec[^\n]{0,40}(?:invalid|missing)|symbol package",
+            r"does not indicate success: (?:4(?:00|13|22))|(?i)file does not exist \(|NU\d{4}: ",
+            r"The package is missing|nuspec[^\n]{0,40}(?:invalid|missing)|symbol package",
         ),
         ("Mend what the message names, pack again and re-run.",),
         confidence=0.85,
@@ -124,7 +141,9 @@ RULES = (
         "network-error",
         "The runner could not reach the feed; the credential is not at fault.",
         (
-            r"Unable to load the service index|NU1301|No such host is known|Name or service not known|(?i)connection (?:refused|reset|timed out)|A task was canceled|HttpRequestException|SSL connection could not be established|Pushing took too long",
+            r"Unable to load the service index|NU1301|No such host is known|Name or service not known",
+            r"(?i)connection (?:refused|reset|timed out)|A task was canceled|HttpRequestException",
+            r"SSL connection could not be established|Pushing took too long",
         ),
         ("Re-run the failed job.",),
         confidence=0.85,

@@ -10,15 +10,24 @@ from bot.diagnosis.rule import Clue, Maybe, Rule
 NAME = "pypi"
 HOSTS = r"(?:^|\.)(?:test\.)?pypi\.org$|^upload\.pypi\."
 COMMANDS = r"\btwine\b|gh-action-pypi-publish|\b(?:uv|poetry|flit|hatch|pdm|maturin)\b[^\n]*\b(?:publish|upload)\b"
-OUTPUT = r"^Uploading distributions to|Uploading \S+\.(?:whl|tar\.gz)|HTTPError: |Trusted publishing exchange|^Publishing \d+ files? "
+OUTPUT = (
+    r"^Uploading distributions to|Uploading \S+\.(?:whl|tar\.gz)|HTTPError: |Trusted publishing exchange"
+    r"|^Publishing \d+ files? "
+)
 ANCHORS = (
-    r"HTTPError|Uploading |Trusted publishing|trusted publishing|OpenID Connect|OIDC token|invalid-|Token request failed|publisher",
-    r"password is empty|Credential not found|NonInteractive|ConnectionError|Max retries|NameResolution|InvalidDistribution|File already|filename has",
-    r"allowed to upload|authentication information|twine|SSLError|Timeout|View at|4[0-9]{2} (?:Forbidden|Bad|Unauth|Too)|5[0-9]{2} (?:Int|Bad|Serv|Gat)",
+    r"HTTPError|Uploading |Trusted publishing|trusted publishing|OpenID Connect|OIDC token|invalid-",
+    r"Token request failed|publisher",
+    r"password is empty|Credential not found|NonInteractive|ConnectionError|Max retries|NameResolution",
+    r"InvalidDistribution|File already|filename has",
+    r"allowed to upload|authentication information|twine|SSLError|Timeout|View at",
+    r"4[0-9]{2} (?:Forbidden|Bad|Unauth|Too)|5[0-9]{2} (?:Int|Bad|Serv|Gat)",
 )
 
 _NEW_TOKEN = (
-    "Create an API token on PyPI for this project and store it as the secret that the upload step reads, with user name `__token__`.",
+    (
+        "Create an API token on PyPI for this project and store it as the secret that the upload step reads, "
+        "with user name `__token__`."
+    ),
     "Or switch to trusted publishing and drop the token.",
     "Re-run the failed job, then remove the old token on PyPI.",
 )
@@ -51,7 +60,10 @@ RULES = (
             r"publisher-not-found|not configured as a trusted publisher",
         ),
         (
-            "On PyPI, compare the project's trusted publisher with the claims in the log: owner, repository, workflow file, environment.",
+            (
+                "On PyPI, compare the project's trusted publisher with the claims in the log: owner, repository, "
+                "workflow file, environment."
+            ),
             "Re-run the job.",
         ),
         docs="https://docs.pypi.org/trusted-publishers/troubleshooting/",
@@ -86,7 +98,10 @@ RULES = (
         "two-factor-required",
         "PyPI wants two-factor authentication for this account or project.",
         (
-            r"(?i)(?:two[- ]factor|2FA) (?:authentication )?(?:is |must be )?(?:required|enabled)[^\n]{0,60}(?:upload|pypi|project)",
+            (
+                r"(?i)(?:two[- ]factor|2FA) (?:authentication )?(?:is |must be )?(?:required"
+                r"|enabled)[^\n]{0,60}(?:upload|pypi|project)"
+            ),
         ),
         ("Enable 2FA for the account, then upload with an API token or trusted publishing.",),
     ),
@@ -100,7 +115,10 @@ RULES = (
             r"Invalid or non-existent authentication",
         ),
         (
-            "Check that the secret exists where the job can see it and is passed as TWINE_PASSWORD (or UV_PUBLISH_TOKEN).",
+            (
+                "Check that the secret exists where the job can see it and is passed as TWINE_PASSWORD (or "
+                "UV_PUBLISH_TOKEN)."
+            ),
         ),
         requires=frozenset({"password-empty"}),
     ),
@@ -109,13 +127,18 @@ RULES = (
         "token-missing",
         "No credential reached PyPI: the secret is empty, missing or not passed to the step.",
         (
-            r"(?i)(?:username|password|token) (?:is )?(?:required|not (?:set|provided|found))[^\n]{0,40}|NonInteractive: Credential not found|Missing credentials for",
-            r"HTTP Error 401: .*(?:Basic auth|authentication) required|No credentials (?:found|were provided)|Publish (?:username|password)",
+            r"(?i)(?:username|password|token) (?:is )?(?:required|not (?:set|provided|found))[^\n]{0,40}",
+            r"(?i)NonInteractive: Credential not found|Missing credentials for",
+            r"HTTP Error 401: .*(?:Basic auth|authentication) required|No credentials (?:found|were provided)",
+            r"Publish (?:username|password)",
             r"It looks like you are trying to use an API token to authenticate .* user-?name",
             r"(?i)either both username and password|Username/Password authentication is no longer supported",
         ),
         (
-            "Check that the secret exists where the job can see it and is passed as TWINE_PASSWORD (or UV_PUBLISH_TOKEN).",
+            (
+                "Check that the secret exists where the job can see it and is passed as TWINE_PASSWORD (or "
+                "UV_PUBLISH_TOKEN)."
+            ),
         ),
         confidence=0.85,
     ),
@@ -135,7 +158,10 @@ RULES = (
         "The credential is alive but may not upload to this project.",
         (
             r"(?:isn't|is not) allowed to upload to project",
-            r"(?i)(?:project-scoped token is not valid for project|token is not valid for project|isn't an? (?:owner|maintainer))",
+            (
+                r"(?i)(?:project-scoped token is not valid for project|token is not valid for project"
+                r"|isn't an? (?:owner|maintainer))"
+            ),
             r"(?i)invalid API Token: .*(?:caveat|scope|project)",
         ),
         ("Add the user as maintainer of the project, or use a token or trusted publisher of this project.",),
@@ -146,7 +172,8 @@ RULES = (
         "name-rejected",
         "PyPI does not accept this project name.",
         (
-            r"(?i)the name ['\"‘]?\S+['\"’]? (?:isn't allowed|is too similar|conflicts|is prohibited)|too similar to an existing project|isn't allowed\. See .*#project-name",
+            r"(?i)the name ['\"‘]?\S+['\"’]? (?:isn't allowed|is too similar|conflicts|is prohibited)",
+            r"(?i)too similar to an existing project|isn't allowed\. See .*#project-name",
         ),
         ("Choose another project name.",),
     ),
@@ -185,7 +212,8 @@ RULES = (
         "PyPI does not accept the distribution: metadata, file name, size or version.",
         (
             r"HTTPError: (?:4(?:00|13))\b|\b400 (?:Bad Request|The|Invalid)",
-            r"InvalidDistribution|(?i)invalid (?:value for|distribution|metadata|version)|Cannot find file \(or expand pattern\)|is not a valid (?:distribution|wheel) file|local version",
+            r"InvalidDistribution|(?i)invalid (?:value for|distribution|metadata|version)",
+            r"Cannot find file \(or expand pattern\)|is not a valid (?:distribution|wheel) file|local version",
             r"(?i)checking \S+: FAILED|file too large",
         ),
         ("Mend what the message names, build again and re-run; `twine check dist/*` shows it beforehand.",),
@@ -205,7 +233,9 @@ RULES = (
         "network-error",
         "The runner could not reach PyPI; the credential is not at fault.",
         (
-            r"Max retries exceeded with url|NameResolutionError|ConnectTimeout|ReadTimeout|ConnectionError: |ConnectionResetError|SSLError|RemoteDisconnected|Temporary failure in name resolution|error sending request for url|(?i)connection (?:refused|reset|timed out)",
+            r"Max retries exceeded with url|NameResolutionError|ConnectTimeout|ReadTimeout|ConnectionError: ",
+            r"ConnectionResetError|SSLError|RemoteDisconnected|Temporary failure in name resolution",
+            r"error sending request for url|(?i)connection (?:refused|reset|timed out)",
         ),
         ("Re-run the failed job; if it fails again, check the runner's network.",),
         confidence=0.9,

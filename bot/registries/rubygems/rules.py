@@ -10,7 +10,8 @@ COMMANDS = r"\bgem +(?:push|yank|owner|signin)\b|\brake +release\b|release-gem|c
 OUTPUT = r"Pushing gem to |Pushing \S+\.gem to |Successfully registered gem"
 ANCHORS = (
     r"registered gem",
-    r"[Gg]em\b|Repushing|Access [Dd]enied|multi-?factor|OTP code|MFA|API key|  Name: |  Version: |  File: |Gem::|Errno::|bad response|sign in with",
+    r"[Gg]em\b|Repushing|Access [Dd]enied|multi-?factor|OTP code|MFA|API key|  Name: |  Version: |  File: ",
+    r"Gem::|Errno::|bad response|sign in with",
 )
 
 _NEW_KEY = (
@@ -26,10 +27,14 @@ RULES = (
         "otp-required",
         "RubyGems asks for a one-time password, which a pipeline cannot type.",
         (
-            r"multi-?factor authentication (?:but|\. ?Please enter)|no OTP code provided|OTP code is (?:incorrect|invalid)|Please enter OTP code|(?i)enter your OTP",
+            r"multi-?factor authentication (?:but|\. ?Please enter)|no OTP code provided",
+            r"OTP code is (?:incorrect|invalid)|Please enter OTP code|(?i)enter your OTP",
         ),
         (
-            "Set the account's MFA level so that API keys may push, or use trusted publishing with `rubygems/release-gem`.",
+            (
+                "Set the account's MFA level so that API keys may push, or use trusted publishing with "
+                "`rubygems/release-gem`."
+            ),
         ),
         docs="https://guides.rubygems.org/trusted-publishing/",
     ),
@@ -45,10 +50,14 @@ RULES = (
         "oidc-publisher-mismatch",
         "RubyGems knows no trusted publisher for this run.",
         (
-            r"(?i)(?:no|not) (?:matching )?trusted publisher|exchange_token[^\n]{0,60}404|TrustedPublisher[^\n]{0,40}not found",
+            r"(?i)(?:no|not) (?:matching )?trusted publisher|exchange_token[^\n]{0,60}404",
+            r"(?i)TrustedPublisher[^\n]{0,40}not found",
         ),
         (
-            "On rubygems.org, compare the gem's trusted publisher with this run: repository, workflow file, environment.",
+            (
+                "On rubygems.org, compare the gem's trusted publisher with this run: repository, workflow file, "
+                "environment."
+            ),
         ),
         docs="https://guides.rubygems.org/trusted-publishing/",
     ),
@@ -57,7 +66,8 @@ RULES = (
         "oidc-permission-missing",
         "The workflow may not ask for an identity token: the job lacks `id-token: write`.",
         (
-            r"(?i)id-token[^\n]{0,30}write|Unable to get ACTIONS_ID_TOKEN_REQUEST|ACTIONS_ID_TOKEN_REQUEST_(?:URL|TOKEN)[^\n]{0,40}(?:not set|unset|missing)",
+            r"(?i)id-token[^\n]{0,30}write|Unable to get ACTIONS_ID_TOKEN_REQUEST",
+            r"(?i)ACTIONS_ID_TOKEN_REQUEST_(?:URL|TOKEN)[^\n]{0,40}(?:not set|unset|missing)",
         ),
         ("Give the job `permissions: { id-token: write }`.",),
     ),
@@ -66,7 +76,8 @@ RULES = (
         "version-exists",
         "This version of the gem is already published.",
         (
-            r"Repushing of gem versions is not allowed|(?i)has already been (?:pushed|taken)|already been pushed to rubygems|tag v?\S+ has already been created",
+            r"Repushing of gem versions is not allowed|(?i)has already been (?:pushed|taken)",
+            r"already been pushed to rubygems|tag v?\S+ has already been created",
         ),
         ("If a re-run met it, nothing is to be done.", "Else raise the version."),
     ),
@@ -75,7 +86,8 @@ RULES = (
         "insufficient-scope",
         "The credential is alive but may not push this gem.",
         (
-            r"You do not have permission to push to this gem|(?i)API key (?:doesn't|does not) have access|not (?:have|allowed)[^\n]{0,30}scope|This API key cannot perform the specified action",
+            r"You do not have permission to push to this gem|(?i)API key (?:doesn't|does not) have access",
+            r"not (?:have|allowed)[^\n]{0,30}scope|This API key cannot perform the specified action",
         ),
         (
             "Let an owner add the account: `gem owner GEM --add EMAIL`.",
@@ -88,7 +100,8 @@ RULES = (
         "token-rejected",
         "RubyGems refused the API key: it is expired, deleted or malformed.",
         (
-            r"Access Denied\. Please sign up for an account|(?i)API key (?:is )?(?:invalid|expired)|HTTP Basic: Access denied|\b401 Unauthorized|Unauthorized\. ?\(?401|The API key doesn't exist",
+            r"Access Denied\. Please sign up for an account|(?i)API key (?:is )?(?:invalid|expired)",
+            r"HTTP Basic: Access denied|\b401 Unauthorized|Unauthorized\. ?\(?401|The API key doesn't exist",
         ),
         _NEW_KEY,
         maybe=(Maybe("token-missing", 0.2, "the secret is empty"),),
@@ -98,7 +111,8 @@ RULES = (
         "token-missing",
         "No credential reached RubyGems.",
         (
-            r"(?i)Please sign in with `?gem signin|Enter your RubyGems\.org credentials|Don't have an account yet|Your rubygems\.org credentials aren't set|No such API key",
+            r"(?i)Please sign in with `?gem signin|Enter your RubyGems\.org credentials",
+            r"(?i)Don't have an account yet|Your rubygems\.org credentials aren't set|No such API key",
         ),
         ("Pass the secret as GEM_HOST_API_KEY, or write it to ~/.gem/credentials before pushing.",),
     ),
@@ -128,7 +142,8 @@ RULES = (
         "bad-package",
         "The gem cannot be pushed as it is.",
         (
-            r"(?i)there was a problem saving your gem|cannot open gem|is not a valid gem|invalid gemspec|Your Gem version is invalid|allowed_push_host|\"\S+\" is not allowed by the gemspec",
+            r"(?i)there was a problem saving your gem|cannot open gem|is not a valid gem|invalid gemspec",
+            r"(?i)Your Gem version is invalid|allowed_push_host|\"\S+\" is not allowed by the gemspec",
         ),
         ("Mend what the message names in the gemspec, then re-run.",),
         confidence=0.85,
@@ -138,7 +153,8 @@ RULES = (
         "network-error",
         "The runner could not reach RubyGems; the credential is not at fault.",
         (
-            r"Gem::RemoteFetcher::FetchError|SocketError|getaddrinfo|Net::(?:Open|Read)Timeout|Errno::E(?:CONN\w+|TIMEDOUT|HOSTUNREACH)|SSL_connect|(?i)timed out \(",
+            r"Gem::RemoteFetcher::FetchError|SocketError|getaddrinfo|Net::(?:Open|Read)Timeout",
+            r"Errno::E(?:CONN\w+|TIMEDOUT|HOSTUNREACH)|SSL_connect|(?i)timed out \(",
         ),
         ("Re-run the failed job.",),
         confidence=0.85,
