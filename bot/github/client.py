@@ -66,8 +66,12 @@ class GitHub:
         """Do our credentials work at all?"""
         if self._auth.is_app:
             await self._call("GET", "/app", jwt=self._auth.app_jwt())
-        else:
+            return
+        try:
             await self._call("GET", "/rate_limit", repo="")
+        except GiveUp as error:
+            if error.reason != "github-not-found":  # an Enterprise Server without rate limits has no such page
+                raise
 
     async def lacking_permissions(self) -> list[str]:
         """What our App was not granted, as `actions: read` and `event workflow_run`. A token cannot be asked: empty."""

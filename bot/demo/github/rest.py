@@ -174,6 +174,9 @@ class Rest:
         return guarded
 
     async def _rate_limit(self, request: web.Request) -> web.Response:
+        bearer = bearer_of(request)  # needs none, but a wrong one is refused here as everywhere
+        if bearer is not None and not self._knows(bearer):
+            raise refuse(401, "Bad credentials", {})
         core = {
             "limit": LIMIT_AN_HOUR,
             "used": self._used,

@@ -1,0 +1,125 @@
+"""The doctor names each mistake of a set-up and says how to mend it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from bot.demo.outside import Outside
+from bot.demo.slack.workspace import BOT_USER, RELEASES
+from bot.doctor import Finding, examine
+from bot.github.auth import Auth
+from bot.github.client import GitHub
+from bot.github.run import Run
+from tests import npm_logs
+from tests.running import Hands, running_bot, settings_for
+
+
+async def wrong(outside: Outside, tmp_path: Path, **changes: Any) -> list[Finding]:
+    found = await examine(settings_for(outside, tmp_path, **changes))
+    assert all(finding.mend for finding in found if finding.state == "wrong")
+    return [finding for finding in found if finding.state == "wrong"]
+
+
+async def test_a_set_up_without_mistakes_has_only_good_findings(outside: Outside, tmp_path: Path) -> None:
+    assert await wrong(outside, tmp_path) == []
+
+
+async def test_a_revoked_bot_token_is_named(outside: Outside, tmp_path: Path) -> None:
+    (finding,) = await wrong(outside, tmp_path, slack_bot_token="xoxb-another")
+    assert finding.what == "slack" and "another" not in finding.said
+
+
+async def test_each_missing_scope_is_named_with_what_it_is_for(outside: Outside, tmp_path: Path) -> None:
+    outside.slack.server.scopes = outside.slack.server.scopes - {"users:read", "channels:history"}
+    said = [finding.said for finding in await wrong(outside, tmp_path)]
+    assert any("users:read" in line and "guests" in line for line in said)
+    assert any("channels:history" in line for line in said)
+
+
+@pytest.mark.parametrize("mistake", ["not invited", "archived", "unknown"])
+async def test_a_channel_the_bot_cannot_use_is_named(outside: Outside, tmp_path: Path, mistake: str) -> None:
+    channel = outside.slack.workspace.channels[RELEASES]
+    changes: dict[str, Any] = {}
+    if mistake == "not invited":
+        channel.members.discard(BOT_USER)
+    elif mistake == "archived":
+        channel.archived = True
+    else:
+        changes["alert_channel"] = "C0NOSUCH"
+    (finding,) = await wrong(outside, tmp_path, **changes)
+    assert finding.what == "channel"
+
+
+async def test_secrets_in_each_others_place_are_named(outside: Outside, tmp_path: Path) -> None:
+    found = await wrong(outside, tmp_path, slack_app_token=outside.slack.bot_token)
+    assert any("SLACK_APP_TOKEN" in finding.said for finding in found)
+
+
+async def test_github_that_refuses_the_credential_is_named(outside: Outside, tmp_path: Path) -> None:
+    (finding,) = await wrong(outside, tmp_path, github_token="ghp_" + "x" * 36)
+    assert finding.what == "github"
+
+
+async def test_a_registry_that_is_down_is_a_warning(outside: Outside, tmp_path: Path) -> None:
+    outside.registry.fail(".", status=503, times=None)
+    found = await examine(settings_for(outside, tmp_path))
+    assert [finding.state for finding in found if finding.what == "registry"] == ["warning"]
+
+
+@pytest.fixture
+def app_key(outside: Outside) -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    outside.github.api.app_public_key = public.decode()
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return private.decode()
+
+
+async def test_an_app_that_lacks_a_permission_or_event_is_named(outside: Outside, tmp_path: Path, app_key: str) -> None:
+    as_app = {"github_token": None, "github_app_id": "12345", "github_private_key": app_key}
+    assert await wrong(outside, tmp_path, **as_app) == []
+    del outside.github.api.permissions["secrets"]
+    (finding,) = await wrong(outside, tmp_path, **as_app)
+    assert "secrets: read" in finding.said
+
+
+async def test_a_key_that_is_no_key_is_one_finding(outside: Outside, tmp_path: Path) -> None:
+    found = await wrong(outside, tmp_path, github_token=None, github_app_id="1", github_private_key="/no/such/file")
+    assert [finding.what for finding in found] == ["github"]
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+async def test_an_app_installation_reads_logs_with_a_token_it_renews(
+    outside: Outside, tmp_path: Path, app_key: str, as_file: bool
+) -> None:
+    key = app_key
+    if as_file:
+        (tmp_path / "key.pem").write_text(app_key)
+        key = str(tmp_path / "key.pem")
+    settings = settings_for(outside, tmp_path, github_token=None, github_app_id="12345", github_private_key=key)
+    async with running_bot(outside, settings) as running:
+        await running.deliver_run(npm_logs.rejected())
+        await running.worked(1)
+        assert len(running.cards()) == 1
+        assert len(outside.github.asked("POST /app/installations")) == 1
+
+
+async def test_an_installation_token_is_renewed_before_it_ends(outside: Outside, tmp_path: Path, app_key: str) -> None:
+    hands = Hands()
+    settings = settings_for(outside, tmp_path, github_token=None, github_app_id="12345", github_private_key=app_key)
+    run = outside.github.add_run()
+    async with aiohttp.ClientSession() as session:
+        github = GitHub(session, settings.github_api_url, Auth(settings), hands.now)
+        for minutes in (0, 10, 45):
+            hands.ahead += timedelta(minutes=minutes)
+            await github.jobs(Run(run.repo, run.id, 1, "x"))
+    assert len(outside.github.asked("POST /app/installations")) == 2
