@@ -97,7 +97,7 @@ def test_commands_in_our_sentences_become_code():
     "url",
     [
         "javascript:alert(1)", "https://evil.example/|x", "https://evil.example/>x", "https://a b", "http:///x",
-        "ftp://x/", "", "https://x/" + "a" * 3000, "https://user:secret@host/",
+        "ftp://x/", "", "https://x/" + "a" * 3000, "https://user:secret@host/", "https://x/\ud800", "https://x/\u202e",
     ],
 )  # fmt: skip
 def test_an_address_that_cannot_be_one_is_only_its_label(url):

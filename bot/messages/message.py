@@ -185,9 +185,9 @@ def divider(rank: int = 0) -> Part:
     return _part(DividerBlock(), rank)
 
 
-def preformatted(lines: Iterable[str], rank: int = 0) -> Part | None:
-    """Log lines as they are, in a block that Slack does not parse."""
-    shown = [t.plain(line, MOST_LOG_LINE) for line in lines]
+def preformatted(lines: Iterable[str], rank: int = 0, most: int = MOST_LOG_LINE) -> Part | None:
+    """Lines as they are, in a block that Slack does not parse. `most`: characters of one line, longer ones are cut."""
+    shown = [t.plain(line, most) for line in lines]
     shown = [line for line in shown if line]
     if not shown:
         return None

@@ -20,6 +20,7 @@ import humanize
 ELLIPSIS = "…"
 NAME_LIMIT = 160  # characters of one name; npm allows 214, GitHub branches 255, nobody reads that far
 PROSE_LIMIT = 600  # characters of one sentence from outside
+MOST_URL = 500  # Slack takes 3000, but escaping can make five of one and a line of ours has to hold two
 
 # Invisible characters: controls, soft hyphen, zero-width, direction marks and overrides, tags. They can hide a
 # mention from a reader, or turn a line of ours around.
@@ -153,8 +154,9 @@ def link(url: str | None, label: str) -> str:
 
 
 def is_url(url: str) -> bool:
-    """Whether Slack would take it: http(s), no blanks or brackets, at most 3000 characters."""
-    return len(url) <= 2000 and _URL.fullmatch(url) is not None  # 2000: escaping & can more than double it
+    """Whether Slack would take it: http(s), without user or password, blanks, brackets and invisible characters."""
+    fits = len(url) <= MOST_URL and clean(url) == url
+    return fits and _URL.fullmatch(url) is not None
 
 
 def mention(user: str | None) -> str:
