@@ -11,6 +11,8 @@ import pytest_asyncio
 from bot.demo.outside import Outside
 from bot.settings import Settings
 from storage.database import Database
+from tests.running import Running, running_bot, settings_for
+
 
 @pytest.fixture(autouse=True)
 def no_outer_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -27,9 +29,7 @@ async def outside() -> AsyncIterator[Outside]:
 
 
 @pytest_asyncio.fixture
-async def running(outside: Outside, tmp_path: Path) -> AsyncIterator[object]:
-    from tests.running import running_bot, settings_for
-
+async def running(outside: Outside, tmp_path: Path) -> AsyncIterator[Running]:
     async with running_bot(outside, settings_for(outside, tmp_path)) as started:
         yield started
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from bot.token_changes import save_token
-from bot.token_metadata import MetadataProblems, contradictions
-
 from bot.deps import Deps
 from bot.errors import TellUser
 from bot.messages.help import needs, unknown_token
 from bot.messages.modal import closing_view
 from bot.messages.token_form import errors_beside, read_form, token_form
 from bot.messages.token_page import token_saved
+from bot.token_changes import save_token
+from bot.token_metadata import MetadataProblems, contradictions
 from handlers.slack.opening import open_view
 from handlers.slack.requests import Click, Command, FormReply, Reply, Submission
 from storage import tokens
