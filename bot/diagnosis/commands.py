@@ -54,7 +54,6 @@ _INSTALL = re2.compile(
     r"|\bdocker +pull|\bnpx +playwright +install"
     r"|actions/setup-|pnpm/action-setup|setup-bun|actions/cache"
 )
-_WHOAMI = re2.compile(r"\bwhoami\b")
 _GIT_PUSH = re2.compile(
     r"\bgit +push\b|create-release|action-gh-release|release-please|peter-evans/create-pull-request"
 )
@@ -88,9 +87,3 @@ def is_administration(command: str) -> bool:
     """Whether the step only changes owners, access, tags or tokens."""
     parts = [p for p in _SPLIT.split(command[:8000]) if _PUBLISH.search(p) and not _NOT_PUBLISH.search(p.strip())]
     return bool(parts) and all(_ADMIN.search(p) for p in parts)
-
-
-@functools.lru_cache(maxsize=512)
-def is_user_check(command: str) -> bool:
-    """Whether the step asks the registry who it is, and nothing else."""
-    return bool(_WHOAMI.search(command)) and not is_administration(command)

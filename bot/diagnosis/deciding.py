@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field
+from datetime import date
 
 import re2
 
@@ -75,6 +76,7 @@ class Reading:
     hosts: dict[int, str]  # the registry host each step publishes to
     masked: int
     matched: bool  # some line was known
+    at: date | None  # when the job ran
     overcome: list[Finding] = field(default_factory=list)  # failures that a later try made good
 
     @property
@@ -128,6 +130,7 @@ def findings_of(reading: Reading) -> list[Finding]:
     clues = functools.cache(reading.clues_of)
     found = [f for hit in reading.hits if (f := _finding(reading, hit, clues(hit.step)))]
     found = _without_test_output(found)
+    found = _without_early_noise(found)
     found = _in_failed_steps(reading, found)
     return _not_overcome(reading, found)
 
@@ -173,6 +176,12 @@ def _without_test_output(found: list[Finding]) -> list[Finding]:
         if not printed:
             kept.append(finding)
     return kept
+
+
+def _without_early_noise(found: list[Finding]) -> list[Finding]:
+    """Where a step shows its publish beginning, what looked like a registry's error before it was something else."""
+    publishing = {f.hit.step for f in found if f.hit.setting == "publish" and not f.rule.echo}
+    return [f for f in found if f.rule.echo or f.hit.setting != "other" or f.hit.step not in publishing]
 
 
 def _in_failed_steps(reading: Reading, found: list[Finding]) -> list[Finding]:

@@ -19,7 +19,7 @@ from bot.diagnosis.commands import setting_of
 from bot.diagnosis.diagnosis import Diagnosis
 from bot.diagnosis.job_log import Line, LineReader
 from bot.diagnosis.judging import Hit, Reading, judge
-from bot.diagnosis.marks import code_line, host_of
+from bot.diagnosis.marks import code_line, date_of, host_of
 from bot.diagnosis.packages import Packages
 from bot.diagnosis.rule import Setting
 from bot.diagnosis.rulebook import Match, rule_book
@@ -75,7 +75,7 @@ class LogReader:
         self._follow = 0
         self._wrapped: list[Line] = []
         self._continues: re2._Regexp | None = None
-        self._at = at
+        self._at = at.date() if at else None
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the log."""
@@ -103,6 +103,7 @@ class LogReader:
                 hosts=self._hosts,
                 masked=self._masked,
                 matched=self._matched,
+                at=self._at or date_of(self._lines.head),
                 book=self._book,
             )
         )
@@ -148,7 +149,8 @@ class LogReader:
         if not found.anything:
             return
         self._matched = True
-        self._masked += mask(line.shown)[1]
+        if found.rules or found.clues or found.output_of:
+            self._masked += mask(line.shown)[1]
         self._tools.read(line, found)
         self._switch_setting(line, found)
         if found.package and self._setting in ("publish", "other") and self._packages.read(line.text):
@@ -223,15 +225,16 @@ class LogReader:
             self._good_lines.append(line)
         if "publish-succeeded" in found.clues and self._setting != "build":
             self._succeeded(line)
-        if not found.rules or len(self._hits) >= MOST_HITS:
+        rules = self._book.without_registries(found.rules) if "test-result" in found.marks else found.rules
+        if not rules or len(self._hits) >= MOST_HITS:
             return
-        kind = (self._step, found.rules[0])
+        kind = (self._step, rules[0])
         self._kinds[kind] += 1
         if self._kinds[kind] <= MOST_OF_A_KIND:
             named_package = self._packages.named_by(
                 line.text, by_address=self._registry in (None, "npm", "github-packages")
             )
-            self._hits.append(Hit(line, found.rules, self._step, self._setting, self._registry, named_package))
+            self._hits.append(Hit(line, rules, self._step, self._setting, self._registry, named_package))
 
     def _succeeded(self, line: Line) -> None:
         if len(self._success_lines) < MOST_HITS:

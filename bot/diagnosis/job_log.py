@@ -14,6 +14,7 @@ import re2
 
 BLOCK = 1 << 20  # log is searched in blocks of this size, so that the caller's chunks never change the result
 LONGEST = 32 * 1024  # a longer line is read in pieces of this size
+HEAD_BYTES = 64
 TAIL_BYTES, TAIL_LINES = 16 * 1024, 60  # kept for a log that nothing else explains
 MOST_SEGMENTS = 64  # of one line that a progress bar rewrote with carriage returns
 
@@ -119,6 +120,7 @@ class LineReader:
         self._number = 1  # of the line the buffer starts in
         self._inside = 0  # bytes of that line already read
         self._last_byte = 0x0A
+        self.head = b""  # how the log begins
         self.tail: list[tuple[int, bytes]] = []  # the last lines of the last blocks, for a log nothing else explains
 
     @property
@@ -131,6 +133,7 @@ class LineReader:
         if not chunk:
             return
         self._last_byte = chunk[-1]
+        self.head += chunk[: HEAD_BYTES - len(self.head)]
         self._buffer += chunk
         while len(self._buffer) >= BLOCK:
             block = bytes(self._buffer[:BLOCK])

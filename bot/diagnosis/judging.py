@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from bot.diagnosis.deciding import Finding, Hit, Reading, findings_of
@@ -16,6 +17,8 @@ __all__ = ["Hit", "Reading", "judge"]
 
 # Failures that explain nothing about the others: a re-run after a partial success meets them.
 _HARMLESS = frozenset({"version-exists", "already-staged"})
+# In these months npm sent the notice of a dead token with every 404 (npm/cli#8816).
+_NOTICE_WITH_ANY_404 = (date(2025, 12, 9), date(2026, 3, 9))
 _SENTENCES = {
     "published": "The publish succeeded.",
     "staged": "The version is staged and waits for a person's approval; it is not on the registry yet.",
@@ -79,7 +82,7 @@ def _failed(reading: Reading, findings: list[Finding]) -> _Verdict:
         outcome="failed",
         phase=_phase(reading, best),
         sentence=best.rule.sentence,
-        confidence=best.confidence,
+        confidence=_confidence(reading, best),
         findings=[best, *(f for f in same if f is not best)],
         stacked=_firsts(best, findings),
         also=also,
@@ -121,6 +124,13 @@ def _stacked(best: Finding, findings: list[Finding]) -> list[Alternative]:
                 confidence = 0.7 if rule is finding.rule else 0.5
                 stacked.append(Alternative(rule.cause, confidence, f"line {finding.hit.line.number} of the log"))
     return stacked
+
+
+def _confidence(reading: Reading, best: Finding) -> float:
+    first, last = _NOTICE_WITH_ANY_404
+    if "expired-notice" in best.rule.requires and reading.at and first <= reading.at < last:
+        return best.confidence - 0.15
+    return best.confidence
 
 
 def _firsts(best: Finding, findings: list[Finding]) -> list[Finding]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import re2
 
 MARKS: dict[str, tuple[str, ...]] = {
@@ -28,6 +30,12 @@ MARKS: dict[str, tuple[str, ...]] = {
         r"^Uploading |Pushing \S+ to |The push refers|^Trusted publishing exchange|is being published because",
         r"error occurred while publishing",
     ),
+    # A test's name may be any error text.
+    "test-result": (
+        r"^(?:✓|✔|√|✗|✘|✕|●|○|PASS|ok \d+|not ok \d+|--- (?:PASS|FAIL)",
+        r"^(?:=== RUN|stderr \||stdout \||Passed |test .* \.\.\. )",
+        r"::test_\w+|\.(?:test|spec)\.[cm]?[jt]sx?\b|\(\d+(?:\.\d+)? ?m?s\)$|\[\d+ ms\]$| \d+ms$",
+    ),
     "dry-run": (r"\(dry-run\)|\bdry[ -]run\b",),
     "lifecycle": (r"^(?:> @?[\w./\-]+@\S+ )(?:prepublishOnly|prepublish|publish|postpublish)\b|\bprepublishOnly\b",),
     "administers": (r"^npm notice deprecating ",),
@@ -50,6 +58,7 @@ MARKS: dict[str, tuple[str, ...]] = {
         r"Couldn't publish package: \"https?://|for registry https?://|Request URL: https?://|logged in to https?://",
     ),
 }
+_DAY = re2.compile(rb"\d{4}-\d\d-\d\d")
 _CODE = re2.compile(
     r"npm (?:ERR!|error) code (\S+)|^\[?(?:Error: )?\[?(ERR_PNPM_[A-Z0-9_]+)|\"code\": \"(E[A-Z0-9_]+)\""
     r"|^(?:lerna ERR! )?(E[A-Z]{4,}) [A-Z]"
@@ -64,6 +73,15 @@ def code_line(text: str) -> str | None:
     match = _CODE.search(text)
     code = next((g for g in match.groups() if g), None) if match else None
     return None if code == "ERROR" else code
+
+
+def date_of(head: bytes) -> date | None:
+    """The day on which the log was written, by its first stamp."""
+    match = _DAY.search(head)
+    try:
+        return date.fromisoformat(match.group(0).decode()) if match else None
+    except ValueError:
+        return None
 
 
 def host_of(text: str) -> str:

@@ -78,6 +78,7 @@ class Match:
 
 
 NOTHING = Match()
+MOST_MATCHES = 10_000
 
 
 class RuleBook:
@@ -93,6 +94,7 @@ class RuleBook:
         self.rules: tuple[tuple[str | None, Rule], ...] = tuple(rules)
         self._set: Any = re2.Set.SearchSet(_options())
         self._meaning: list[tuple[str, int | str]] = []
+        self._matches: dict[tuple[int, ...], Match] = {}  # few combinations come again and again
         for index, (_, rule) in enumerate(self.rules):
             self._add(rule.patterns, ("rule", index))
         for name, registry in REGISTRIES.items():
@@ -125,13 +127,30 @@ class RuleBook:
         found = self._set.Match(text)
         if not found:
             return NOTHING
-        meanings = [self._meaning[i] for i in found]
+        key = tuple(found)
+        match = self._matches.get(key)
+        if match is None:
+            match = self._meaning_of(key)
+            if len(self._matches) < MOST_MATCHES:
+                self._matches[key] = match
+        return match
+
+    def without_registries(self, rules: tuple[int, ...]) -> tuple[int, ...]:
+        """Those of the rules that blame no registry."""
+        return tuple(index for index in rules if self.rules[index][0] is None)
+
+    def _meaning_of(self, key: tuple[int, ...]) -> Match:
+        meanings = [self._meaning[i] for i in key]
+
+        def named(kind: str) -> list[str]:
+            return sorted({str(value) for what, value in meanings if what == kind})
+
         return Match(
-            tuple(sorted({int(v) for kind, v in meanings if kind == "rule"})),
-            tuple(sorted({str(v) for kind, v in meanings if kind == "clue"})),
-            tuple(sorted({str(v) for kind, v in meanings if kind == "output"})),
-            tuple(str(v) for kind, v in meanings if kind == "tool"),
-            frozenset(str(v) for kind, v in meanings if kind == "mark"),
+            rules=tuple(sorted({int(value) for what, value in meanings if what == "rule"})),
+            clues=tuple(named("clue")),
+            output_of=tuple(named("output")),
+            tools=tuple(named("tool")),
+            marks=frozenset(named("mark")),
         )
 
     @functools.lru_cache(maxsize=512)  # noqa: B019 - there is one rule book for the life of the process

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import re2
 
-from bot.diagnosis.commands import is_administration, is_user_check, setting_of
+from bot.diagnosis.commands import is_administration, setting_of
 from bot.diagnosis.job_log import Line
 from bot.diagnosis.rule import Setting
 
@@ -58,11 +58,9 @@ class Step:
     setting: Setting = "other"
     line: int = 1
     failed: bool = False
-    failed_at: int = 0
     headed: bool = False  # its header, with the environment, was in the log
     entered: bool = False  # the engine has taken its command in
     administration: bool = False
-    user_check: bool = False
     tokens: dict[str, str] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
     header: list[Line] = field(default_factory=list)
@@ -73,7 +71,6 @@ class Steps:
 
     def __init__(self) -> None:
         self.all: list[Step] = [Step()]
-        self.framed = False
         self._header = 0  # lines of the header still to read, 0 outside
         self._variables = False  # the header's script is over, its variables are being listed
         self._plain = False
@@ -123,9 +120,7 @@ class Steps:
         elif self._header:
             self._read_header(line)
         elif _FAILED.search(text):
-            self.framed = True
             self.current.failed = True
-            self.current.failed_at = line.number
         elif plain := _PLAIN_RUN.search(text):
             self._begin(plain.group(1), line.number)
             self._header, self._plain = MOST_HEADER_LINES, True
@@ -139,7 +134,7 @@ class Steps:
     def _begin(self, command: str, number: int) -> None:
         step = Step(command, setting_of(command), number)
         self._variables = self._client = False
-        step.administration, step.user_check = is_administration(command), is_user_check(command)
+        step.administration = is_administration(command)
         if len(self.all) < MOST_STEPS:
             self.all.append(step)
         else:
@@ -177,7 +172,7 @@ class Steps:
 
     def _close_header(self, step: Step) -> None:
         step.setting = setting_of(step.command)
-        step.administration, step.user_check = is_administration(step.command), is_user_check(step.command)
+        step.administration = is_administration(step.command)
 
 
 def _kind_of_value(value: str) -> str:

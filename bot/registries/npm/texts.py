@@ -46,7 +46,7 @@ UNAUTHORIZED = (
     r"[Uu]nable to authenticate, need:",  # pnpm 11, bun
     r"Incorrect or missing password",
     code("401"),
-    r"\b401 Unauthorized\b",
+    r"(?:^|: |\"|npm (?:ERR!|error) )401 Unauthorized\b",
     r"\bUnauthorized - (?:PUT|POST|GET)\b",
     r"\(status 401\b|Response Code: 401\b",
     r"lerna http fetch GET 401\b",
@@ -73,10 +73,8 @@ FORBIDDEN = (
     r"Couldn't publish package: \"https?://[^\"]*: (?:Forbidden|403)",
 )
 SERVER_ERROR = (
-    (
-        r"\b5\d\d (?:Internal Server Error|Not Implemented|Bad Gateway|Service (?:Temporarily )?Unavailable"
-        r"|Gateway Time-?[Oo]ut)"
-    ),
+    r"(?:^|: |\"|npm (?:ERR!|error) )5\d\d (?:Internal Server Error|Not Implemented|Bad Gateway)",
+    r"(?:^|: |\"|npm (?:ERR!|error) )5\d\d (?:Service (?:Temporarily )?Unavailable|Gateway Time-?[Oo]ut)",
     code(r"5\d\d"),
     r"\(status 5\d\d\b|Response Code: 5\d\d\b|Request failed \\?\"5\d\d ",
     r"The remote server failed to provide the requested resource",
@@ -86,15 +84,12 @@ SERVER_ERROR = (
         r"|SSL Handshake Failed|<none>)"
     ),
 )
+_AFTER = r"(?:^|\[|: |\b(?:code|errno|code:|errno:|connect|read|write|getaddrinfo|reason:|Error:) '?)"
 NETWORK = (
-    (
-        r"\b(?:ECONNREFUSED|ECONNRESET|ECONNABORTED|ETIMEDOUT|ESOCKETTIMEDOUT|ERR_SOCKET_TIMEOUT|ENOTFOUND"
-        r"|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EPIPE|EPROTO)\b"
-    ),
-    (
-        r"\b(?:CERT_HAS_EXPIRED|UNABLE_TO_VERIFY_LEAF_SIGNATURE|SELF_SIGNED_CERT_IN_CHAIN"
-        r"|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_GET_ISSUER_CERT(?:_LOCALLY)?|ERR_TLS_CERT_ALTNAME_INVALID)\b"
-    ),
+    _AFTER + r"(?:ECONNREFUSED|ECONNRESET|ECONNABORTED|ETIMEDOUT|ESOCKETTIMEDOUT|ERR_SOCKET_TIMEOUT|ENOTFOUND)\b",
+    _AFTER + r"(?:EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EPIPE|EPROTO)\b",
+    _AFTER + r"(?:CERT_HAS_EXPIRED|UNABLE_TO_VERIFY_LEAF_SIGNATURE|SELF_SIGNED_CERT_IN_CHAIN)\b",
+    _AFTER + r"(?:DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_GET_ISSUER_CERT(?:_LOCALLY)?|ERR_TLS_CERT_ALTNAME_INVALID)\b",
     r"\b(?:DNSResolveFailed|ConnectionRefused|ConnectionReset|ConnectionClosed|Timeout): failed to publish",  # bun
     r"error sending request for url|\bsocket hang up\b|network timeout at|Client network socket disconnected",
     r"Socket timeout|self[- ]signed certificate",
