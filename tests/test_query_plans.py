@@ -1,0 +1,63 @@
+"""What runs all the time is answered by an index: a year of stored rows must not make it slower."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from storage import deliveries, outbox
+from storage.database import Connection, Database, Row
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+LEASE = timedelta(minutes=1)
+
+
+class Explaining(Connection):
+    """Runs statements and keeps those that read a whole table."""
+
+    def __init__(self, inner: Connection) -> None:
+        super().__init__(inner._raw)
+        self.whole_tables: list[str] = []
+
+    def execute(self, sql: str, params: Mapping[str, object] | None = None) -> int:
+        self._explain(sql, params)
+        return super().execute(sql, params)
+
+    def all(self, sql: str, params: Mapping[str, object] | None = None) -> list[Row]:
+        self._explain(sql, params)
+        return super().all(sql, params)
+
+    def _explain(self, sql: str, params: Mapping[str, object] | None) -> None:
+        for row in super().all(f"EXPLAIN QUERY PLAN {sql}", params):
+            if row["detail"].startswith("SCAN") and "INDEX" not in row["detail"]:
+                self.whole_tables.append(f"{row['detail']}: {sql}")
+
+
+QUERIES: dict[str, Callable[[Connection], Any]] = {
+    "claim a delivery": lambda c: deliveries.claim(c, owner="me", now=NOW, lease=LEASE),
+    "when the next delivery is due": deliveries.next_due,
+    "unfinished deliveries": deliveries.unfinished,
+    "dead deliveries": deliveries.dead,
+    "hand back deliveries": lambda c: deliveries.hand_back(c, owner="me", now=NOW),
+    "channels with something to send": lambda c: outbox.channels_ready(c, NOW),
+    "claim a message": lambda c: outbox.claim(
+        c, channel="C1", kinds=("post", "reply", "edit"), owner="me", now=NOW, lease=LEASE
+    ),
+    "messages whose sender died": lambda c: outbox.recover(c, NOW),
+    "hand back messages": lambda c: outbox.hand_back(c, owner="me", now=NOW),
+    "when the next message is due": outbox.next_due,
+    "unsent messages": outbox.unsent,
+}
+
+
+@pytest.mark.parametrize("what", QUERIES)
+def test_no_table_is_read_as_a_whole(db: Database, what: str) -> None:
+    def look(connection: Connection) -> list[str]:
+        explaining = Explaining(connection)
+        QUERIES[what](explaining)
+        return explaining.whole_tables
+
+    assert db.write_now(look) == []
