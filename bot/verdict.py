@@ -194,7 +194,7 @@ def _token_facts(
             (
                 f"Create a token whose packages or scopes include {not_granted[0]}.",
                 *renew[1:2],
-                "If it may by now, correct its record with /tokens edit.",
+                "If it may by now, correct its record with `/tokens edit`.",
             ),
             match,
         )
@@ -248,8 +248,12 @@ def _old_secret(diagnosis: Diagnosis, evidence: Evidence, match: Match, now: dat
 def _renew(token: Token, evidence: Evidence) -> tuple[str, ...]:
     secret = evidence.secret.name if evidence.secret else next((u.secret for u in token.used_by if u.secret), None)
     where = f"secret {secret}" if secret else "the secret that the workflow reads"
+    create = f"Create a new token to replace {token.name}"
+    if token.registry != "npm":
+        return (f"{create}.", f"Store it in {where}, then re-run the failed jobs.")
     return (
-        f"Create a new token to replace {token.name} (say how long it shall live: 7 days is the default).",
+        f"{create}: `npm token create` with `--expires=90`; left out, it lives 7 days."
+        " Start rotation has the whole command.",
         f"Store it in {where}, then re-run the failed jobs.",
         "Better for good: move this workflow to trusted publishing, which needs no token.",
     )

@@ -12,6 +12,7 @@ from storage.tokens import Token, Use
 
 DAYS = 90  # npm: the longest a token that may publish can live; left out it is 7
 MOST_PLACES = 20
+MOST_COMMAND = 2500  # characters; a command cut short must not be pasted
 
 
 def rotation_guide(token: Token, now: datetime) -> Message:
@@ -21,14 +22,16 @@ def rotation_guide(token: Token, now: datetime) -> Message:
     parts: list[Part | None] = [
         section(f"*{said}*", "npm asks for a second factor, so a person has to do it. Run these in your own terminal."),
         section("1. Make the new one. Its value is shown once: keep it in the terminal."),
-        preformatted([_create(token, now)] if token.registry == "npm" else ["Make it on the registry's own page."]),
+        preformatted([_create(token, now)], most=MOST_COMMAND)
+        if token.registry == "npm"
+        else section("Make it on the registry's own page."),
         section("2. Store it where the old one is. Each command asks for the value and shows it nowhere."),
-        preformatted(_store(use) for use in secrets[:MOST_PLACES])
+        preformatted((_store(use) for use in secrets[:MOST_PLACES]), most=MOST_COMMAND)
         if secrets
         else section("No secret is recorded for it. Record where it is used with `/tokens edit`."),
         section("3. Publish once, or re-run the failed jobs. Only when that worked, revoke the old one."),
         preformatted(["npm token list", "npm token revoke <id of the old one>"]) if token.registry == "npm" else None,
-        section(f"4. Record the new dates: `/tokens edit {t.mrkdwn(token.name, 100)}`"),
+        section(f"4. Record the new dates: {t.code(f'/tokens edit {token.name}')}"),
         context("Better for good: trusted publishing needs no token, and from January 2027 npm expects it."),
     ]
     return message(f"{said} Make a new one, store it in its secrets, publish, then revoke the old one.", parts)
