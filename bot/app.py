@@ -15,6 +15,7 @@ from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.arrivals import Arrivals
 from bot.clock import Clock, system_now
 from bot.deps import Deps
 from bot.github.auth import Auth
@@ -90,6 +91,7 @@ class Bot:
                 sent_something=outbox.wake,
                 operators_channel=settings.operators_channel,
             )
+            arrivals = Arrivals(db, now=now, stored=inbox.wake)
             clock = Clock(deps)
             tasks: list[asyncio.Task[None]] = []
             stack.push_async_callback(_cancelled, tasks)
@@ -110,7 +112,7 @@ class Bot:
                     tasks.append(asyncio.create_task(_connect(socket), name="socket mode"))
                 else:
                     slack_requests = slack_route(app, settings)
-            routes = Routes(deps, Health(deps), inbox.wake, slack_requests)
+            routes = Routes(deps, Health(deps), arrivals, slack_requests)
             runner = web.AppRunner(
                 routes.application(), access_log=None, handle_signals=False, shutdown_timeout=FINISH_WITHIN_S
             )

@@ -32,6 +32,7 @@ MOST_TRIES = 12  # with the growth below: about a day
 FIRST_WAIT_S = 2.0
 LONGEST_WAIT_S = 4 * 3600.0
 GROWTH = 3.0
+GIVES_WAY_S = 0.1  # to arriving deliveries, before each claim
 LONGEST_NAP_S = 2.0  # another process (a replay typed by a person) may store work without waking us
 
 
@@ -61,12 +62,14 @@ class Inbox:
         now: Callable[[], datetime],
         sent_something: Callable[[], None],
         operators_channel: str | None = None,
+        crowded: Callable[[], bool] = lambda: False,
     ) -> None:
         self._db = db
         self._work = work
         self._now = now
         self._sent_something = sent_something
         self._operators_channel = operators_channel
+        self._crowded = crowded
         self._owner = uuid.uuid4().hex
         self._wake = asyncio.Event()
         self._room = asyncio.Semaphore(AT_ONCE)
@@ -80,6 +83,7 @@ class Inbox:
         try:
             while True:
                 await self._room.acquire()
+                await self._give_way()
                 self._wake.clear()
                 delivery = await self._claim()
                 if delivery is None:
@@ -93,6 +97,13 @@ class Inbox:
                 task.add_done_callback(self._ended)
         finally:
             await self._stop()
+
+    async def _give_way(self) -> None:
+        """Storing goes first: GitHub does not send a webhook twice, and a card can wait a moment."""
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + GIVES_WAY_S
+        while self._crowded() and loop.time() < ends:
+            await asyncio.sleep(0.01)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

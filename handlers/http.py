@@ -12,6 +12,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from bot.arrivals import Arrivals
 from bot.deps import Deps
 from bot.github import webhook
 from bot.health import Health
@@ -19,7 +20,7 @@ from bot.messages.page import front_page
 from bot.metrics import METRICS
 from storage import deliveries
 from storage.database import StorageError
-from storage.deliveries import Received
+from storage.deliveries import Arrival, Received
 
 log = structlog.get_logger("http")
 
@@ -31,11 +32,11 @@ SlackRequest = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """What the routes need besides Deps. `stored` wakes the inbox; `slack` answers Slack, None in Socket Mode."""
+    """What the routes need besides Deps. `slack` answers Slack, None in Socket Mode."""
 
     deps: Deps
     health: Health
-    stored: Callable[[], None]
+    arrivals: Arrivals
     slack: SlackRequest | None
 
     def application(self) -> web.Application:
@@ -52,38 +53,25 @@ class Routes:
 
     async def github_webhook(self, request: web.Request) -> web.Response:
         try:
-            delivery, packed = await self._read(request)
+            arrival = await self._read(request)
         except webhook.Refused as refused:
             METRICS.received.labels(str(refused.status)).inc()
             guid = request.headers.get("X-GitHub-Delivery", "")
             log.warning("refused", status=refused.status, reason=refused.reason, delivery=guid[:64])
             return _answer(refused.status, guid[:64], refused.reason)
         try:
-            # Shielded: a sender that hangs up must not leave us unsure whether it was stored.
-            received = await asyncio.shield(
-                self.deps.db.write(
-                    deliveries.receive,
-                    guid=delivery.guid,
-                    event=delivery.event,
-                    action=delivery.action,
-                    repository=delivery.repository,
-                    body=packed,
-                    now=self.deps.now(),
-                )
-            )
+            received = await self.arrivals.store(arrival)
         except StorageError as error:
             METRICS.received.labels("503").inc()
-            log.error("cannot store", error=str(error), delivery=delivery.guid)
-            answer = _answer(503, delivery.guid, "cannot store")
+            log.error("cannot store", error=str(error), delivery=arrival.guid)
+            answer = _answer(503, arrival.guid, "cannot store")
             answer.headers["Retry-After"] = str(RETRY_AFTER_S)
             return answer
-        if received is Received.NEW:
-            self.stored()
         status = 200 if received is Received.DONE else 202
         METRICS.received.labels(str(status)).inc()
-        return _answer(status, delivery.guid, received.value)
+        return _answer(status, arrival.guid, received.value)
 
-    async def _read(self, request: web.Request) -> tuple[webhook.Delivery, bytes]:
+    async def _read(self, request: web.Request) -> Arrival:
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise webhook.Refused(415, "content-encoding")  # GitHub never compresses; a bomb would
         if request.content_length is not None and request.content_length > webhook.BODY_LIMIT:
@@ -99,9 +87,11 @@ class Routes:
             return await asyncio.to_thread(self._verified, request, body)
         return self._verified(request, body)
 
-    def _verified(self, request: web.Request, body: bytes) -> tuple[webhook.Delivery, bytes]:
+    def _verified(self, request: web.Request, body: bytes) -> Arrival:
         delivery = webhook.read(request.headers, body, self.deps.settings.webhook_secrets)
-        return delivery, deliveries.packed(delivery.body)
+        return Arrival(
+            delivery.guid, delivery.event, delivery.action, delivery.repository, deliveries.packed(delivery.body)
+        )
 
     async def healthz(self, request: web.Request) -> web.Response:
         problem = await self.health.alive()

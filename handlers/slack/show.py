@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from bot.token_metadata import contradictions
-
 from bot.deps import Deps
 from bot.messages.help import needs, unknown_token
 from bot.messages.token_page import token_page
+from bot.token_metadata import contradictions
 from handlers.slack.requests import Command, Reply
 from storage import tokens
 
