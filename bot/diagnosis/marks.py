@@ -32,8 +32,8 @@ MARKS: dict[str, tuple[str, ...]] = {
     ),
     # A test's name may be any error text.
     "test-result": (
-        r"^(?:✓|✔|√|✗|✘|✕|●|○|PASS|ok \d+|not ok \d+|--- (?:PASS|FAIL)",
-        r"^(?:=== RUN|stderr \||stdout \||Passed |test .* \.\.\. )",
+        r"^(?:✓|✔|√|✗|✘|✕|●|○|PASS|ok \d+|not ok \d+|--- (?:PASS|FAIL)|=== RUN)",
+        r"^(?:stderr \||stdout \||Passed |test .* \.\.\. )",
         r"::test_\w+|\.(?:test|spec)\.[cm]?[jt]sx?\b|\(\d+(?:\.\d+)? ?m?s\)$|\[\d+ ms\]$| \d+ms$",
     ),
     "dry-run": (r"\(dry-run\)|\bdry[ -]run\b",),
