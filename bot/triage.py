@@ -40,6 +40,7 @@ from storage.runs import RunRecord
 log = structlog.get_logger("triage")
 
 LOG_TRIES = 4  # job logs may 404 for some seconds after `completed`; with the inbox's growth this waits half a minute
+NO_CHANNEL_S = 1800.0  # an operator sets it and restarts; six hours of tries, then it can be replayed
 MOST_LOGS = 20  # of one run: a matrix that fails everywhere fails for one reason
 
 
@@ -55,6 +56,8 @@ async def triage(run: Run, deps: Deps, tries: int = 1) -> Worked:
         return Worked(
             cause or "no-failed-job", None, lambda c: runs.keep(c, _record(run, "quiet", deps.now(), diagnosis))
         )
+    if deps.settings.channel_for(run.repo) is None:
+        raise TryAgain("no-channel", "ALERT_CHANNEL is not set: there is nowhere to post the card", after_s=NO_CHANNEL_S)
     evidence, verdict = await explain(run, diagnosis, deps)
     log.info("verdict", repo=run.repo, run=run.run_id, attempt=run.attempt, cause=diagnosis.cause, verdict=verdict.code)
     return Worked(verdict.code, verdict.sentence, lambda c: record_failure(c, run, diagnosis, evidence, verdict, deps))

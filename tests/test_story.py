@@ -331,3 +331,17 @@ async def test_the_deliverys_record_says_what_became_of_it(running: Running) -> 
     (stored,) = running.db.read_now(deliveries.latest)
     assert stored.reason == "token-rejected"
     assert stored.finished_at is not None and stored.finished_at <= datetime.now(UTC)
+
+
+async def test_without_a_channel_the_card_waits_for_one(outside: Outside, tmp_path: Path) -> None:
+    async with running_bot(outside, settings_for(outside, tmp_path, alert_channel=None)) as running:
+        await running.deliver_run(npm_logs.rejected())
+
+        def waits() -> bool:
+            return [stored.reason for stored in running.db.read_now(deliveries.latest)] == ["no-channel"]
+
+        await outside.slack.until(waits, what="the delivery to wait")
+        running.db.write_now(lambda c: c.execute("UPDATE deliveries SET due_at = 0"))
+    async with running_bot(outside, settings_for(outside, tmp_path)) as running:
+        await running.worked(1)
+        assert len(running.cards()) == 1
