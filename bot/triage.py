@@ -57,7 +57,9 @@ async def triage(run: Run, deps: Deps, tries: int = 1) -> Worked:
             cause or "no-failed-job", None, lambda c: runs.keep(c, _record(run, "quiet", deps.now(), diagnosis))
         )
     if deps.settings.channel_for(run.repo) is None:
-        raise TryAgain("no-channel", "ALERT_CHANNEL is not set: there is nowhere to post the card", after_s=NO_CHANNEL_S)
+        raise TryAgain(
+            "no-channel", "ALERT_CHANNEL is not set: there is nowhere to post the card", after_s=NO_CHANNEL_S
+        )
     evidence, verdict = await explain(run, diagnosis, deps)
     log.info("verdict", repo=run.repo, run=run.run_id, attempt=run.attempt, cause=diagnosis.cause, verdict=verdict.code)
     return Worked(verdict.code, verdict.sentence, lambda c: record_failure(c, run, diagnosis, evidence, verdict, deps))
