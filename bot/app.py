@@ -90,6 +90,7 @@ class Bot:
                 now=now,
                 sent_something=outbox.wake,
                 operators_channel=settings.operators_channel,
+                crowded=lambda: arrivals.crowded,
             )
             arrivals = Arrivals(db, now=now, stored=inbox.wake)
             clock = Clock(deps)

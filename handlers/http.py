@@ -18,7 +18,6 @@ from bot.github import webhook
 from bot.health import Health
 from bot.messages.page import front_page
 from bot.metrics import METRICS
-from storage import deliveries
 from storage.database import StorageError
 from storage.deliveries import Arrival, Received
 
@@ -88,10 +87,8 @@ class Routes:
         return self._verified(request, body)
 
     def _verified(self, request: web.Request, body: bytes) -> Arrival:
-        delivery = webhook.read(request.headers, body, self.deps.settings.webhook_secrets)
-        return Arrival(
-            delivery.guid, delivery.event, delivery.action, delivery.repository, deliveries.packed(delivery.body)
-        )
+        read = webhook.read(request.headers, body, self.deps.settings.webhook_secrets)
+        return Arrival(read.guid, read.event, read.action, read.repository, read.body)
 
     async def healthz(self, request: web.Request) -> web.Response:
         problem = await self.health.alive()

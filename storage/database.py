@@ -237,16 +237,17 @@ class Database:
             self._writer.execute("BEGIN IMMEDIATE")
             for write in batch:
                 try:
-                    with connection.atomic():
+                    # A write that is alone has the transaction for itself.
+                    with connection.atomic() if len(batch) > 1 else contextlib.nullcontext():
                         write.result = write.work(connection)
                 except Exception as error:  # noqa: BLE001 - whatever it is belongs to the caller that waits for it
                     write.error = _translated(error)
-            self._writer.execute("COMMIT")
+            self._writer.execute("ROLLBACK" if len(batch) == 1 and batch[0].error else "COMMIT")
         except sqlite3.Error as error:
             with contextlib.suppress(sqlite3.Error):
                 self._writer.execute("ROLLBACK")
             for write in batch:
-                write.error = _translated(error)
+                write.error = write.error or _translated(error)
         by_loop: dict[asyncio.AbstractEventLoop | None, list[_Write]] = {}
         for write in batch:
             by_loop.setdefault(write.loop, []).append(write)

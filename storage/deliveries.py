@@ -5,7 +5,9 @@ States: new -> working -> done | waiting (tried, due again later) | dead (tried 
 
 from __future__ import annotations
 
+import functools
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -25,6 +27,17 @@ class Received(StrEnum):
     NEW = "stored"
     PENDING = "waiting"
     DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A delivery to be stored. `body`: the JSON bytes as received."""
+
+    guid: str
+    event: str
+    action: str | None
+    repository: str
+    body: bytes
 
 
 class LeaseLost(Exception):
@@ -60,18 +73,44 @@ def receive(
     body: bytes,
     now: datetime,
 ) -> Received:
-    """Keep a delivery. GitHub redelivers under the same GUID: a dead one comes to life again, a done one stays."""
-    at = to_ms(now)
-    inserted = connection.execute(
-        """
-        INSERT INTO deliveries (guid, event, action, repository, body, received_at, state, due_at)
-        VALUES (:guid, :event, :action, :repository, :body, :at, 'new', :at)
-        ON CONFLICT (guid) DO NOTHING
-        """,
-        {"guid": guid, "event": event, "action": action, "repository": repository, "body": body, "at": at},
+    """Keep one delivery."""
+    return receive_all(connection, [Arrival(guid, event, action, repository, body)], now)[0]
+
+
+def receive_all(connection: Connection, arrivals: Sequence[Arrival], now: datetime) -> list[Received]:
+    """Keep deliveries. GitHub redelivers under the same GUID: a dead one comes to life again, a done one stays."""
+    params: dict[str, object] = {"at": to_ms(now)}
+    for place, arrival in enumerate(arrivals):
+        params[f"guid{place}"] = arrival.guid
+        params[f"event{place}"] = arrival.event
+        params[f"action{place}"] = arrival.action
+        params[f"repository{place}"] = arrival.repository
+        params[f"body{place}"] = packed(arrival.body)
+    new = {row["guid"] for row in connection.all(_insertion(len(arrivals)), params)}
+    received = []
+    for arrival in arrivals:
+        if arrival.guid in new:
+            received.append(Received.NEW)
+            new.remove(arrival.guid)  # the same one twice in one breath is new once
+        else:
+            received.append(_known(connection, arrival.guid, now))
+    return received
+
+
+@functools.cache
+def _insertion(count: int) -> str:
+    """One statement for all: each one more is a change between threads while others wait."""
+    columns = ", ".join(
+        f"(:guid{place}, :event{place}, :action{place}, :repository{place}, :body{place}, :at, 'new', :at)"
+        for place in range(count)
     )
-    if inserted:
-        return Received.NEW
+    return (
+        "INSERT INTO deliveries (guid, event, action, repository, body, received_at, state, due_at)"
+        f" VALUES {columns} ON CONFLICT (guid) DO NOTHING RETURNING guid"
+    )
+
+
+def _known(connection: Connection, guid: str, now: datetime) -> Received:
     if _again(connection, guid, now, "dead"):
         return Received.NEW
     state = connection.value("SELECT state FROM deliveries WHERE guid = :guid", {"guid": guid})

@@ -186,7 +186,7 @@ async def test_old_deliveries_are_forgotten_once_a_day(outside: Outside, tmp_pat
         for guid in ("old", "new"):
             running.db.write_now(
                 deliveries.receive, guid=guid, event="ping", action=None, repository="",
-                body=deliveries.packed(b"{}"), now=running.hands.now(),
+                body=b"{}", now=running.hands.now(),
             )  # fmt: skip
         await running.worked(2)
         running.db.write_now(lambda c: c.execute("UPDATE deliveries SET received_at = 1 WHERE guid = 'old'"))

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 # The flows and clients; everything else in `bot` (without the wiring, the command line and the demo) is pure.
 FLOWS = {
     "bot/announce.py",
+    "bot/arrivals.py",
     "bot/clock.py",
     "bot/deps.py",
     "bot/doctor.py",

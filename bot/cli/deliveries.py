@@ -120,7 +120,7 @@ def replay(file: Any, event: str) -> int:
             event=event,
             action=delivery.action,
             repository=delivery.repository,
-            body=store.packed(body),
+            body=body,
             now=datetime.now(UTC),
         )
         stored = db.read_now(store.get, guid)
