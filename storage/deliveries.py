@@ -106,7 +106,7 @@ def _insertion(count: int) -> str:
     )
     return (
         "INSERT INTO deliveries (guid, event, action, repository, body, received_at, state, due_at)"
-        f" VALUES {columns} ON CONFLICT (guid) DO NOTHING RETURNING guid"
+        f" VALUES {columns} ON CONFLICT (guid) DO NOTHING RETURNING guid"  # noqa: S608 - names of parameters only
     )
 
 
