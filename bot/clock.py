@@ -17,8 +17,8 @@ import structlog
 from bot import announce
 from bot.deps import Deps
 from bot.messages import thread
-from bot.messages.digest import digest_message
-from bot.reminders import digest
+from bot.messages.digest import digest_message, shown
+from bot.reminders import digest, with_tokens
 from storage import deliveries, due_jobs, incidents, outbox, reminders, tokens
 from storage.database import Connection, StorageError
 
@@ -64,9 +64,12 @@ class Clock:
     async def _digest(self, due: str, now: datetime) -> None:
         settings = self._deps.settings
         horizon = now + timedelta(days=max(settings.reminder_days)) + HORIZON_SLACK
-        ending = await self._deps.db.read(tokens.ending_before, horizon)
+        ending = await self._deps.db.read(tokens.ends_before, horizon)
         said = await self._deps.db.read(reminders.said)
         found = await asyncio.to_thread(digest, ending, said, now, settings.zone, settings.reminder_days)
+        if found:
+            named = [entry.token.id for entry in shown(found) if entry.token.id is not None]
+            found = with_tokens(found, await self._deps.db.read(tokens.by_ids, named))
         messages = await asyncio.to_thread(digest_message, found) if found else ()
 
         def write(connection: Connection) -> None:

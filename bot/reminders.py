@@ -8,7 +8,7 @@ of clocks nor the hour of the digest moves a reminder.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -86,6 +86,15 @@ def digest(
             if entry.token.id is not None and entry.rung is not None
         ),
     )
+
+
+def with_tokens(digest: Digest, tokens: Iterable[Token]) -> Digest:
+    """The same digest about fuller records of some of its tokens."""
+    full = {token.id: token for token in tokens}
+    entries = tuple(
+        replace(entry, token=full[entry.token.id]) if entry.token.id in full else entry for entry in digest.entries
+    )
+    return replace(digest, entries=entries)
 
 
 def rungs_of(token: Token, ends_at: datetime, ladder: Sequence[int]) -> tuple[int, ...]:

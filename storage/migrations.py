@@ -203,3 +203,9 @@ def m001_first_schema(db: sqlite_utils.Database) -> None:
         CREATE INDEX audit_by_subject ON audit (subject, at);
         """,
     )
+
+
+@MIGRATIONS()
+def m002_reminders_not_said_yet(db: sqlite_utils.Database) -> None:
+    """Each message that Slack takes asks whether it was a reminder."""
+    _run(db, "CREATE INDEX reminders_not_said ON reminders (message_key) WHERE said_at IS NULL")

@@ -10,6 +10,7 @@ import pytest
 
 from storage import deliveries, outbox
 from storage.database import Connection, Database, Row
+from storage.outbox import Outgoing
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 LEASE = timedelta(minutes=1)
@@ -36,6 +37,13 @@ class Explaining(Connection):
                 self.whole_tables.append(f"{row['detail']}: {sql}")
 
 
+def message(connection: Connection) -> Outgoing:
+    outbox.put(connection, key="digest", kind="post", channel="C1", text="text", blocks="[]", now=NOW)
+    found = outbox.get(connection, "digest")
+    assert found is not None
+    return found
+
+
 QUERIES: dict[str, Callable[[Connection], Any]] = {
     "claim a delivery": lambda c: deliveries.claim(c, owner="me", now=NOW, lease=LEASE),
     "when the next delivery is due": deliveries.next_due,
@@ -48,6 +56,7 @@ QUERIES: dict[str, Callable[[Connection], Any]] = {
     ),
     "messages whose sender died": lambda c: outbox.recover(c, NOW),
     "hand back messages": lambda c: outbox.hand_back(c, owner="me", now=NOW),
+    "a message was sent": lambda c: outbox.sent(c, message(c), ts="1.0", now=NOW),
     "when the next message is due": outbox.next_due,
     "unsent messages": outbox.unsent,
 }

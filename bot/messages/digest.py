@@ -14,6 +14,13 @@ MOST_OWNERS = 100  # mentions of owners whose lines did not fit; one section hol
 WEEK_DAYS = 7
 
 
+def shown(digest: Digest) -> tuple[Entry, ...]:
+    """The entries that get a line; the others are only counted."""
+    new = [entry for entry in digest.entries if entry.rung is not None]
+    told = [entry for entry in digest.entries if entry.rung is None]
+    return (*new[:MOST_NEW], *told[:MOST_TOLD])
+
+
 def digest_message(digest: Digest) -> tuple[Message, ...]:
     """One message however many tokens there are; what does not fit is counted and found with `/tokens list`."""
     new = [entry for entry in digest.entries if entry.rung is not None]

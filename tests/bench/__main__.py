@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bot.logs import set_up_logging
 from tests.bench import acceptance, diagnosis, latency, scale, seeding, start
 from tests.bench.report import Figure, show, this_machine, to_json
 
@@ -24,6 +25,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--dir", type=Path, help="where to make the databases (default: the temporary folder)")
     given = parser.parse_args()
+    set_up_logging("error")
     started = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="tokenwatch-bench-", dir=given.dir) as made:
@@ -49,14 +51,14 @@ async def _measure(folder: Path, *, full: bool) -> list[Figure]:
         seeding.add_deliveries(database, stored)
         status.update("starting")
         figures += await start.measure(database, stored)
+        status.update("many tokens")
+        figures += await scale.measure(database, stored, TOKENS, repeats=200 if full else 50)
         status.update("accepting webhooks")
         figures += await acceptance.measure(database, stored, requests=10_000 if full else 3_000)
         status.update("webhook to Slack")
         figures += await latency.measure(folder, {1: 60, 50: 3_000} if full else {1: 15, 50: 500})
         status.update("diagnosing large logs")
         figures += diagnosis.measure(folder, (1, 100, 1_000) if full else (1, 100))
-        status.update("many tokens")
-        figures += await scale.measure(database, stored, TOKENS, repeats=200 if full else 50)
     return figures
 
 

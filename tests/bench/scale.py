@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from bot.demo.outside import Outside
 from bot.demo.slack.workspace import OPS
+from storage import outbox
 from storage.database import Database
 from tests.bench import seeding
 from tests.bench.processes import SIGNING_SECRET, Served, bot
@@ -92,5 +94,6 @@ async def _said_s(running: Running) -> float:
     await running.bot.clock.tick()
     call = await slack.until(lambda: slack.calls("chat.postMessage")[before:], timeout_s=60.0, what="the digest")
     assert call[0].args["channel"] == OPS
-    await running.worked()
+    while (await running.db.read(outbox.unsent))[0]:
+        await asyncio.sleep(0.05)
     return call[0].at_s - started
