@@ -88,14 +88,11 @@ def _extended(pattern: bytes | str) -> str:
 def _run(command: Sequence[str]) -> tuple[float, float, str]:
     """Seconds, peak resident megabytes and what it printed."""
     env = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
+    peak = [sys.executable, "-S", str(Path(__file__).with_name("peak.py")), *command]
     started = time.perf_counter()
-    child = subprocess.Popen(command, env=env, stdout=subprocess.PIPE)
-    assert child.stdout is not None
-    said = child.stdout.read().decode()
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    child.stdout.close()
-    if child.returncode not in (0, 1):
-        raise RuntimeError(f"{command[0]} ended with {child.returncode}")
+    ended = subprocess.run(peak, env=env, capture_output=True, text=True, check=False)
+    took_s = time.perf_counter() - started
+    if ended.returncode not in (0, 1):
+        raise RuntimeError(f"{command[0]} ended with {ended.returncode}: {ended.stderr[-500:]}")
     per_mb = MB if sys.platform == "darwin" else 1000  # bytes there, kilobytes on Linux
-    return time.perf_counter() - started, usage.ru_maxrss / per_mb, said
+    return took_s, int(ended.stderr.split()[-1]) / per_mb, ended.stdout
