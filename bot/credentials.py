@@ -7,6 +7,8 @@ fields and variables named as secrets. Bare UUIDs are left alone: delivery ids, 
 
 from __future__ import annotations
 
+from typing import Any
+
 import re2
 
 MASK = "***"
@@ -56,14 +58,36 @@ _COMPILED = tuple((kind, re2.compile(pattern), group) for kind, pattern, group i
 _ALL = _COMPILED + tuple((kind, re2.compile(pattern), group) for kind, pattern, group in _NAMED)
 # Most text holds no credential: one search says so.
 _ANY = re2.compile("|".join(f"(?:{pattern})" for _, pattern, _ in (*_SHAPES, *_NAMED)))
+_ANY_SHAPE = re2.compile("|".join(f"(?:{pattern})" for _, pattern, _ in _SHAPES))
 
 
 def mask(text: str) -> tuple[str, int]:
     """The text with every credential replaced by `***`, and how many there were."""
-    if not _ANY.search(text):
-        return text, 0
+    text = _encodable(text)
+    return _masked(text, _ALL) if _ANY.search(text) else (text, 0)
+
+
+def mask_shapes(text: str) -> str:
+    """The text without what looks like a credential by itself; the names of fields around it do not count."""
+    text = _encodable(text)
+    return _masked(text, _COMPILED)[0] if _ANY_SHAPE.search(text) else text
+
+
+def kind_of(text: str) -> str | None:
+    """What the first credential in the text is ("npm token"), or None when there is none. Never the value."""
+    text = _encodable(text)
+    if not _ANY_SHAPE.search(text):
+        return None
+    for kind, pattern, group in _COMPILED:
+        for match in pattern.finditer(text):
+            if not _HIDDEN.match(match.group(group)):
+                return kind
+    return None
+
+
+def _masked(text: str, shapes: tuple[tuple[str, Any, int], ...]) -> tuple[str, int]:
     found = 0
-    for _, pattern, group in _ALL:
+    for _, pattern, group in shapes:
         pieces: list[str] = []
         last = 0
         for match in pattern.finditer(text):
@@ -78,10 +102,6 @@ def mask(text: str) -> tuple[str, int]:
     return text, found
 
 
-def kind_of(text: str) -> str | None:
-    """What the first credential in the text is ("npm token"), or None when there is none. Never the value."""
-    for kind, pattern, group in _COMPILED:
-        for match in pattern.finditer(text):
-            if not _HIDDEN.match(match.group(group)):
-                return kind
-    return None
+def _encodable(text: str) -> str:
+    """RE2 reads UTF-8, and a lone surrogate from a JSON escape has none."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -26,8 +26,8 @@ from storage.deliveries import LeaseLost, Stored
 log = structlog.get_logger("inbox")
 
 AT_ONCE = 8
-LEASE = timedelta(seconds=60)
-RENEW_EVERY_S = 20
+LEASE = timedelta(seconds=20)  # what a killed process held is taken up again after this
+RENEW_EVERY_S = 6
 MOST_TRIES = 12  # with the growth below: about a day
 FIRST_WAIT_S = 2.0
 LONGEST_WAIT_S = 4 * 3600.0

@@ -30,8 +30,8 @@ from storage.outbox import Kind, Outgoing
 log = structlog.get_logger("outbox")
 
 METADATA_EVENT = "tokenwatch_message"
-LEASE = timedelta(seconds=60)
-CALL_TIMEOUT_S = 20
+LEASE = timedelta(seconds=25)  # longer than a call may take
+CALL_TIMEOUT_S = 15
 LOOK_AFTER_S = 3.0  # a post that timed out may still be on its way into the history
 POSTS_PER_S = 1.0  # Slack: about one message a second and channel, short bursts tolerated
 BURST = 4.0

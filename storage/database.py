@@ -12,6 +12,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ Row = dict[str, Any]
 BUSY_TIMEOUT_MS = 5_000
 MOST_WRITES_PER_COMMIT = 256  # bounds how long one fsync makes the first of a burst wait
 READERS = 2
+CHECKPOINT_PAGES = 4_000  # 16 MB: a burst of deliveries writes the same index pages again and again
 
 
 class StorageError(Exception):
@@ -125,19 +127,17 @@ class Database:
         refuses WAL (network mounts do) or a schema newer than this program.
         """
         path = path_of(url)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            new = not path.exists()
-            writer = _connect(path)
-            if new:
-                path.chmod(0o600)
-            mode = writer.execute("PRAGMA journal_mode=WAL").fetchone()["journal_mode"]
-            if mode != "wal":
-                raise StorageError(f"{path} cannot use WAL (got {mode}): is it on a network disk? Use a local one.")
-            _migrate(writer)
-        except (sqlite3.Error, OSError) as error:
-            raise StorageError(f"cannot open the database {path}: {error}") from error
-        return cls(path, writer)
+        ends = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+        while True:
+            try:
+                return cls(path, _ready(path))
+            except sqlite3.OperationalError as error:
+                # Turning WAL on does not wait for others, whatever the busy timeout says.
+                if "locked" not in str(error) or time.monotonic() > ends:
+                    raise StorageError(f"cannot open the database {path}: {error}") from error
+                time.sleep(0.05)
+            except (sqlite3.Error, OSError) as error:
+                raise StorageError(f"cannot open the database {path}: {error}") from error
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work(connection, ...)` in the writer's transaction; returns after the commit is durable.
@@ -285,6 +285,24 @@ def path_of(url: str) -> Path:
     return Path(url.removeprefix("sqlite:///"))
 
 
+def _ready(path: Path) -> sqlite3.Connection:
+    """The writer's connection to a file that is there, in WAL mode and migrated."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = not path.exists()
+    writer = _connect(path)
+    try:
+        if new:
+            path.chmod(0o600)
+        mode = writer.execute("PRAGMA journal_mode=WAL").fetchone()["journal_mode"]
+        if mode != "wal":
+            raise StorageError(f"{path} cannot use WAL (got {mode}): is it on a network disk? Use a local one.")
+        _migrate(writer)
+    except BaseException:
+        writer.close()
+        raise
+    return writer
+
+
 def _settle(writes: list[_Write]) -> None:
     for write in writes:
         write.done(write.result, write.error)
@@ -301,6 +319,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     raw.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     raw.execute("PRAGMA foreign_keys=ON")
     raw.execute("PRAGMA synchronous=FULL")
+    raw.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
     return raw
 
 

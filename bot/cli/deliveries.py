@@ -68,7 +68,7 @@ def show(ident: str, as_json: bool) -> int:
     with open_database() as db:
         delivery = db.read_now(store.get, ident)
     if delivery is None:
-        click.echo(f"Error: there is no delivery {ident}", err=True)
+        click.echo(f"Error: there is no delivery {mask(ident)[0]}", err=True)
         return 1
     if as_json:
         body, _ = mask(delivery.body.decode("utf-8", "replace"))
@@ -94,7 +94,7 @@ def replay_stored(ident: str) -> int:
     with open_database() as db:
         found = db.write_now(write)
     if found is None:
-        click.echo(f"Error: there is no delivery {ident}", err=True)
+        click.echo(f"Error: there is no delivery {mask(ident)[0]}", err=True)
         return 1
     click.echo(f"Delivery {found.seq} is due: the running bot works it now, or the next one that starts.")
     return 0
@@ -107,12 +107,14 @@ def replay(file: Any, event: str) -> int:
     """Work a saved webhook body as if GitHub had just delivered it: the running bot picks it up."""
     body: bytes = file.read(webhook.BODY_LIMIT + 1)
     if len(body) > webhook.BODY_LIMIT:
-        raise click.UsageError(f"{file.name} is larger than a webhook can be (25 MiB)")
+        raise click.UsageError(f"{mask(file.name)[0]} is larger than a webhook can be (25 MiB)")
+    if not webhook.EVENT.fullmatch(event):
+        raise click.BadParameter("must be the name of a GitHub event such as workflow_run", param_hint="--event")
     guid = str(uuid.uuid4())
     try:
         delivery = webhook.parse(guid, event, body)
     except webhook.Refused:
-        raise click.UsageError(f"{file.name} does not hold a JSON object") from None
+        raise click.UsageError(f"{mask(file.name)[0]} does not hold a JSON object") from None
     with open_database() as db:
         db.write_now(
             store.receive,
@@ -120,7 +122,7 @@ def replay(file: Any, event: str) -> int:
             event=event,
             action=delivery.action,
             repository=delivery.repository,
-            body=body,
+            body=delivery.body,
             now=datetime.now(UTC),
         )
         stored = db.read_now(store.get, guid)

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
+from bot.credentials import kind_of, mask_shapes
+
 BODY_LIMIT = 25 * 1024 * 1024  # GitHub does not send bigger ones
 _GUID = re.compile(r"[A-Za-z0-9-]{1,64}")
-_EVENT = re.compile(r"[a-z_]{1,64}")
+EVENT = re.compile(r"[a-z_]{1,64}")
 
 
 class Refused(Exception):
@@ -53,7 +55,7 @@ def read(headers: Mapping[str, str], body: bytes, secrets: Sequence[bytes]) -> D
         raise Refused(415, "content-type")
     guid = headers.get("X-GitHub-Delivery", "")
     event = headers.get("X-GitHub-Event", "")
-    if not _GUID.fullmatch(guid) or not _EVENT.fullmatch(event):
+    if not _GUID.fullmatch(guid) or not EVENT.fullmatch(event):
         raise Refused(400, "headers")
     return parse(guid, event, body)
 
@@ -78,11 +80,15 @@ def sign(secret: bytes, body: bytes) -> str:
 def parse(guid: str, event: str, body: bytes, tries: int = 1) -> Delivery:
     """The delivery behind JSON bytes that are trusted already. Raises Refused(400)."""
     try:
-        payload = json.loads(body)
+        payload = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise Refused(400, "json") from None
     if not isinstance(payload, dict):
         raise Refused(400, "json")
+    if kind_of(body.decode("utf-8", "replace")):
+        # Somebody named a branch after their token: it must not be stored, so the payload is kept without it.
+        payload = _without_credentials(payload)
+        body = json.dumps(payload).encode()
     action = payload.get("action")
     return Delivery(
         guid=guid,
@@ -93,6 +99,20 @@ def parse(guid: str, event: str, body: bytes, tries: int = 1) -> Delivery:
         body=body,
         tries=tries,
     )
+
+
+def _without_credentials(value: Any) -> Any:
+    if isinstance(value, str):
+        return mask_shapes(value)
+    if isinstance(value, list):
+        return [_without_credentials(item) for item in value]
+    if isinstance(value, dict):
+        return {mask_shapes(key): _without_credentials(item) for key, item in value.items()}
+    return value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _form_payload(body: bytes) -> bytes:
