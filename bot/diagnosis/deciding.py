@@ -201,13 +201,14 @@ def _in_failed_steps(reading: Reading, found: list[Finding]) -> list[Finding]:
 
 
 def _not_overcome(reading: Reading, found: list[Finding]) -> list[Finding]:
-    """Drops failures of packages that were published after them, when the run did not fail."""
-    if reading.failed_step is not None:
-        return found
+    """Drops failures that a later try made good: of the packages published after them, or, in a good run, of all."""
     done = {p.package for p in reading.packages.outcomes if p.outcome in ("published", "staged")}
     if not (done or reading.succeeded):
         return found
     last_success = max(reading.success_lines, default=0)
+    if reading.failed_step is not None or reading.steps.job_failed:
+        reading.overcome = [f for f in found if f.hit.named.package in done and f.hit.line.number < last_success]
+        return [f for f in found if f not in reading.overcome]
     kept = [f for f in found if f.hit.line.number > last_success and not f.rule.echo]
     reading.overcome = [f for f in found if f.hit.line.number <= last_success]
     return kept

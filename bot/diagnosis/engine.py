@@ -19,7 +19,7 @@ from bot.diagnosis.commands import setting_of
 from bot.diagnosis.diagnosis import Diagnosis
 from bot.diagnosis.job_log import Line, LineReader
 from bot.diagnosis.judging import Hit, Reading, judge
-from bot.diagnosis.marks import code_line, date_of, host_of
+from bot.diagnosis.marks import code_line, date_of, host_of, image_command
 from bot.diagnosis.packages import Packages
 from bot.diagnosis.rule import Setting
 from bot.diagnosis.rulebook import Match, rule_book
@@ -44,7 +44,7 @@ _WRAPPED = (
     (
         "YN0035",
         re2.compile(r"YN0035: \S"),
-        re2.compile(r"YN0035:  +(?:Response|Request) "),
+        re2.compile(r"YN0035: [ │]+(?:Response|Request) "),
     ),  # yarn berry: reason, then address
 )
 
@@ -112,7 +112,7 @@ class LogReader:
         """What to look for next. Tests print whatever they like about registries; only their failures count there."""
         if self._follow or self._wrapped or self._steps.reading_header:
             return None
-        return self._book.build_anchors if self._steps.in_build else self._book.anchors
+        return self._book.build_anchors if self._steps.in_build and self._setting == "build" else self._book.anchors
 
     def _take(self, line: Line) -> None:
         if self._wrapped:
@@ -175,6 +175,7 @@ class LogReader:
         if step.setting == "publish":
             self._publishing = True
             self._tools.read_command(step.command)
+            self._packages.read_command(step.command)
             self._dry_run = self._dry_run or "--dry-run" in step.command
 
     def _read_header(self, line: Line) -> None:
@@ -188,6 +189,10 @@ class LogReader:
     def _switch_setting(self, line: Line, found: Match) -> None:
         """Within one step a script may install, build and publish in turn; the tools' first lines tell which."""
         step = self._steps.current
+        if "image-step" in found.marks:
+            # Building an image may run anything, also a publish; what it runs decides, as everywhere.
+            self._setting = setting_of(image_command(line.text)) if step.setting == "build" else self._setting
+            self._publishing = self._publishing or self._setting == "publish"
         if step.setting == "build":
             return
         if "lifecycle" in found.marks:

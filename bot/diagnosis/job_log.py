@@ -18,7 +18,7 @@ HEAD_BYTES = 64
 TAIL_BYTES, TAIL_LINES = 16 * 1024, 60  # kept for a log that nothing else explains
 MOST_SEGMENTS = 64  # of one line that a progress bar rewrote with carriage returns
 
-_ESCAPES = re2.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\^_]|[\x00\x07\x08]")
+_ESCAPES = re2.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]_P^X][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\^_]|[\x00\x07\x08]")
 # GitHub: 2026-11-22T10:11:12.1234567Z; GitLab adds a stream mark (01O, 00E+); Jenkins' timestamper puts it in brackets.
 _STAMP = re2.compile(
     r"^(?:\x{FEFF}?\[?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z\]? ?(?:[0-9a-f]{2}[OE]\+? ?)?)+|^\x{FEFF}"
@@ -31,6 +31,7 @@ _PREFIX = re2.compile(
     r"|🦋 +(?:info |warn |error |success |note )?"  # changesets
     r"|\[\d{1,2}:\d\d:\d\d(?: [AP]M)?\] (?:\[[@\w/.\-]+\] )+(?:› )?(?:[ℹ✔✘⚠] +)?"  # semantic-release
     r"|(?:@[\w.\-]+/)?[\w.\-]+:[\w:.\-]+: "  # turborepo: package:task:
+    r"|\[(?:@[\w.\-]+/)?[a-z][\w.\-]*\]: "  # yarn workspaces foreach
     r"|[\w./@\-]+ (?:pre|post)?(?:publish|publishOnly|prepublishOnly|release)(?:[\w:\-]*)\$?[:|] "  # pnpm -r
     r"|(?:stderr|stdout): ['\"`]|['\"`](?:npm |lerna )"  # an error object printed by Node
     r"|##\[(?:error|warning|notice)\]|::(?:error|warning|notice)(?: [^:]*)?::"

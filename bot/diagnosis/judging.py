@@ -208,6 +208,9 @@ def _nothing_found(reading: Reading) -> _Verdict:
         return _Verdict(
             cause, "failed", phase, "A step before the publish failed.", 0.6, also=[_may_be("unknown", 0.3)]
         )
+    if reading.steps.job_failed and failed is None and not reading.publishing:
+        sentence = "The job failed and does not publish."
+        return _Verdict("not-a-publish", "failed", "other", sentence, 0.6, also=[_may_be("unknown", 0.3)])
     quiet = failed is None and not reading.has_errors and reading.recognised
     if quiet and (reading.nothing_to_publish or not reading.publishing):
         sentence = _SENTENCES["not-a-publish"]

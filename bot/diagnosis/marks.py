@@ -6,6 +6,7 @@ from datetime import date
 
 import re2
 
+_IMAGE_STEP = r"^(?:\[(?:[\w.\-/]+ +)*\d+/\d+\]|Step \d+/\d+ :) RUN (?:--\S+ +)*(.+)"
 MARKS: dict[str, tuple[str, ...]] = {
     "installs": (
         r"^bun install v|^yarn install v|^\[1/[45]\] (?:🔍 +)?(?:Resolving|Validating)|Resolution step",
@@ -36,6 +37,8 @@ MARKS: dict[str, tuple[str, ...]] = {
         r"^(?:stderr \||stdout \||Passed |test .* \.\.\. )",
         r"::test_\w+|\.(?:test|spec)\.[cm]?[jt]sx?\b|\(\d+(?:\.\d+)? ?m?s\)$|\[\d+ ms\]$| \d+ms$",
     ),
+    # One instruction of a Dockerfile begins (BuildKit, then the old builder).
+    "image-step": (_IMAGE_STEP,),
     "dry-run": (r"\(dry-run\)|\bdry[ -]run\b",),
     "lifecycle": (r"^(?:> @?[\w./\-]+@\S+ )(?:prepublishOnly|prepublish|publish|postpublish)\b|\bprepublishOnly\b",),
     "administers": (r"^npm notice deprecating ",),
@@ -58,6 +61,7 @@ MARKS: dict[str, tuple[str, ...]] = {
         r"Couldn't publish package: \"https?://|for registry https?://|Request URL: https?://|logged in to https?://",
     ),
 }
+_IMAGE = re2.compile(_IMAGE_STEP)
 _DAY = re2.compile(rb"\d{4}-\d\d-\d\d")
 _CODE = re2.compile(
     r"npm (?:ERR!|error) code (\S+)|^\[?(?:Error: )?\[?(ERR_PNPM_[A-Z0-9_]+)|\"code\": \"(E[A-Z0-9_]+)\""
@@ -73,6 +77,12 @@ def code_line(text: str) -> str | None:
     match = _CODE.search(text)
     code = next((g for g in match.groups() if g), None) if match else None
     return None if code == "ERROR" else code
+
+
+def image_command(text: str) -> str:
+    """The command that an image's build runs in the instruction that the line announces."""
+    match = _IMAGE.search(text)
+    return str(match.group(1)) if match else ""
 
 
 def date_of(head: bytes) -> date | None:

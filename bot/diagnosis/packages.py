@@ -13,6 +13,7 @@ MOST_PACKAGES = 500
 _NAME = r"(?P<package>(?:@[\w.~\-]+/)?[\w.~\-]+)"
 _VERSION = r"(?P<version>v?\d+\.\d+\.\d+[\w.+\-]*)"
 _LOOSE_VERSION = r"(?P<version>v?\d[\w.+\-]*)"
+_IN_PATH = r"(?P<package>@[\w.~\-]+(?:%2[fF]|/)[\w.~\-]+|[\w.~\-]+)"
 
 # A package begins: what follows is about it, until the next one begins.
 _BEGINS_TEXTS = (
@@ -21,6 +22,10 @@ _BEGINS_TEXTS = (
     rf"npm (?:notice|info) name: +{_NAME}\s*$",
     rf"npm notice (?:===? )?package: +{_NAME}@{_VERSION}",
     rf"[Pp]ublishing [\"'`]?{_NAME}[\"'`]? at [\"'`]?{_VERSION}",
+    rf"^Publishing (?:- )?[\"'`]?{_NAME}@{_VERSION}",
+    rf"^🚀 Let's release {_NAME} \((?:currently at |[\w.+\-]+\.\.\.)?{_LOOSE_VERSION}\)",
+    rf"http fetch PUT \d{{3}} https?://[^/\s]+/{_IN_PATH}(?:\s|$)",
+    rf"'{_NAME}@{_VERSION}' (?:is not in this registry|could not be found)",
     rf"Package failed to publish: {_NAME}",
     rf"error occurred while publishing {_NAME}:",
     rf"Failed to publish package {_NAME}@{_VERSION}",
@@ -32,7 +37,7 @@ _BEGINS_TEXTS = (
     ),
     rf"npm notice run {_NAME}@{_VERSION} ",
     rf"^\s*(?:Uploading|Packaging|Verifying) {_NAME} {_LOOSE_VERSION} \(",
-    rf"^Uploading {_NAME}-(?P<version>\d[\w.!+]*?)(?:\.tar\.gz|\.zip|-(?:py\d|cp\d)[\w.\-]*\.whl)",
+    rf"^(?:- )?Uploading (?:\S*/)?{_NAME}-(?P<version>\d[\w.!+]*?)(?:\.tar\.gz|\.zip|-(?:py\d|cp\d)[\w.\-]*\.whl)",
     rf"^\s*Name: {_NAME}\s*$",
     r"Pushing (?P<package>[\w.\-]+?)\.(?P<version>\d+\.\d+[\w.\-]*)\.s?nupkg",
     rf"^\s*File: {_NAME}-(?P<version>\d[\w.]*)\.gem",
@@ -99,7 +104,7 @@ _SAME_VERSION = re2.compile(
     r"previously published versions?:? (\d[\w.+\-]*?)\.?\"?$|previously (?:staged|published) version \"(\d[\w.+\-]*)\""
 )
 _URL = re2.compile(
-    r"(?:(?:PUT|POST|DELETE|GET) |Couldn't publish package: \"|^(?:error: )?\d{3} [A-Z][\w ]+: "
+    r"(?:(?:PUT|POST|DELETE|GET) (?:\d{3} )?|Couldn't publish package: \"|^(?:error: )?\d{3} [A-Z][\w ]+: "
     r"|Request URL: |request to |error sending request for url \()"
     r"https?://[^/\s\"]+/(?P<path>[^\s\"):?]+)"
 )
@@ -118,6 +123,16 @@ def package_of_path(path: str) -> str | None:
         return parts[-1] if parts[0] in {"artifactory", "repository", "api", "npm"} else parts[0]
     return parts[parts.index("package") + 1] if "package" in parts[:-1] else None
 
+
+# A command may name the package when its output does not.
+_COMMANDED = tuple(
+    re2.compile(p)
+    for p in (
+        rf"\bgem +push +(?:\S*/)?{_NAME}-(?P<version>\d[\w.]*)\.gem",
+        r"\bnuget +push +(?:\S*/)?(?P<package>[A-Za-z][\w.\-]*?)\.(?P<version>\d+\.\d+[\w.\-]*)\.s?nupkg",
+        rf"\bcargo +publish\b[^\n]* (?:-p|--package)[ =]{_NAME}\b",
+    )
+)
 
 # For the one automaton over all patterns.
 PACKAGE_MARKS = {
@@ -173,6 +188,11 @@ class Packages:
                 return outcome != "skipped"
         return False
 
+    def read_command(self, command: str) -> None:
+        """Take in the command of a publish step."""
+        if found := first_match(_COMMANDED, command):
+            self.current = Named(*found)
+
     def _read_list(self, text: str) -> bool:
         """Whether the line belongs to a list of packages."""
         if listed := _LISTED.search(text):
@@ -196,9 +216,11 @@ class Packages:
         `by_address`: whether the URLs of this registry end in the package, as those of npm-like ones do.
         """
         found = first_match(_NAMED, text)
-        if not found and by_address and (match := _URL.search(text)):
+        if by_address and (match := _URL.search(text)):
             name = package_of_path(match.group("path"))
-            found = (name, None) if name else None
+            # Servers may leave the scope out of what they say; the address never does.
+            if name and (not found or name.endswith(f"/{found[0]}")):
+                found = (name, found[1] if found else None)
         same = _SAME_VERSION.search(text)
         if not found:
             if self.current.package or len(self._announced) != 1:

@@ -17,10 +17,13 @@ from bot.diagnosis.tools import TOOLS, VERSION_PATTERNS
 from bot.registries import REGISTRIES
 
 # What the structure of a job is told by; what else is read is up to the rules.
+_COLOURS = r"(?:\x1b\[[0-9;]*m)*"
 _STRUCTURE = (
-    r"##\[(?:group\]Run|error\])|::error|section_start:|exit code [1-9]|exited with [1-9]|exit status [1-9]|Job failed",
-    r"^Run [a-zA-Z./$@\"(\[]|^#!/bin/(?:ba)?sh -e|^(?:\x1b\[[0-9;]*m)*[$+] [a-z./]",
-    r"Z (?:\x1b\[[0-9;]*m)*[$+] [a-z./]|> @?[\w./\-]+@[^ ]* [a-z]|^> [a-z]|Z > [a-z]",
+    r"##\[(?:group\]Run|error\])|::error|section_start:|exit code [1-9]|exited with|exit status [1-9]|Job failed",
+    r"^Run [a-zA-Z./$@\"(\[]|^#!/bin/(?:ba)?sh -e|Finished: |Running after[_ ]script",
+    rf"(?:^|[Z\x07]) ?{_COLOURS}[$+]{_COLOURS} [@a-z./]",  # a command, or a package that was published
+    r"> @?[\w./\-]+@[^ ]* [a-z]|^> [a-z]|Z > [a-z]",
+    r"\] RUN |Step [0-9]+/[0-9]+ : RUN ",
 )
 _RUNNER = (
     r"denied to |not accessible|GH0[01][0-9]|[Pp]rotected branch|rule violations|hook declined",

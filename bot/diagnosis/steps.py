@@ -34,17 +34,32 @@ _CIRCLED = r"^#!/bin/(?:ba)?sh -e"
 _CIRCLE = re2.compile(_CIRCLED)
 _FAILURE = (
     r"^(?:##\[error\]|::error)|^Error: Process completed with exit code [1-9]|^Process completed with exit code [1-9]"
-    r"|^(?:ERROR: Job failed|Exited with code exit status [1-9]|script returned exit code [1-9]"
-    r"|The command \".*\" exited with [1-9])"
+    r"|^(?:Exited with code exit status [1-9]|The command \".*\" exited with [1-9]|🚨 Error: The command exited with)"
 )
 _FAILED = re2.compile(_FAILURE)
+# Said of the whole job, at its end: GitLab's is about the last command of the script, Jenkins' about any.
+_SCRIPT_FAILURE = r"^ERROR: Job failed"
+_SCRIPT_FAILED = re2.compile(_SCRIPT_FAILURE)
+_JOB_FAILURE = r"^(?:ERROR: )?script returned exit code [1-9]|^Finished: FAILURE"
+_JOB_FAILED = re2.compile(_JOB_FAILURE)
+_AFTERMATH = r"^Running after[_ ]script"  # GitLab: what comes now cannot be what failed
+_AFTER = re2.compile(_AFTERMATH)
 _ENV_VALUE = re2.compile(r"^\s+([A-Z][A-Z0-9_]*(?:TOKEN|KEY|PASSWORD|AUTH|API_KEY|SECRET)[A-Z0-9_]*):(.*)$")
 _WITH_VALUE = re2.compile(r"^\s+(registry-url|registry|repository-url|node-version|token|npm-token|password):(.*)$")
 _CHILD_LINE = r"^> (?:@?[\w./\-]+@\S* )?([a-z@./$]\S*.*)$"  # npm prints the package and script, then the command
 _CHILD = re2.compile(_CHILD_LINE)
 # For the one automaton over all patterns; lines that begin with `##[` are always read.
 STEP_MARKS = {
-    "structure": (_PLAIN, _PROMPTED, _CIRCLED, _FAILURE, _CLIENT_BANNER),
+    "structure": (
+        _PLAIN,
+        _PROMPTED,
+        _CIRCLED,
+        _FAILURE,
+        _SCRIPT_FAILURE,
+        _JOB_FAILURE,
+        _AFTERMATH,
+        _CLIENT_BANNER,
+    ),
     "child": (_CHILD_LINE,),
 }
 _PLACEHOLDER = re2.compile(r"^X{5}(?:-X{5})+$")
@@ -76,6 +91,8 @@ class Steps:
         self._plain = False
         self._client = False  # yarn or bun runs: its `$ command` lines are scripts of the package, no steps
         self._circle = False
+        self._script_end: Step | None = None
+        self.job_failed = False  # somewhere; the log does not say in which step
 
     @property
     def current(self) -> Step:
@@ -121,6 +138,12 @@ class Steps:
             self._read_header(line)
         elif _FAILED.search(text):
             self.current.failed = True
+        elif _SCRIPT_FAILED.search(text):
+            (self._script_end or self.current).failed = True
+        elif _JOB_FAILED.search(text):
+            self.job_failed = True
+        elif _AFTER.search(text):
+            self._script_end = self._script_end or self.current
         elif plain := _PLAIN_RUN.search(text):
             self._begin(plain.group(1), line.number)
             self._header, self._plain = MOST_HEADER_LINES, True

@@ -10,7 +10,7 @@ COMMANDS = (
     r"\bdocker +(?:image +)?(?:push|login)\b|\bbuildx\b[^\n]*--push|build-push-action|login-action"
     r"|\b(?:podman|buildah|crane|skopeo) +(?:push|copy|login)"
 )
-OUTPUT = r"The push refers to repository|pushing layers|failed to push |\bdigest: sha256:[0-9a-f]+ size:"
+OUTPUT = r"The push refers to repository|pushing layers|failed to push [^\s/:]+[/:]|\bdigest: sha256:[0-9a-f]+ size:"
 ANCHORS = (
     r"denied: |access denied|The push refers|pushing (?:layers|manifest)|failed to push|failed to solve",
     r"digest: sha256|toomanyrequests|unauthorized: |oauth token",

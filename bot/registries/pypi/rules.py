@@ -18,7 +18,7 @@ ANCHORS = (
     r"HTTPError|Uploading |Trusted publishing|trusted publishing|OpenID Connect|OIDC token|invalid-",
     r"Token request failed|publisher",
     r"password is empty|Credential not found|NonInteractive|ConnectionError|Max retries|NameResolution",
-    r"InvalidDistribution|File already|filename has",
+    r"InvalidDistribution|InvalidConfiguration|File already|filename has",
     r"allowed to upload|authentication information|twine|SSLError|Timeout|View at",
     r"4[0-9]{2} (?:Forbidden|Bad|Unauth|Too)|5[0-9]{2} (?:Int|Bad|Serv|Gat)",
 )
@@ -128,7 +128,7 @@ RULES = (
         "No credential reached PyPI: the secret is empty, missing or not passed to the step.",
         (
             r"(?i)(?:username|password|token) (?:is )?(?:required|not (?:set|provided|found))[^\n]{0,40}",
-            r"(?i)NonInteractive: Credential not found|Missing credentials for",
+            r"(?i)NonInteractive: Credential not found|Missing (?:credentials for|username|password)\b",
             r"HTTP Error 401: .*(?:Basic auth|authentication) required|No credentials (?:found|were provided)",
             r"Publish (?:username|password)",
             r"It looks like you are trying to use an API token to authenticate .* user-?name",
