@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from storage import deliveries
-from storage.database import Database, StorageError
+from storage.database import Database
 from storage.deliveries import Arrival, Received
 
 MOST_AT_ONCE = 256
@@ -52,15 +52,17 @@ class Arrivals:
             self._storing = None
 
     async def _store(self, batch: list[tuple[Arrival, asyncio.Future[Received]]]) -> None:
-        try:
-            received = await self._db.write(deliveries.receive_all, [arrival for arrival, _ in batch], self._now())
-        except StorageError as error:
+        arrivals = [arrival for arrival, _ in batch]
+        # Whatever went wrong belongs to those who wait for it: none of them may wait for ever.
+        (received,) = await asyncio.gather(
+            self._db.write(deliveries.receive_all, arrivals, self._now()), return_exceptions=True
+        )
+        self._on_their_way -= len(batch)
+        if isinstance(received, BaseException):
             for _, future in batch:
                 if not future.done():
-                    future.set_exception(error)
+                    future.set_exception(received)
             return
-        finally:
-            self._on_their_way -= len(batch)
         for (_, future), found in zip(batch, received, strict=True):
             if not future.done():
                 future.set_result(found)

@@ -93,7 +93,7 @@ def parse(guid: str, event: str, body: bytes, tries: int = 1) -> Delivery:
     return Delivery(
         guid=guid,
         event=event,
-        action=action[:100] if isinstance(action, str) else None,
+        action=_storable(action[:100]) if isinstance(action, str) else None,
         repository=_repository(payload),
         payload=payload,
         body=body,
@@ -129,5 +129,10 @@ def _repository(payload: Mapping[str, Any]) -> str:
     for owner, name in (("repository", "full_name"), ("organization", "login")):
         value = payload.get(owner)
         if isinstance(value, dict) and isinstance(value.get(name), str):
-            return str(value[name])[:200]
+            return _storable(value[name][:200])
     return ""
+
+
+def _storable(text: str) -> str:
+    r"""JSON may spell half a character (`"\ud800"`), which no database takes."""
+    return text.encode("utf-8", "replace").decode()
