@@ -24,9 +24,13 @@ _BUILD = re2.compile(
     r"|^(?:cargo (?:\+\S+ )?(?:test|build|check|clippy|fmt|nextest|doc)|go (?:test|build|vet)"
     r"|dotnet (?:test|build|format)"
     r"|mvn[^\n]* (?:test|verify|package)$|\S*gradlew? (?:test|check|build)\b"
-    r"|bundle exec (?:rspec|rake test|rubocop)|make (?:test|lint|build|check)"
+    r"|rake +(?:test|spec)\b|rubocop\b|make (?:test|lint|build|check)"
     r"|node --test|python -m (?:pytest|build|unittest)|uv run pytest|codecov/|\S*codecov|docker build\b)"
 )
+_PUSHED_IMAGE = re2.compile(r"\bdocker\b.* --push\b")
+# Ruby's bundler, not a script named "bundle".
+_BUNDLED = re2.compile(r"^bundle +exec +")
+_BUNDLER = re2.compile(r"^bundle(?: +(?:install|config|update|check|lock|package|cache)\b.*| +--.*)?$")
 _PUBLISH = re2.compile(
     r"(?:^|[\s/@'\"(])(?:npm|pnpm|yarn|bun|vlt|lerna|lerna-lite|rush|nx|uv|poetry|flit|hatch|maturin|pdm"
     r"|gem|cargo|jsr|deno|turbo|vsce|ovsx)\b"
@@ -38,7 +42,8 @@ _PUBLISH = re2.compile(
     r"|\btwine +upload|gh-action-pypi-publish|\bnpm-publish\b|publish-unit|\brelease-plz\b|\bcargo-release\b"
     r"|crates-io-auth-action"
     r"|release-gem|configure-rubygems-credentials|\brake +release\b|\bnuget +push|NuGet/login"
-    r"|\bdocker +(?:image +)?push|\bbuildx\b[^\n]*--push|build-push-action"
+    r"|\b(?:docker|podman|buildah|helm|oras) +(?:image +|manifest +)?push|\b(?:skopeo|crane) +(?:copy|push)"
+    r"|\bdocker\b[^\n]* --push\b|build-push-action"
     r"|docker/login-action|\bdocker +login|\bmvnw?\b[^\n]*\bdeploy\b|\bgradlew?\b[^\n]*\b\w*[pP]ublish\w*"
     r"|\bgoreleaser\b"
     r"|(?:^|[\s/:])(?:release|publish|ci-publish|ci-release|deploy-npm|publish-packages"
@@ -57,6 +62,8 @@ _INSTALL = re2.compile(
 _GIT_PUSH = re2.compile(
     r"\bgit +push\b|create-release|action-gh-release|release-please|peter-evans/create-pull-request"
 )
+# Reads a repository and writes nothing.
+_GIT_READ = re2.compile(r"\bgit +(?:clone|fetch|pull|submodule|ls-remote)\b|^actions/checkout\b")
 # Work on a package that publishes nothing.
 _ADMIN = re2.compile(
     r"\b(?:npm|pnpm|yarn npm|yarn)\s+(?:access|owner|team|org|token|trust|unpublish|deprecate|dist-tag"
@@ -69,10 +76,12 @@ def setting_of(command: str) -> Setting:
     """What a step is for. A script that does several things is what its most telling command is: publish first."""
     kinds: set[Setting] = set()
     for part in _SPLIT.split(command[:8000]):
-        piece = part.strip().lstrip("(").strip()
+        piece = _BUNDLED.sub("", part.strip().lstrip("(").strip())
         if not piece:
             continue
-        if _BUILD.search(piece):
+        if _BUNDLER.search(piece):
+            kinds.add("install")
+        elif _BUILD.search(piece) and not _PUSHED_IMAGE.search(piece):
             kinds.add("build")
         elif (_PUBLISH.search(piece) or _GIT_PUSH.search(piece)) and not _NOT_PUBLISH.search(piece):
             kinds.add("publish")
@@ -80,6 +89,11 @@ def setting_of(command: str) -> Setting:
             kinds.add("install")
     order: tuple[Setting, ...] = ("publish", "build", "install")
     return next((setting for setting in order if setting in kinds), "other")
+
+
+def reads_repository(command: str) -> bool:
+    """Whether the step only gets sources."""
+    return bool(_GIT_READ.search(command)) and setting_of(command) == "other"
 
 
 @functools.lru_cache(maxsize=512)

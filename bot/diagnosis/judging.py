@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from bot.diagnosis.commands import reads_repository
 from bot.diagnosis.deciding import Finding, Hit, Reading, findings_of
 from bot.diagnosis.diagnosis import Alternative, Diagnosis, Outcome, PackageOutcome, Phase
 from bot.diagnosis.excerpts import Excerpts
@@ -142,7 +143,7 @@ def _phase(reading: Reading, best: Finding) -> Phase:
     if best.hit.setting == "install":
         return "install"
     step = reading.steps.all[best.hit.step]
-    if step.administration:
+    if step.administration or reads_repository(step.command):
         return "other"
     if step.setting == "publish" or best.hit.setting == "publish" or reading.publishing:
         return "publish"

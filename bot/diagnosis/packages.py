@@ -38,6 +38,7 @@ _BEGINS_TEXTS = (
     rf"npm notice run {_NAME}@{_VERSION} ",
     rf"^\s*(?:Uploading|Packaging|Verifying) {_NAME} {_LOOSE_VERSION} \(",
     rf"^(?:- )?Uploading (?:\S*/)?{_NAME}-(?P<version>\d[\w.!+]*?)(?:\.tar\.gz|\.zip|-(?:py\d|cp\d)[\w.\-]*\.whl)",
+    rf"^(?:\S*/)?{_NAME}-(?P<version>\d[\w.!+]*?)(?:\.tar\.gz|-(?:py\d|cp\d)[\w.\-]*\.whl) \.\.\. failed",
     rf"^\s*Name: {_NAME}\s*$",
     r"Pushing (?P<package>[\w.\-]+?)\.(?P<version>\d+\.\d+[\w.\-]*)\.s?nupkg",
     rf"^\s*File: {_NAME}-(?P<version>\d[\w.]*)\.gem",
@@ -58,6 +59,7 @@ _PUBLISHED_TEXTS = (
     rf"^ *Published {_NAME} {_LOOSE_VERSION} at registry",
     rf"^Successfully (?:published|registered gem:) {_NAME} (?:v|\()?(?P<version>\d[\w.]*)",
     rf"^- {_NAME}@{_VERSION} published",
+    rf"^https?://[^/\s]+/project/{_NAME}/(?P<version>\d[\w.!+]*)/$",
 )
 _PUBLISHED = tuple(re2.compile(p) for p in _PUBLISHED_TEXTS)
 _STAGED_TEXTS = (
@@ -85,7 +87,7 @@ _NAMED = tuple(
         rf"failed to publish {_NAME} {_LOOSE_VERSION} to registry",
         rf"(?:crate )?[`\"']?{_NAME}@{_VERSION}[`\"']? already exists on",
         rf"crate version [`'\"]?{_NAME}@",
-        rf"to project ['‘`\"]{_NAME}['’`\"]",
+        rf"(?:to|for) project:? ['‘`\"]{_NAME}['’`\"]",
         rf"with id ['‘`\"]{_NAME}['’`\"] and version ['‘`\"]{_VERSION}['’`\"]",
         rf"gem owner {_NAME} ",
         rf"File already exists \([`'\"]{_NAME}-(?P<version>\d[\w.!+]*?)(?:\.tar\.gz|\.zip|-(?:py\d|cp\d)[\w.\-]*\.whl)",
@@ -108,6 +110,7 @@ _URL = re2.compile(
     r"|Request URL: |request to |error sending request for url \()"
     r"https?://[^/\s\"]+/(?P<path>[^\s\"):?]+)"
 )
+_SEPARATORS = re2.compile(r"[\-_.]+")
 _SCOPED = re2.compile(r"@[\w.~\-]+/[\w.~\-]+")
 
 
@@ -233,7 +236,7 @@ class Packages:
         if not version and same:
             version = next(g for g in same.groups() if g)
         if not version:
-            version = self._announced.get(package) or (
+            version = self.announced_version(package) or (
                 self.current.version if self.current.package in (None, package) else None
             )
         return Named(package, version)
@@ -254,7 +257,15 @@ class Packages:
         return tuple(self._outcomes.values())
 
     def announced_version(self, package: str) -> str | None:
-        return self._announced.get(package)
+        """The version under which the package was named, if need be in the other spelling of PyPI's names."""
+        if package in self._announced:
+            return self._announced[package]
+        plain = _plain_name(package)
+        return next((version for name, version in self._announced.items() if _plain_name(name) == plain), None)
+
+
+def _plain_name(package: str) -> str:
+    return str(_SEPARATORS.sub("-", package)).lower()
 
 
 def first_match(patterns: tuple[re2._Regexp, ...], text: str) -> tuple[str, str | None] | None:

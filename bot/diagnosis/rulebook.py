@@ -19,7 +19,8 @@ from bot.registries import REGISTRIES
 # What the structure of a job is told by; what else is read is up to the rules.
 _COLOURS = r"(?:\x1b\[[0-9;]*m)*"
 _STRUCTURE = (
-    r"##\[(?:group\]Run|error\])|::error|section_start:|exit code [1-9]|exited with|exit status [1-9]|Job failed",
+    r"##\[(?:group\]Run|error\]|section\]Start)|::error|section_start:",
+    r"exit code [1-9]|exited with|exit status [1-9]|Job failed",
     r"^Run [a-zA-Z./$@\"(\[]|^#!/bin/(?:ba)?sh -e|Finished: |Running after[_ ]script",
     rf"(?:^|[Z\x07]) ?{_COLOURS}[$+]{_COLOURS} [@a-z./]",  # a command, or a package that was published
     r"> @?[\w./\-]+@[^ ]* [a-z]|^> [a-z]|Z > [a-z]",

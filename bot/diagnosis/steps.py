@@ -18,16 +18,22 @@ MOST_STEPS = 2000  # of one job; a log with more is not a job log
 MOST_HEADER_LINES = 200
 MOST_COMMAND = 8000  # characters of a script that tell what it is for
 _COMMANDS = (
-    r"(?:npm|npx|pnpm|pnpx|yarn|bun|bunx|node|corepack|lerna|changeset|nx|turbo|cargo|twine|uv|python3?"
-    r"|pip3?|poetry|gem|bundle|rake"
-    r"|dotnet|nuget|docker|mvn|\./mvnw|gradle|\./gradlew|git|make|sh|bash|\./[\w./\-]+|semantic-release"
-    r"|release-it|echo|for|if|cd|set|export|curl)\b"
+    r"(?:npm|npx|pnpm|pnpx|yarn|bun|bunx|node|corepack|lerna|changeset|nx|turbo|rush|lage|beachball|auto|vlt|deno|jsr"
+    r"|cargo|release-plz|twine|uv|uvx|python3?|pip3?|pipx|poetry|flit|hatch|pdm|maturin|tox|nox|gem|bundle|rake"
+    r"|dotnet|nuget|docker|podman|buildah|skopeo|crane|helm|oras|mvn|gradle|go|goreleaser|git|gh|glab|make|just|task"
+    r"|sh|bash|\./[\w./\-]+|semantic-release|release-it|aws|gcloud|az|kubectl|terraform|tofu"
+    r"|echo|for|if|cd|set|export|curl|wget)(?:\s|$)"
 )
 _RUN = re2.compile(r"^##\[group\]Run (.*)")
 _PLAIN = r"^Run ([a-z./$A-Z@\"(\[][^`]*)$"
 _PLAIN_RUN = re2.compile(_PLAIN)
 _PROMPTED = r"^(?:\$|\+) +(" + _COMMANDS + r".*)"
 _PROMPT = re2.compile(_PROMPTED)
+# Azure DevOps: a task's title, a table between two rules, the script if it is one, and a rule again.
+_TASK = r"^##\[section\]Starting: "
+_TASK_BEGINS = re2.compile(_TASK)
+_RULED = re2.compile(r"^={20,}")
+_CALLED = re2.compile(r"^\[command\](?:\S*/)?(\S.*)")
 _CLIENT_BANNER = r"^(?:yarn|bun) (?:run|publish|install) v"
 _CLIENT = re2.compile(_CLIENT_BANNER)
 _CIRCLED = r"^#!/bin/(?:ba)?sh -e"
@@ -58,6 +64,7 @@ STEP_MARKS = {
         _SCRIPT_FAILURE,
         _JOB_FAILURE,
         _AFTERMATH,
+        _TASK,
         _CLIENT_BANNER,
     ),
     "child": (_CHILD_LINE,),
@@ -91,6 +98,7 @@ class Steps:
         self._plain = False
         self._client = False  # yarn or bun runs: its `$ command` lines are scripts of the package, no steps
         self._circle = False
+        self._task = 0  # part of a task's head: its table, what follows it, its script
         self._script_end: Step | None = None
         self.job_failed = False  # somewhere; the log does not say in which step
 
@@ -101,7 +109,7 @@ class Steps:
     @property
     def reading_header(self) -> bool:
         """Whether every next line is wanted, hit or not."""
-        return self._header > 0 or self._circle
+        return self._header > 0 or self._circle or self._task > 0
 
     @property
     def _may_be_script(self) -> bool:
@@ -110,7 +118,12 @@ class Steps:
 
     def may_end_header(self, line: Line) -> bool:
         """Whether the line may be more than a line of the header that is being read."""
-        return self._circle or line.shown.startswith("##[") or (self._plain and not line.shown.startswith(" "))
+        return (
+            self._circle
+            or self._task > 0
+            or line.shown.startswith("##[")
+            or (self._plain and not line.shown.startswith(" "))
+        )
 
     @property
     def in_build(self) -> bool:
@@ -130,7 +143,12 @@ class Steps:
             self._circle = False
             self._begin(text, line.number)
             return
-        if run := _RUN.search(text):
+        if self._task and self._read_task(text):
+            return
+        if _TASK_BEGINS.search(text):
+            self._begin("", line.number)
+            self._task = 1
+        elif run := _RUN.search(text):
             self._begin(run.group(1), line.number)
             self._header, self._plain = MOST_HEADER_LINES, False
             self.current.headed = True
@@ -153,6 +171,30 @@ class Steps:
             self._begin(prompt.group(1), line.number)
         elif _CIRCLE.search(text):
             self._circle = True
+
+    def _read_task(self, text: str) -> bool:
+        """Take in a line of a task's head; False when the line stands behind it."""
+        ruled = bool(_RULED.search(text))
+        if self._task in (1, 2):
+            self._task += ruled
+        elif self._task == 3 and text == "Script contents:":
+            self._task = 4
+        elif self._task == 3 and text != "Generating script.":
+            self._task = 0
+            if called := _CALLED.search(text):
+                self._name_task(called.group(1))
+            return False
+        elif self._task == 4 and (ruled or len(self.current.command) > MOST_COMMAND):
+            self._task = 0
+            self._name_task(self.current.command)
+        elif self._task == 4:
+            self.current.command += text + "\n"
+        return True
+
+    def _name_task(self, command: str) -> None:
+        step = self.current
+        step.command, step.setting = command, setting_of(command)
+        step.administration = is_administration(command)
 
     def _begin(self, command: str, number: int) -> None:
         step = Step(command, setting_of(command), number)

@@ -46,7 +46,7 @@ ANCHORS = (
     r"builder error|failed, reason|Bad Gateway|Unavailable|Internal Server",
     r"failed to authenticate|find the current user|using v?pnpm|pnpm v?[0-9]|npm: [0-9]|npm --version",
     r"npm@[0-9]|Yarn [0-9]|bun v[0-9]",
-    r"new version is released|relevant changes|hangesets|release PR",
+    r"new version is released|relevant changes|hangesets|release PR|files have been updated",
     r"(?:packages?|projects|[Nn]othing) to (?:publish|release)|is required to|mission to publish",
     r"required to publish|ran target|archive (?:published|staged)",
     r"added [0-9]+ package|with id [0-9a-f]{6} |Removed [0-9]+ token|Logged in on|Successfully published",
@@ -75,7 +75,7 @@ CLUES = (
         "nothing-to-publish",
         (
             r"no new version is released|There are no (?:relevant changes|changesets|new packages)",
-            r"preparing release PR",
+            r"preparing release PR|All files have been updated\. Review them and commit",
             r"(?i)no (?:changed|unpublished) (?:packages|projects) to publish|nothing to (?:publish|release)",
             r"(?i)No changesets (?:present|found)",
             r"(?i)all packages have already been published|no packages to publish",

@@ -11,8 +11,9 @@ NAME = "pypi"
 HOSTS = r"(?:^|\.)(?:test\.)?pypi\.org$|^upload\.pypi\."
 COMMANDS = r"\btwine\b|gh-action-pypi-publish|\b(?:uv|poetry|flit|hatch|pdm|maturin)\b[^\n]*\b(?:publish|upload)\b"
 OUTPUT = (
-    r"^Uploading distributions to|Uploading \S+\.(?:whl|tar\.gz)|HTTPError: |Trusted publishing exchange"
-    r"|^Publishing \d+ files? "
+    r"^Uploading distributions to|Uploading \S+\.(?:whl|tar\.gz)|HTTPError: \d{3} [\w ]+ from https?://"
+    r"|Trusted publishing exchange"
+    r"|^Publishing \d+ files? |for url:? '?https?://[^/ ]+/legacy/|repository: https?://[^/ ]+/legacy/"
 )
 ANCHORS = (
     r"HTTPError|Uploading |Trusted publishing|trusted publishing|OpenID Connect|OIDC token|invalid-",
@@ -20,6 +21,7 @@ ANCHORS = (
     r"password is empty|Credential not found|NonInteractive|ConnectionError|Max retries|NameResolution",
     r"InvalidDistribution|InvalidConfiguration|File already|filename has",
     r"allowed to upload|authentication information|twine|SSLError|Timeout|View at",
+    r"/project/[A-Za-z0-9._-]+/[0-9]|/legacy/",
     r"4[0-9]{2} (?:Forbidden|Bad|Unauth|Too)|5[0-9]{2} (?:Int|Bad|Serv|Gat)",
 )
 
@@ -46,7 +48,7 @@ RULES = (
             r"missing or insufficient OIDC token permissions",
             r"OpenID Connect token retrieval failed",
             r"(?i)(?:trusted publishing|OIDC)[^\n]{0,80}id-token: write",
-            r"ACTIONS_ID_TOKEN_REQUEST_(?:TOKEN|URL) environment variable was unset",
+            r"(?i)ACTIONS_ID_TOKEN_REQUEST_(?:TOKEN|URL)\b[^\n]{0,60}(?:not set|unset|missing|not defined)",
         ),
         ("Give the publishing job `permissions: { id-token: write }`.", "Re-run the job."),
         docs=_DOCS,
