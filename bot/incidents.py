@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -45,6 +46,7 @@ class Facts:
     seen_late: bool = False
     repo: str | None = None
     run_id: int | None = None
+    other_jobs: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
@@ -63,7 +65,15 @@ class Facts:
         return cls(**made)
 
 
-def facts_of(run: Run, diagnosis: Diagnosis, verdict: Verdict, missing: tuple[str, ...], *, can_rerun: bool) -> Facts:
+def facts_of(
+    run: Run,
+    diagnosis: Diagnosis,
+    verdict: Verdict,
+    missing: tuple[str, ...],
+    *,
+    can_rerun: bool,
+    other_jobs: tuple[str, ...] = (),
+) -> Facts:
     best = verdict.match.best
     return Facts(
         sentence=verdict.sentence,
@@ -88,6 +98,7 @@ def facts_of(run: Run, diagnosis: Diagnosis, verdict: Verdict, missing: tuple[st
         can_rerun=can_rerun,
         repo=run.repo,
         run_id=run.run_id,
+        other_jobs=other_jobs,
     )
 
 
@@ -104,6 +115,36 @@ class Decision:
     action: Action
     reason: str
     thread: bool = False
+
+
+def with_packages_of(diagnosis: Diagnosis, others: Sequence[Diagnosis]) -> Diagnosis:
+    """The diagnosis with what became of the packages of other jobs of the same run."""
+    outcomes = {outcome.package: outcome for outcome in diagnosis.packages}
+    for other in (diagnosis, *others) if any(other.package for other in others) else ():
+        for outcome in other.packages:
+            outcomes.setdefault(outcome.package, outcome)
+        if other.package:
+            outcomes.setdefault(other.package, PackageOutcome(other.package, other.version, "failed"))
+    return dataclasses.replace(diagnosis, packages=tuple(outcomes.values()))
+
+
+def looks_like_a_release(run: Run) -> bool:
+    """By its name alone, for when nothing else could be read: does this workflow publish?"""
+    name = f"{run.workflow} {run.workflow_name or ''}".lower()
+    return any(word in name for word in ("publish", "release", "deploy", "npm"))
+
+
+def unread(run: Run, why: str) -> Diagnosis:
+    """What is known of a failed job whose log could not be read: worth a card only when the workflow publishes."""
+    return Diagnosis(
+        cause="unknown",
+        auth=False,
+        outcome="failed",
+        phase="publish" if looks_like_a_release(run) else "other",
+        sentence=f"The run failed, and why could not be read: {why}.",
+        confidence=0.0,
+        fix=("Open the run and look at its last lines.", "Let the bot read it: run `python -m bot check`."),
+    )
 
 
 def worth_a_card(diagnosis: Diagnosis) -> bool:

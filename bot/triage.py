@@ -7,6 +7,7 @@ incident, the occurrence and the Slack message in the transaction that finishes 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -26,6 +27,8 @@ from bot.incidents import (
     decide,
     facts_of,
     fingerprint,
+    unread,
+    with_packages_of,
     worth_a_card,
 )
 from bot.matching import PublishAttempt, match
@@ -50,8 +53,9 @@ async def triage(run: Run, deps: Deps, tries: int = 1) -> Worked:
         return await _green(run, deps)
     if not run.failed:
         return Worked("not-a-failure", run.conclusion, lambda c: runs.keep(c, _record(run, "quiet", deps.now())))
-    diagnosis = await diagnose_run(run, deps, tries)
-    if diagnosis is None or not worth_a_card(diagnosis):
+    failure = await diagnose_run(run, deps, tries)
+    diagnosis = failure.diagnosis if failure else None
+    if failure is None or diagnosis is None or not worth_a_card(diagnosis):
         cause = diagnosis.cause if diagnosis else None
         return Worked(
             cause or "no-failed-job", None, lambda c: runs.keep(c, _record(run, "quiet", deps.now(), diagnosis))
@@ -62,17 +66,38 @@ async def triage(run: Run, deps: Deps, tries: int = 1) -> Worked:
         )
     evidence, verdict = await explain(run, diagnosis, deps)
     log.info("verdict", repo=run.repo, run=run.run_id, attempt=run.attempt, cause=diagnosis.cause, verdict=verdict.code)
-    return Worked(verdict.code, verdict.sentence, lambda c: record_failure(c, run, diagnosis, evidence, verdict, deps))
+    return Worked(verdict.code, verdict.sentence, lambda c: record_failure(c, run, failure, evidence, verdict, deps))
 
 
-async def diagnose_run(run: Run, deps: Deps, tries: int = LOG_TRIES) -> Diagnosis | None:
-    """The most telling diagnosis over the failed jobs of an attempt; None when no job failed.
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What the failed jobs of an attempt say: the most telling one, and a sentence for each other that matters."""
 
-    Raises TryAgain while GitHub does not hand out what is needed.
+    diagnosis: Diagnosis
+    other_jobs: tuple[str, ...] = ()
+
+
+async def diagnose_run(run: Run, deps: Deps, tries: int = LOG_TRIES) -> Failure | None:
+    """Read the logs of the failed jobs of an attempt; None when no job failed.
+
+    Raises TryAgain while GitHub does not hand out what is needed; in the end it goes on with what there is.
     """
-    failed = [job for job in await deps.github.jobs(run) if job.failed]
-    diagnoses = [await _diagnose_job(run, job, deps, tries) for job in failed[:MOST_LOGS]]
-    return max(diagnoses, key=_telling, default=None)
+    try:
+        failed = [job for job in await deps.github.jobs(run) if job.failed]
+    except GiveUp as error:
+        # Also what GitHub answers when our access to the repository was taken away.
+        if tries < LOG_TRIES:
+            raise TryAgain(error.reason, error.message) from error
+        return Failure(unread(run, error.message))
+    said = [(job, await _diagnose_job(run, job, deps, tries)) for job in failed[:MOST_LOGS]]
+    if not said:
+        return None
+    telling = max((diagnosis for _, diagnosis in said), key=_telling)
+    others = [(job, diagnosis) for job, diagnosis in said if diagnosis is not telling and worth_a_card(diagnosis)]
+    return Failure(
+        with_packages_of(telling, [diagnosis for _, diagnosis in others]),
+        tuple(f"{job.name}: {_about(diagnosis)}{diagnosis.sentence}" for job, diagnosis in others),
+    )
 
 
 async def explain(run: Run, diagnosis: Diagnosis, deps: Deps) -> tuple[Evidence, Verdict]:
@@ -90,10 +115,11 @@ async def explain(run: Run, diagnosis: Diagnosis, deps: Deps) -> tuple[Evidence,
 
 
 def record_failure(
-    connection: Connection, run: Run, diagnosis: Diagnosis, evidence: Evidence, verdict: Verdict, deps: Deps
+    connection: Connection, run: Run, failure: Failure, evidence: Evidence, verdict: Verdict, deps: Deps
 ) -> None:
     """Write the incident, the occurrence and what is said of them."""
     now = deps.now()
+    diagnosis = failure.diagnosis
     later = runs.later_attempt(connection, run.repo, run.run_id, run.attempt)
     runs.keep(connection, _record(run, "failed", now, diagnosis))
     token = verdict.match.best.token if verdict.match.best and not verdict.match.ties else None
@@ -108,7 +134,14 @@ def record_failure(
         package=diagnosis.package or next(iter(evidence.packages), None),
         version=diagnosis.version,
         channel=deps.settings.channel_for(run.repo),
-        facts=facts_of(run, diagnosis, verdict, evidence.missing, can_rerun=deps.github.configured).to_json(),
+        facts=facts_of(
+            run,
+            diagnosis,
+            verdict,
+            evidence.missing,
+            can_rerun=deps.github.configured,
+            other_jobs=failure.other_jobs,
+        ).to_json(),
     )
     incident = incidents.open_by_fingerprint(connection, new.fingerprint)
     known = incident is not None and incidents.has_attempt(connection, incident, run.repo, run.run_id, run.attempt)
@@ -192,8 +225,10 @@ async def _diagnose_job(run: Run, job: Job, deps: Deps, tries: int) -> Diagnosis
         if error.reason != "log-not-there" or tries < LOG_TRIES:
             raise
         log.warning("no log after several tries", job=job.job_id)
+        return unread(run, error.message)
     except GiveUp as error:
         log.warning("log cannot be read", job=job.job_id, reason=error.reason)
+        return unread(run, error.message)
     diagnosis = await asyncio.to_thread(reader.finish)
     METRICS.diagnoses.labels(diagnosis.cause).inc()
     METRICS.secrets_masked.inc(diagnosis.secrets_masked)
@@ -226,6 +261,10 @@ async def _is_there(incident: Incident, deps: Deps) -> bool:
     except (TryAgain, GiveUp):
         return False
     return incident.version in published.versions
+
+
+def _about(diagnosis: Diagnosis) -> str:
+    return " ".join(filter(None, (diagnosis.package, diagnosis.version))) + ": " if diagnosis.package else ""
 
 
 def _telling(diagnosis: Diagnosis) -> tuple[bool, bool, bool, float]:

@@ -184,13 +184,63 @@ async def test_a_log_that_is_not_there_yet_is_asked_for_again(running: Running) 
     assert len(running.cards()) == 1
 
 
-async def test_a_log_that_is_gone_for_ever_is_said_to_be_unknown_or_nothing(running: Running) -> None:
-    run = running.outside.github.add_run(jobs=[job_from_log("release", npm_logs.not_found())])
+@pytest.mark.parametrize(("workflow", "cards"), [("release.yml", 1), ("unit-tests.yml", 0)])
+async def test_a_release_whose_log_is_gone_is_told_and_another_red_run_is_not(
+    running: Running, workflow: str, cards: int
+) -> None:
+    run = running.outside.github.add_run(
+        jobs=[job_from_log("job", npm_logs.not_found())], workflow=f".github/workflows/{workflow}", name="CI"
+    )
     running.outside.github.log_manners(run.jobs[0], gone=True)
     await running.outside.github.send_run(run)
     await running.worked(1)
+    assert [m.text for m in running.cards() if "could not be read" in m.text] == [m.text for m in running.cards()]
+    assert len(running.cards()) == cards
+
+
+async def test_jobs_that_github_hides_are_asked_for_again_and_then_told(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.inbox.FIRST_WAIT_S", 0.05)
+    running.outside.github.fail("/jobs", status=404, times=None)
+    await running.deliver_run(npm_logs.not_found())
+    await running.worked(1)
+    (card,) = running.cards()
+    assert "404" in card.text
     (stored,) = running.db.read_now(deliveries.latest)
-    assert stored.state == "done"
+    assert stored.tries > 1
+
+
+async def test_two_jobs_that_failed_to_publish_are_both_on_the_card(running: Running) -> None:
+    jobs = [
+        job_from_log("publish-a", npm_logs.rejected()),
+        job_from_log("publish-b", npm_logs.not_found(package="@acme/tokens", version="0.4.0")),
+    ]
+    await running.deliver_run(jobs=jobs)
+    await running.worked(1)
+    (card,) = running.cards()
+    for expected in ("@acme/ui", "@acme/tokens", "0.4.0", "publish-"):
+        assert expected in shown(card), expected
+
+
+async def test_a_credential_in_a_branch_or_workflow_name_is_neither_kept_nor_said(
+    running: Running, tmp_path: Path
+) -> None:
+    secret = "npm_" + "zX9yW8vU7t" * 3 + "zX9yW8"
+    run = running.outside.github.add_run(jobs=[job_from_log("release", npm_logs.rejected())])
+    payload = payloads.workflow_run(run)
+    for field in ("name", "path", "head_branch", "display_title", "html_url"):
+        payload["workflow_run"][field] = f"x {secret}"
+    payload["workflow_run"]["triggering_actor"]["login"] = secret
+    await running.outside.github.send("workflow_run", payload)
+    await running.worked(1)
+    assert len(running.cards()) == 1
+    assert secret not in json.dumps([[m.text, m.blocks] for m in running.outside.slack.messages(RELEASES)])
+    (stored,) = running.db.read_now(deliveries.latest)
+    assert secret.encode() not in stored.body
+    for file in tmp_path.iterdir():
+        if file.is_file():
+            assert secret.encode() not in file.read_bytes(), file
 
 
 async def test_the_log_is_fetched_without_our_credential(running: Running) -> None:

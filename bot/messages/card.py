@@ -33,6 +33,7 @@ MOST_STEPS = 4
 MOST_REASONS = 4
 MOST_LOG_LINES = 3
 MOST_ALTERNATIVES = 3
+MOST_OTHER_JOBS = 5
 MOST_NAMES = {"failed": 12, "unclear": 6, "staged": 6, "skipped": 3, "published": 6}
 _OUTCOME_WORDS = {
     "failed": "Not published",
@@ -55,6 +56,7 @@ def incident_card(incident: Incident, facts: Facts, token: Token | None, now: da
         *([] if is_over else _steps(facts)),
         *_token(incident, facts, about_token, now),
         *_packages(facts.packages),
+        *([] if is_over else _other_jobs(facts)),
         # Once it is over, the evidence is one click away in the run.
         *([] if is_over else [*_evidence(facts), *_also(facts), *_reasons(facts)]),
         context(_history(incident), _links(facts)),
@@ -206,6 +208,14 @@ def _also(facts: Facts) -> list[Part | None]:
         confirm = f" What would confirm it: {t.prose(other.would_confirm, 250)}" if other.would_confirm else ""
         lines.append(f"{t.prose(cause_words(other.cause), 200)}{confirm}")
     return [section("*It could also be that*", *t.bullets(lines), rank=_ALSO)] if lines else []
+
+
+def _other_jobs(facts: Facts) -> list[Part | None]:
+    lines = [t.sentence(job, 300) for job in facts.other_jobs]
+    if not lines:
+        return []
+    more = [f"And {len(lines) - MOST_OTHER_JOBS} more."] if len(lines) > MOST_OTHER_JOBS else []
+    return [section("*Other jobs of this run failed too*", *t.bullets(lines[:MOST_OTHER_JOBS]), *more, rank=_ALSO)]
 
 
 def _reasons(facts: Facts) -> list[Part | None]:

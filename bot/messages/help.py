@@ -15,10 +15,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "list": ("[filter]", "all tokens, soonest end first"),
     "show": ("NAME", "everything about one token"),
     "add": ("", "add the facts of a token"),
-    "edit": ("NAME", "change them"),
+    "edit": ("NAME", "change the facts of a token"),
     "import": ("", "add many at once"),
     "remove": ("NAME", "forget a token that is gone"),
-    "rotate": ("NAME", "replace a token, step by step, each step checked"),
+    "rotate": ("NAME", "the commands that replace a token, ready to paste"),
     "why": ("RUN-URL", "find out now why a run failed"),
     "deadlines": ("", "what stops working when, and what to do about it"),
     "map": ("[repo, package or token]", "which token publishes what from where"),
@@ -27,7 +27,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "audit": ("", "who changed what"),
     "help": ("", "this"),
 }
-_NEAR = 0.5
+_NEAR = 0.6
 _MOST_NEAR = 3
 
 

@@ -42,8 +42,17 @@ def members_only() -> Message:
     return told("Guests can look but not change anything. Ask a member of this workspace.")
 
 
-def looks_like_a_token(kind: str, revoke: str) -> Message:
-    """Something pasted was a credential. It is neither kept nor repeated. `kind`: `npm token`; `revoke`: how to."""
+_REVOKE = {
+    "npm token": "on npmjs.com under Access Tokens, or with `npm token revoke` and its id.",
+    "GitHub token": "on github.com under Settings, Developer settings.",
+    "Slack token": "in the app's settings at api.slack.com.",
+    "PyPI token": "on PyPI under Account settings, API tokens.",
+}
+
+
+def looks_like_a_token(kind: str) -> Message:
+    """Something pasted was a credential. It is neither kept nor repeated. `kind`: as `credentials.kind_of` says it."""
+    revoke = _REVOKE.get(kind, "on the page where it was made.")
     said = f"That looks like a credential ({t.mrkdwn(kind, 40)}). It was not kept."
     hint = f"Whoever can read what you typed can use it, so revoke it now: {t.prose(revoke, 300)}"
     return message(f"{said} {hint}", [section(f"*{said}*", hint), context("Tokenwatch never needs the token itself.")])

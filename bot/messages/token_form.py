@@ -23,6 +23,7 @@ from bot.messages.words import KIND_WORDS, PERMISSION_WORDS, REGISTRY_WORDS
 from storage.tokens import Token, Use
 
 FORM = "token.form"  # private_metadata: the id of the token being edited, or empty
+REMOVE_FORM = "token.remove_form"  # private_metadata: the id of the token
 
 # Block ids, one a question.
 NAME = "name"
@@ -117,6 +118,24 @@ def token_form(token: Token | None = None, *, opened_by: str | None = None) -> d
     )
 
 
+def remove_form(token: Token) -> dict[str, Any]:
+    """Asks before a token's facts are forgotten."""
+    used = t.count(len(token.used_by), "place uses", "places use")
+    return modal(
+        "Remove a token",
+        [
+            section(
+                f"*Forget {t.code(token.name)}?*",
+                "Its facts go, its audit rows stay. The token itself keeps working: revoke it at the registry.",
+                f"On record, {used} it." if token.used_by else "",
+            )
+        ],
+        callback_id=REMOVE_FORM,
+        submit="Forget it",
+        private_metadata=str(token.id),
+    )
+
+
 def read_form(values: Values, before: Token | None = None) -> dict[str, Any]:
     """The answers as a metadata record, with the keys of the questions that were asked.
 
@@ -150,13 +169,14 @@ def errors_beside(problems: Mapping[str, str]) -> dict[str, str]:
     for field, problem in problems.items():
         block = BLOCK_OF.get(field.partition("[")[0].partition(".")[0], NAME)
         said = t.plain(problem, 300)
-        errors[block] = f"{errors[block]} {said}" if block in errors else said
+        errors[block] = f"{errors[block]}; {said}" if block in errors else said
     return {block: t.cut(said, 1000) for block, said in errors.items()}
 
 
 def read_use(line: str) -> dict[str, Any]:
     """`acme/ui:release.yml:NPM_TOKEN:repository` or the same with blanks; level and environment may be left out."""
-    parts = [part.strip() for part in (line.split(":") if ":" in line else line.split())]
+    by_colon = ":" in line
+    parts = [part.strip() for part in (line.split(":") if by_colon else line.replace(",", " ").split())]
     repo, workflow, secret, level, environment = [*parts, "", "", "", ""][:5]
     return {
         "repo": repo,
@@ -205,8 +225,8 @@ def _uses(token: Token) -> list[Part | None]:
             "Used by",
             initial=lines,
             placeholder="acme/ui:release.yml:NPM_TOKEN:repository",
-            hint="One place a line: repository, workflow, secret, and the level of the secret (organization, "
-            "repository, environment or elsewhere). This is how a failed publish is matched with its token.",
+            hint="One place a line, as repository:workflow:secret:level, like the example. "
+            "The level is organization, repository, environment or elsewhere. This is how a failed publish finds it.",
             optional=True,
             multiline=True,
         )

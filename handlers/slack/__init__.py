@@ -21,6 +21,7 @@ from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.credentials import kind_of
 from bot.deps import Deps
 from bot.errors import TellUser, TokenwatchError
 from bot.messages import card, incident_forms, replies, token_form, token_lists, token_page
@@ -28,7 +29,19 @@ from bot.messages import home as home_page
 from bot.messages.everything import ANY_ACTION, ANY_VIEW
 from bot.messages.modal import closing_view
 from bot.settings import Settings
-from handlers.slack import edit_token, help, home, incident, list_tokens, rotate, show, snooze, status
+from handlers.slack import (
+    edit_token,
+    help,
+    home,
+    incident,
+    incidents,
+    list_tokens,
+    remove_token,
+    rotate,
+    show,
+    snooze,
+    status,
+)
 from handlers.slack.requests import Click, Command, FormReply, Reply, Submission
 
 log = structlog.get_logger("slack")
@@ -52,7 +65,9 @@ COMMANDS: dict[str, RunCommand] = {
     "show": show.show,
     "add": edit_token.add,
     "edit": edit_token.edit,
+    "remove": remove_token.ask,
     "rotate": rotate.rotate,
+    "incidents": incidents.list_open,
     "snooze": snooze.snooze,
     "help": _help,
 }
@@ -74,6 +89,7 @@ ACTIONS: dict[str, RunAction] = {
 
 VIEWS: dict[str, RunView] = {
     token_form.FORM: edit_token.saved,
+    token_form.REMOVE_FORM: remove_token.removed,
     incident_forms.SNOOZE_FORM: snooze.snoozed,
     incident_forms.RESOLVE_FORM: incident.resolved,
 }
@@ -92,6 +108,9 @@ def slack_app(deps: Deps, client: AsyncWebClient) -> AsyncApp:
     async def command(ack: Any, body: dict[str, Any], respond: Any) -> None:
         await ack()
         typed = str(body.get("text") or "").strip()
+        if kind := kind_of(typed):
+            await _respond(respond, Reply(replies.looks_like_a_token(kind)))
+            return
         verb, _, argument = typed.partition(" ")
         made = Command(
             user=str(body.get("user_id") or ""),

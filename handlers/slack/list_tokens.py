@@ -25,11 +25,12 @@ async def turn_page(click: Click, deps: Deps) -> Reply:
 
 async def _page(wanted: str, number: int, deps: Deps, replace: bool = False) -> Reply:
     now = deps.now()
-    page = await deps.db.read(_look, wanted, number, now)
+    page = await deps.db.read(find_page, wanted, number, now)
     return Reply(list_message(page, now), replace)
 
 
-def _look(connection: Connection, wanted: str, number: int, now: datetime) -> Page:
+def find_page(connection: Connection, wanted: str, number: int, now: datetime) -> Page:
+    """The tokens that each word of the filter has to do with."""
     words = TokenFilter(words=tuple(wanted.split()[:MOST_WORDS]))
     total = token_search.count(connection, words, now=now)
     last = max(1, -(-total // PAGE_SIZE))
