@@ -153,7 +153,8 @@ class LogReader:
             self._masked += mask(line.shown)[1]
         self._tools.read(line, found)
         self._switch_setting(line, found)
-        if found.package and self._setting in ("publish", "other") and self._packages.read(line.text):
+        may_name = found.packages and self._setting in ("publish", "other")
+        if may_name and self._packages.read(line.text, found.packages):
             self._succeeded(line)
         if found.address and self._setting != "build":
             self._hosts[self._step] = host_of(line.text)

@@ -67,7 +67,7 @@ def clean(raw: bytes) -> Iterator[tuple[str, str]]:
         if stamped:
             shown = without_stamp(shown)
             stamped = shown == ""
-        if any(c in shown for c in "\x1b\x00\x07\x08"):
+        if "\x1b" in shown or "\x08" in shown or "\x00" in shown or "\x07" in shown:
             shown = without_stamp(_ESCAPES.sub("", shown))
         shown = shown.rstrip()
         yield shown, unwrap(shown)
@@ -104,8 +104,12 @@ def unwrap(shown: str) -> str:
 
 def _may_be_wrapped(text: str) -> bool:
     """Cheaper than the pattern, which most lines need not see."""
-    start = text.lstrip()[:1]
-    return start in _WRAPPERS or ": " in text[:100] or " | " in text[:100]
+    if text.lstrip()[:1] in _WRAPPERS:
+        return True
+    head = text[:100]
+    if (end := head.find(": ")) > 0 and " " not in head[:end].strip():
+        return True  # one word before the colon: a task of a package, or a stream
+    return (end > 0 or " | " in head) and ("publish" in head or "release" in head)
 
 
 class LineReader:

@@ -45,11 +45,9 @@ _BEGINS_TEXTS = (
     rf"^Pushing {_NAME}-(?P<version>\d[\w.]*)\.gem",
     rf"^🚀 +{_NAME}@{_VERSION}",
 )
-_BEGINS = tuple(re2.compile(p) for p in _BEGINS_TEXTS)
 _VERSION_TEXT = (
     r"(?:npm notice version: +|^info (?:Current|New) version: |^\s*Version: )v?(?P<version>\d{1,4}\.[\w.+\-]*)\s*$"
 )
-_VERSION_FOLLOWS = re2.compile(_VERSION_TEXT)
 # What became of a package, with the package on the line.
 _PUBLISHED_TEXTS = (
     rf"^\+ {_NAME}@{_VERSION}\s*$",
@@ -61,19 +59,16 @@ _PUBLISHED_TEXTS = (
     rf"^- {_NAME}@{_VERSION} published",
     rf"^https?://[^/\s]+/project/{_NAME}/(?P<version>\d[\w.!+]*)/$",
 )
-_PUBLISHED = tuple(re2.compile(p) for p in _PUBLISHED_TEXTS)
 _STAGED_TEXTS = (
     rf"^\+ {_NAME}@{_VERSION} \(staged with id",
     rf"^✅ Staged package {_NAME}@{_VERSION}",
     rf"package {_NAME}@{_VERSION} has been staged",
 )
-_STAGED = tuple(re2.compile(p) for p in _STAGED_TEXTS)
 _SKIPPED_TEXTS = (
     rf"Package is already published: {_NAME}@{_VERSION}",
     rf"{_NAME} is not being published because version {_VERSION} is already published",
     rf"[Ss]kipped package {_NAME}",
 )
-_SKIPPED = tuple(re2.compile(p) for p in _SKIPPED_TEXTS)
 # The package a failed line itself names: best of all sources.
 _NAMED = tuple(
     re2.compile(p)
@@ -95,13 +90,11 @@ _NAMED = tuple(
 )
 # Listed before any of them is published (lerna), or after all of them were tried (changesets).
 _LISTED_TEXT, _BARE_TEXT = rf"^(?:- )?{_NAME} => {_VERSION}$", rf"^(?:- )?{_NAME}@{_VERSION}$"
-_LISTED, _BARE = re2.compile(_LISTED_TEXT), re2.compile(_BARE_TEXT)
 _LIST_TEXTS = (
     (r"packages published successfully|Successfully published:$", "published"),
     (r"[Pp]ackages? failed to publish:$", "failed"),
     (r"Creat(?:ing|ed) git tag|^New tag: ", ""),
 )
-_LISTS = tuple((re2.compile(pattern), outcome) for pattern, outcome in _LIST_TEXTS)
 _SAME_VERSION = re2.compile(
     r"previously published versions?:? (\d[\w.+\-]*?)\.?\"?$|previously (?:staged|published) version \"(\d[\w.+\-]*)\""
 )
@@ -137,19 +130,19 @@ _COMMANDED = tuple(
     )
 )
 
-# For the one automaton over all patterns.
-PACKAGE_MARKS = {
-    "package": (
-        *_BEGINS_TEXTS,
-        *_PUBLISHED_TEXTS,
-        *_STAGED_TEXTS,
-        *_SKIPPED_TEXTS,
-        *(pattern for pattern, _ in _LIST_TEXTS),
-        _VERSION_TEXT,
-        _LISTED_TEXT,
-        _BARE_TEXT,
-    )
-}
+# What each pattern tells, in the order in which they are tried; for the one automaton over all patterns.
+_TOLD: tuple[tuple[str, str], ...] = (
+    ("version", _VERSION_TEXT),
+    ("listed", _LISTED_TEXT),
+    *((f"list {outcome}", pattern) for pattern, outcome in _LIST_TEXTS),
+    ("bare", _BARE_TEXT),
+    *(("begins", pattern) for pattern in _BEGINS_TEXTS),
+    *(("staged", pattern) for pattern in _STAGED_TEXTS),
+    *(("published", pattern) for pattern in _PUBLISHED_TEXTS),
+    *(("skipped", pattern) for pattern in _SKIPPED_TEXTS),
+)
+PACKAGE_TEXTS = tuple(pattern for _, pattern in _TOLD)
+_PATTERNS = tuple(re2.compile(pattern) for pattern in PACKAGE_TEXTS)
 
 
 @dataclass(slots=True)
@@ -169,25 +162,28 @@ class Packages:
         self._announced: dict[str, str | None] = {}
         self._listing: str | None = None
 
-    def read(self, text: str) -> bool:
-        """Take a line in; True when it says that a package was published or staged."""
-        if match := _VERSION_FOLLOWS.search(text):
-            version = match.group("version")
+    def read(self, text: str, told: tuple[int, ...]) -> bool:
+        """Take in a line and the patterns it matches; True when it says that a package was published or staged."""
+        tells: dict[str, re2._Regexp] = {}
+        for index in told:
+            tells.setdefault(_TOLD[index][0], _PATTERNS[index])
+        if follows := tells.get("version"):
+            version = follows.search(text).group("version")
             self.current = Named(self.current.package, version)
             if self.current.package:
                 self._announced[self.current.package] = version
             return False
-        if self._read_list(text):
+        if self._read_list(text, tells):
             return self._listing == "published"
-        if found := first_match(_BEGINS, text):
-            package, version = found
+        if begins := tells.get("begins"):
+            package, version = _named_in(begins.search(text))
             if package != self.current.package or version:
                 self.current = Named(package, version or self._announced.get(package))
             if len(self._announced) < MOST_PACKAGES:
                 self._announced[package] = self.current.version
-        for outcome, patterns in (("staged", _STAGED), ("published", _PUBLISHED), ("skipped", _SKIPPED)):
-            if found := first_match(patterns, text):
-                self.record(found[0], found[1], outcome)
+        for outcome in ("staged", "published", "skipped"):
+            if outcome in tells:
+                self.record(*_named_in(tells[outcome].search(text)), outcome)
                 return outcome != "skipped"
         return False
 
@@ -196,17 +192,19 @@ class Packages:
         if found := first_match(_COMMANDED, command):
             self.current = Named(*found)
 
-    def _read_list(self, text: str) -> bool:
+    def _read_list(self, text: str, tells: dict[str, re2._Regexp]) -> bool:
         """Whether the line belongs to a list of packages."""
-        if listed := _LISTED.search(text):
+        if "listed" in tells:
+            listed = tells["listed"].search(text)
             if len(self._announced) < MOST_PACKAGES:
                 self._announced[listed.group("package")] = listed.group("version")
             return False
-        for pattern, outcome in _LISTS:
-            if pattern.search(text):
+        for _, outcome in _LIST_TEXTS:
+            if f"list {outcome}" in tells:
                 self._listing = outcome or None
                 return False
-        if self._listing and (bare := _BARE.search(text)):
+        if self._listing and "bare" in tells:
+            bare = tells["bare"].search(text)
             self.record(bare.group("package"), bare.group("version"), self._listing)
             if self._listing == "failed":
                 self.current = Named(bare.group("package"), bare.group("version"))
@@ -272,7 +270,11 @@ def first_match(patterns: tuple[re2._Regexp, ...], text: str) -> tuple[str, str 
     """The package and version of the first pattern that hits."""
     for pattern in patterns:
         if match := pattern.search(text):
-            groups = match.groupdict()
-            version = groups.get("version")
-            return unquote(groups["package"]).rstrip("."), version.removeprefix("v") if version else None
+            return _named_in(match)
     return None
+
+
+def _named_in(match: re2._Match) -> tuple[str, str | None]:
+    groups = match.groupdict()
+    version = groups.get("version")
+    return unquote(groups["package"]).rstrip("."), version.removeprefix("v") if version else None

@@ -10,7 +10,7 @@ import re2
 
 from bot.diagnosis import runner_rules
 from bot.diagnosis.marks import MARKS
-from bot.diagnosis.packages import PACKAGE_MARKS
+from bot.diagnosis.packages import PACKAGE_TEXTS
 from bot.diagnosis.rule import Rule
 from bot.diagnosis.steps import STEP_MARKS
 from bot.diagnosis.tools import TOOLS, VERSION_PATTERNS
@@ -51,6 +51,7 @@ class Match:
     output_of: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
     marks: frozenset[str] = frozenset()
+    packages: tuple[int, ...] = ()  # patterns that name a package, by place
 
     @property
     def anything(self) -> bool:
@@ -63,10 +64,6 @@ class Match:
     @property
     def child(self) -> bool:
         return "child" in self.marks
-
-    @property
-    def package(self) -> bool:
-        return "package" in self.marks
 
     @property
     def address(self) -> bool:
@@ -106,9 +103,11 @@ class RuleBook:
                 self._add(clue.patterns, ("clue", clue.name))
             self._add((registry.OUTPUT,), ("output", name))
         self._add(runner_rules.UNEXPLAINED_TEXTS, ("clue", "unexplained"))
-        for marks in (MARKS, STEP_MARKS, PACKAGE_MARKS):
+        for marks in (MARKS, STEP_MARKS):
             for name, patterns in marks.items():
                 self._add(patterns, ("mark", name))
+        for index, pattern in enumerate(PACKAGE_TEXTS):
+            self._add((pattern,), ("package", index))
         for name, _, output in TOOLS:
             self._add((output,), ("tool", name))
         self._add(VERSION_PATTERNS, ("mark", "version"))
@@ -155,6 +154,7 @@ class RuleBook:
             output_of=tuple(named("output")),
             tools=tuple(named("tool")),
             marks=frozenset(named("mark")),
+            packages=tuple(sorted({int(value) for what, value in meanings if what == "package"})),
         )
 
     @functools.lru_cache(maxsize=512)  # noqa: B019 - there is one rule book for the life of the process
