@@ -69,12 +69,16 @@ def _run(command: Callable[[], Any]) -> int:
         result = command()
     except click.exceptions.Exit as stop:
         return stop.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
     except click.ClickException as error:
-        # click repeats what it did not understand, and that may be a token pasted into the wrong place.
         hint = ""
         if isinstance(error, click.UsageError) and error.ctx is not None:
             hint = f" (see {error.ctx.command_path} --help)"
-        click.echo(f"Error: {mask(error.format_message())[0]}{hint}", err=True)
+        # click repeats what it did not understand, and that may be a token pasted into the wrong place.
+        for line in f"{mask(error.format_message())[0]}{hint}".splitlines():
+            click.echo(f"Error: {line}", err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)

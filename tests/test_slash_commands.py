@@ -101,6 +101,39 @@ async def test_an_unknown_name_gets_the_nearest_ones(running: Running) -> None:
     assert "NAME" in await say(running, "show")
 
 
+@pytest.mark.parametrize("verb", ["", "show ", "list ", "edit ", "rotate ", "remove ", "nonsense "])
+async def test_a_pasted_token_is_not_repeated_and_told_how_to_revoke(running: Running, verb: str) -> None:
+    secret = "npm_" + "aB3dE6gH9k" * 3 + "aB3dE6"
+    said = await say(running, verb + secret)
+    assert secret.lower() not in said.lower()
+    assert "revoke it now" in said
+
+
+async def test_a_package_finds_the_token_that_publishes_it(running: Running) -> None:
+    add(running, "next-ci", packages=("@payloadcms/next",))
+    assert "next-ci" in await say(running, "show @payloadcms/next")
+    add(running, "next-nightly", packages=("@payloadcms/next",))
+    assert "2 tokens" in await say(running, "show @payloadcms/next")
+
+
+async def test_remove_asks_first_and_keeps_the_audit_row(running: Running) -> None:
+    add(running, "npm-acme-ci")
+    answer = await running.outside.slack.command(text="remove npm-acme-ci")
+    assert answer.view is not None
+    assert running.db.read_now(tokens.get, "npm-acme-ci") is not None
+    submitted = await running.outside.slack.submit(answer.view, {})
+    assert submitted.error is None
+    assert running.db.read_now(tokens.get, "npm-acme-ci") is None
+    assert [e.action for e in running.db.read_now(audit.of_subject, "token:npm-acme-ci")] == ["token.remove"]
+
+
+async def test_incidents_lists_what_is_open(running: Running) -> None:
+    assert "No incident is open" in await say(running, "incidents")
+    await with_card(running)
+    said = await say(running, "incidents")
+    assert "1 incident is open" in said and "acme/ui" in said
+
+
 @pytest.mark.parametrize(
     ("typed", "meant"), [("statsu", "status"), ("lst", "list"), ("hlep", "help"), ("shwo x", "show")]
 )

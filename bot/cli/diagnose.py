@@ -44,16 +44,20 @@ def diagnose(files: tuple[str, ...], as_json: bool, at: datetime | None) -> None
     """
     from bot.diagnosis.engine import diagnose as read  # compiles the rules: not needed for --help
 
+    unreadable = False
     for name in files or ("-",):
         try:
             diagnosis = read(chunks_of(name), at)
         except UnreadableLog as error:
-            click.echo(f"diagnose: {_one_line(str(error))}", err=True)
-            raise SystemExit(2) from None
+            click.echo(f"Error: {_one_line(str(error))}", err=True)
+            unreadable = True  # the others are read all the same
+            continue
         if as_json:
             _write(json.dumps(diagnosis.to_json(), ensure_ascii=False))
         else:
             _print(diagnosis, name if len(files) > 1 else None)
+    if unreadable:
+        raise SystemExit(2)
 
 
 def _write(line: str) -> None:

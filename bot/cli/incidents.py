@@ -14,6 +14,7 @@ from rich.text import Text
 from bot.cli import open_database
 from bot.incidents import Facts
 from storage import incidents as store
+from storage import tokens
 from storage.incidents import Incident
 
 
@@ -59,17 +60,30 @@ def show(ident: int, as_json: bool) -> int:
     """One incident and its evidence."""
     with open_database() as db:
         incident = db.read_now(store.get, ident)
+        token = db.read_now(tokens.by_id, incident.token_id) if incident and incident.token_id else None
     if incident is None:
         click.echo(f"Error: there is no incident {ident}", err=True)
         return 1
     shown = _shown(incident)
+    facts = Facts.from_json(incident.facts)
+    shown["token"] = token.name if token else None
     if as_json:
+        shown |= {
+            "token_reasons": list(facts.token_reasons),
+            "reasons": list(facts.reasons),
+            "evidence": [{"line": line.line, "text": line.text} for line in facts.evidence],
+            "fix": list(facts.advice),
+            "packages": [{"package": p.package, "version": p.version, "outcome": p.outcome} for p in facts.packages],
+            "other_jobs": list(facts.other_jobs),
+            "missing": list(facts.missing),
+        }
         click.echo(json.dumps(shown))
         return 0
-    facts = Facts.from_json(incident.facts)
     for name, value in shown.items():
         if value is not None:
             click.echo(f"{name:<14} {value}")
+    for reason in (*facts.token_reasons, *facts.reasons):
+        click.echo(f"because        {reason}")
     for line in facts.evidence:
         click.echo(f"line {line.line:<9} {line.text}")
     for number, step in enumerate(facts.advice, 1):

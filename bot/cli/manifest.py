@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import urlsplit
 
 import click
 
@@ -37,5 +38,8 @@ def github(url: str | None, rerun: bool) -> None:
 
 
 def _need_https(url: str | None) -> None:
-    if url is not None and not url.startswith("https://"):
-        raise click.BadParameter("must begin with https://: Slack and GitHub call nothing else", param_hint="--url")
+    if url is None:
+        return
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc:
+        raise click.BadParameter("must be an https:// address without user or password", param_hint="--url")

@@ -20,7 +20,7 @@ from bot.probe_workflow import probe_workflow, probed_use
 from bot.token_audit import audit as audit_of
 from bot.token_fields import FIELDS, KINDS, PERMISSIONS, REGISTRIES, Problem, nearest, read_fields
 from bot.token_import import bring_in, read
-from bot.token_metadata import MetadataProblems, read_use, to_csv, to_json
+from bot.token_metadata import MetadataProblems, contradictions, read_use, to_csv, to_json
 from storage import token_search
 from storage import tokens as store
 from storage.database import Database
@@ -112,7 +112,7 @@ def show(name: str, probe: bool, repo: str | None, as_json: bool) -> None:
     if probe:
         click.echo(_probe(token, repo), nl=False)
     elif as_json:
-        click.echo(json.dumps(to_json(token)))
+        click.echo(json.dumps(to_json(token) | {"contradictions": list(contradictions(token, _now()))}))
     else:
         print_token(token, _now())
 
