@@ -46,7 +46,8 @@ _BEGINS_TEXTS = (
     rf"^🚀 +{_NAME}@{_VERSION}",
 )
 _VERSION_TEXT = (
-    r"(?:npm notice version: +|^info (?:Current|New) version: |^\s*Version: )v?(?P<version>\d{1,4}\.[\w.+\-]*)\s*$"
+    r"(?:npm notice version: +|^info (?:Current|New) version: |^\s*Version: |Publishing version )"
+    r"v?(?P<version>\d{1,4}\.[\w.+\-]*)(?:\s*$| to npm registry)"
 )
 # What became of a package, with the package on the line.
 _PUBLISHED_TEXTS = (

@@ -38,7 +38,9 @@ _RUNNER = (
     r"Failed to compile|Build (?:failed|FAILED)|BUILD FAIL|ERROR in|RollupError",
     r"Failed!|error CS|COMPILATION|Coverage|threshold|is missing|would reformat|style issues",
     r"heap out of memory|ENOSPC|package-lock|matching distribution|find a version|Exit handler|Segmentation",
-    r"core dumped|script \"",
+    r"core dumped|script \"|resolve (?:dependencies|plugin)|collect dependencies|artifact descriptor|Non-resolvable",
+    r"Could not GET|NU1301|Credentials not correct|HTTP error 40|status client error",
+    r"Authentication is required for|Bad username or password for",
 )
 
 
@@ -86,7 +88,7 @@ class RuleBook:
     """The rules in order, most specific first, with one automaton over all their patterns."""
 
     def __init__(self) -> None:
-        rules: list[tuple[str | None, Rule]] = [(None, rule) for rule in runner_rules.GITHUB_RULES]
+        rules: list[tuple[str | None, Rule]] = [(None, rule) for rule in runner_rules.FIRST_RULES]
         for name, registry in REGISTRIES.items():
             rules += [(name, rule) for rule in registry.RULES]
         rules += [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.diagnosis.rule import Maybe, Rule, anywhere
+from bot.diagnosis.rule import Maybe, Rule, Setting, anywhere
 
 _EVERYWHERE = anywhere("publish", "install", "build", "other")
 _FIX_BUILD = ("Mend the failing build or test; nothing reached the registry.", "Then re-run the release.")
@@ -55,6 +55,55 @@ GITHUB_RULES = (
         registry="other",
         settings=_EVERYWHERE,
         maybe=(Maybe("github-auth", 0.1, "the same call works from an allowed address"),),
+    ),
+)
+
+_INSTALL_TOKEN = (
+    "Check the credential with which dependencies are fetched: that its secret is set, alive and may read.",
+    "Re-run the failed job.",
+)
+_INSTALL_REFUSED = "Fetching private dependencies failed: their registry refused the credential. Nothing was published."
+
+
+def _install_refused(registry: str, *patterns: str, settings: frozenset[Setting] = _EVERYWHERE) -> Rule:
+    """The words of one client. Where each names a read, they count wherever they stand."""
+    return Rule(
+        f"install/{registry}-refused",
+        "install-auth",
+        _INSTALL_REFUSED,
+        patterns,
+        _INSTALL_TOKEN,
+        confidence=0.85,
+        settings=settings,
+        registry=registry,
+        maybe=(Maybe("not-a-publish", 0.15, "the dependency's name or address is wrong"),),
+    )
+
+
+_REFUSED = r"(?:status code:? 40[13]\b|40[13] (?:Unauthorized|Forbidden)|[Nn]ot authorized|authentication failed)"
+INSTALL_AUTH_RULES = (
+    _install_refused(
+        "maven",
+        (
+            r"(?:resolve dependencies|collect dependencies|read artifact descriptor|Non-resolvable|resolve plugin)"
+            rf"[^\n]*{_REFUSED}"
+        ),
+        r"^> Could not GET 'https?://[^']+'\. Received status code 40[13] from server",
+    ),
+    _install_refused(
+        "nuget",
+        r"error NU1301: +(?:Unable to load the service index[^\n]*|Response status code[^\n]*: )40[13]\b",
+    ),
+    _install_refused(
+        "pypi",
+        r"^WARNING: 40[13] Error, Credentials not correct for",
+        r"^ERROR: HTTP error 40[13] while getting ",
+        r"HTTP status client error \(40[13] \w+\) for url",
+        settings=anywhere("install"),
+    ),
+    _install_refused(
+        "rubygems",
+        r"^Authentication is required for https?://|^Bad username or password for https?://",
     ),
 )
 
@@ -168,4 +217,5 @@ UNEXPLAINED_TEXTS = (
     r"the publish request failed: builder error",
 )
 
-RULES = (*GITHUB_RULES, *DEPENDENCY_RULES, *BUILD_RULES, *TEST_RULES)
+FIRST_RULES = (*GITHUB_RULES, *INSTALL_AUTH_RULES)  # whatever the registry
+RULES = (*FIRST_RULES, *DEPENDENCY_RULES, *BUILD_RULES, *TEST_RULES)

@@ -8,7 +8,7 @@ NAME = "docker"
 HOSTS = r"(?:^|\.)(?:docker\.(?:io|com)|ghcr\.io|gcr\.io|quay\.io)$|\.dkr\.ecr\.|\.azurecr\.io$"
 COMMANDS = (
     r"\bdocker +(?:image +)?(?:push|login)\b|\bbuildx\b[^\n]*--push|build-push-action|login-action"
-    r"|\b(?:podman|buildah|crane|skopeo) +(?:push|copy|login)"
+    r"|\b(?:podman|buildah|crane|skopeo|helm|oras) +(?:push|copy|login|registry login)"
 )
 OUTPUT = r"The push refers to repository|pushing layers|failed to push [^\s/:]+[/:]|\bdigest: sha256:[0-9a-f]+ size:"
 ANCHORS = (
@@ -55,6 +55,7 @@ RULES = (
                 r"|access token has insufficient|invalid|personal access token|bad credentials"
                 r"|authorization failed|unauthenticated)"
             ),
+            r"Get \"?https?://[^ ]+/v2/\"?: (?:denied|unauthorized)",  # the log-in itself
             r"(?i)incorrect username or password|401 Unauthorized|unauthorized: ",
             r"(?i)(?i)denied: (?:your authorization token has expired|invalid token|bad credentials)",
             r"(?i)failed to (?:authorize|fetch oauth token)[^\n]{0,120}401|no basic auth credentials",
