@@ -105,7 +105,7 @@ def test_replies_forms_and_home_are_taken_whatever_they_hold(text, incidents, to
         replies.sorry(text),
         replies.still_looking(text),
         replies.only_owners(text, (text, "U012AB3CD")),
-        replies.looks_like_a_token(text, text),
+        replies.looks_like_a_token(text),
         replies.gone(text),
         needs(text),
     ):

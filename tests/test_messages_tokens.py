@@ -221,7 +221,8 @@ def test_replies_read_aloud():
         "Only the owners of `npm-acme-ci` and admins may change it. Ask <@U1ABC> and <@U2ABC>."
     )
     assert replies.only_owners("npm-acme-ci", ()).text.endswith("It has no owner yet: ask an admin.")
-    assert replies.looks_like_a_token("npm token", "`npm token revoke ID`").text == (
+    assert replies.looks_like_a_token("npm token").text == (
         "That looks like a credential (npm token). It was not kept. "
-        "Whoever can read what you typed can use it, so revoke it now: `npm token revoke ID`"
+        "Whoever can read what you typed can use it, so revoke it now: "
+        "on npmjs.com under Access Tokens, or with `npm token revoke` and its id."
     )

@@ -27,7 +27,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "audit": ("", "who changed what"),
     "help": ("", "this"),
 }
-_NEAR = 0.6
+_NEAR = 0.5
 _MOST_NEAR = 3
 
 

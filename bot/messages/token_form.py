@@ -169,7 +169,7 @@ def errors_beside(problems: Mapping[str, str]) -> dict[str, str]:
     for field, problem in problems.items():
         block = BLOCK_OF.get(field.partition("[")[0].partition(".")[0], NAME)
         said = t.plain(problem, 300)
-        errors[block] = f"{errors[block]}; {said}" if block in errors else said
+        errors[block] = f"{t.sentence_end(errors[block])} {said}" if block in errors else said
     return {block: t.cut(said, 1000) for block, said in errors.items()}
 
 
