@@ -33,7 +33,7 @@ _NEW_TOKEN = (
     "Or switch to trusted publishing and drop the token.",
     "Re-run the failed job, then remove the old token on PyPI.",
 )
-_DOCS = "https://docs.pypi.org/trusted-publishers/"
+_DOCS = "https://docs.github.com/actions/how-tos/secure-your-work/security-harden-deployments/oidc-in-pypi"
 
 CLUES = (
     Clue("password-empty", (r"Your password is empty",)),
@@ -68,7 +68,7 @@ RULES = (
             ),
             "Re-run the job.",
         ),
-        docs="https://docs.pypi.org/trusted-publishers/troubleshooting/",
+        docs="https://docs.github.com/actions/how-tos/secure-your-work/security-harden-deployments/oidc-in-pypi",
     ),
     Rule(
         "pypi/runner",
@@ -189,7 +189,7 @@ RULES = (
         ),
         _NEW_TOKEN,
         maybe=(Maybe("token-missing", 0.2, "the secret is empty or not passed to the step"),),
-        docs="https://pypi.org/help/#invalid-auth",
+        docs="https://packaging.python.org/en/latest/specifications/pypirc/",
     ),
     Rule(
         "pypi/rate-limited",
