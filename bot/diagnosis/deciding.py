@@ -207,8 +207,19 @@ def _not_overcome(reading: Reading, found: list[Finding]) -> list[Finding]:
         return found
     last_success = max(reading.success_lines, default=0)
     if reading.failed_step is not None or reading.steps.job_failed:
-        reading.overcome = [f for f in found if f.hit.named.package in done and f.hit.line.number < last_success]
-        return [f for f in found if f not in reading.overcome]
+        named: dict[int, set[str]] = {}
+        for finding in found:
+            if name := finding.hit.named.package:
+                named.setdefault(finding.hit.step, set()).add(name)
+
+        def made_good(finding: Finding) -> bool:
+            """A line that names no package is about those that its step's other lines name."""
+            name = finding.hit.named.package
+            about = {name} if name else named.get(finding.hit.step, set())
+            return bool(about) and about <= done and finding.hit.line.number < last_success
+
+        reading.overcome = [f for f in found if made_good(f)]
+        return [f for f in found if not made_good(f)]
     kept = [f for f in found if f.hit.line.number > last_success and not f.rule.echo]
     reading.overcome = [f for f in found if f.hit.line.number <= last_success]
     return kept

@@ -146,6 +146,8 @@ class LogReader:
             if self._steps.reading_header:
                 return
             self._enter(len(self._steps.all) - 1)
+            if self._steps.current.line == line.number and self._steps.current.command:
+                return  # the command itself: what it names, it has not met
         if not found.anything:
             return
         self._matched = True

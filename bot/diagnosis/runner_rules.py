@@ -185,7 +185,8 @@ DEPENDENCY_RULES = (
             r"\bERESOLVE\b|\bETARGET\b|\bEINTEGRITY\b|\bEBADENGINE\b|\bENOVERSIONS\b|\bEUNSUPPORTEDPROTOCOL\b",
             (
                 r"(?i)lockfile (?:had changes|would have been|needs to be updated|is not up to date|is broken"
-                r"|would be)|frozen[- ]lockfile|ERR_PNPM_(?:OUTDATED|NO|BROKEN|FROZEN)_?LOCKFILE\w*|\bYN0028\b"
+                r"|would be)|but lockfile is frozen|(?:with|without) .?(?:--)?frozen-lockfile"
+                r"|ERR_PNPM_(?:OUTDATED|NO|BROKEN|FROZEN)_?LOCKFILE\w*|\bYN0028\b"
             ),
             r"can only install packages when your package\.json and package-lock\.json",
             r"The `npm ci` command can only install with an existing",

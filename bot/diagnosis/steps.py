@@ -36,6 +36,8 @@ _RULED = re2.compile(r"^={20,}")
 _CALLED = re2.compile(r"^\[command\](?:\S*/)?(\S.*)")
 _CLIENT_BANNER = r"^(?:yarn|bun) (?:run|publish|install) v"
 _CLIENT = re2.compile(_CLIENT_BANNER)
+_CLIENT_ENDS = r"^(?:✨ +)?Done in \d"
+_CLIENT_ENDED = re2.compile(_CLIENT_ENDS)
 _CIRCLED = r"^#!/bin/(?:ba)?sh -e"
 _CIRCLE = re2.compile(_CIRCLED)
 _FAILURE = (
@@ -66,6 +68,7 @@ STEP_MARKS = {
         _AFTERMATH,
         _TASK,
         _CLIENT_BANNER,
+        _CLIENT_ENDS,
     ),
     "child": (_CHILD_LINE,),
 }
@@ -96,7 +99,7 @@ class Steps:
         self._header = 0  # lines of the header still to read, 0 outside
         self._variables = False  # the header's script is over, its variables are being listed
         self._plain = False
-        self._client = False  # yarn or bun runs: its `$ command` lines are scripts of the package, no steps
+        self._clients = 0  # of yarn and bun that run: their `$ command` lines are scripts of the package, no steps
         self._circle = False
         self._task = 0  # part of a task's head: its table, what follows it, its script
         self._script_end: Step | None = None
@@ -114,7 +117,7 @@ class Steps:
     @property
     def _may_be_script(self) -> bool:
         """GitHub marks its steps itself, and clients that show a package's scripts name themselves first."""
-        return self._client or any(step.headed for step in self.all[-2:])
+        return self._clients > 0 or any(step.headed for step in self.all[-2:])
 
     def may_end_header(self, line: Line) -> bool:
         """Whether the line may be more than a line of the header that is being read."""
@@ -161,12 +164,14 @@ class Steps:
         elif _JOB_FAILED.search(text):
             self.job_failed = True
         elif _AFTER.search(text):
-            self._script_end = self._script_end or self.current
+            self._script_end, self._clients = self._script_end or self.current, 0
         elif plain := _PLAIN_RUN.search(text):
             self._begin(plain.group(1), line.number)
             self._header, self._plain = MOST_HEADER_LINES, True
         elif _CLIENT.search(text):
-            self._client = True
+            self._clients += 1
+        elif _CLIENT_ENDED.search(text):
+            self._clients -= self._clients > 0
         elif (prompt := _PROMPT.search(text)) and not (text.startswith("$") and self._may_be_script):
             self._begin(prompt.group(1), line.number)
         elif _CIRCLE.search(text):
@@ -198,7 +203,7 @@ class Steps:
 
     def _begin(self, command: str, number: int) -> None:
         step = Step(command, setting_of(command), number)
-        self._variables = self._client = False
+        self._variables, self._clients = False, 0
         step.administration = is_administration(command)
         if len(self.all) < MOST_STEPS:
             self.all.append(step)

@@ -1,0 +1,113 @@
+"""One job, printed by several CI systems: the diagnosis is the same, because it reads structure, not one system's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from bot.diagnosis.engine import diagnose
+
+Steps = tuple[tuple[str, str], ...]  # command, output
+
+# The words of an option are no error, and a yarn script's `$ command` is no step.
+YARN: Steps = (
+    ("yarn install --frozen-lockfile", "yarn install v1.22.22\n[1/4] Resolving packages...\nDone in 4.11s."),
+    ("yarn test", "yarn run v1.22.22\n$ vitest run\n Test Files  3 passed (3)\nDone in 2.02s."),
+    (
+        "yarn publish --non-interactive",
+        "yarn publish v1.22.22\n[1/4] Bumping version...\ninfo Current version: 2.4.0\n[3/4] Publishing...\n"
+        'error Couldn\'t publish package: "https://registry.npmjs.com/nutmeg-ui: Not found"',
+    ),
+)
+PNPM: Steps = (
+    ("pnpm install --frozen-lockfile", "Lockfile is up to date, resolution step is skipped\nDone in 1.2s"),
+    (
+        "pnpm publish --no-git-checks",
+        "npm notice 📦  nutmeg-ui@2.4.0\n"
+        "npm notice Publishing to https://registry.npmjs.com/ with tag latest and default access\n"
+        "npm error code E401\nnpm error 401 Unauthorized - PUT https://registry.npmjs.com/nutmeg-ui",
+    ),
+)
+BUNDLER: Steps = (
+    ("bundle install --jobs 4", "Bundle complete! 12 Gemfile dependencies, 40 gems now installed."),
+    (
+        "bundle exec gem push pkg/nutmeg-ui-2.4.0.gem",
+        "Pushing gem to https://rubygems.org...\nThe API key doesn't have access",
+    ),
+)
+INSTALL: Steps = (
+    (
+        "npm ci",
+        "npm error code E401\nnpm error 401 Unauthorized - GET https://npm.pkg.github.com/@acme%2flog - bad token",
+    ),
+)
+JOBS = {
+    "no-access": (YARN, "nutmeg-ui"),
+    "token-rejected": (PNPM, "nutmeg-ui"),
+    "insufficient-scope": (BUNDLER, "nutmeg-ui"),
+    "install-auth": (INSTALL, None),
+}
+
+
+def github(steps: Steps) -> str:
+    parts = [f"##[group]Run {run}\n\x1b[36;1m{run}\x1b[0m\nshell: bash\n##[endgroup]\n{out}" for run, out in steps]
+    text = "\n".join([*parts, "##[error]Process completed with exit code 1."])
+    return "".join(f"2026-05-01T10:11:12.1234567Z {line}\n" for line in text.split("\n"))
+
+
+def gitlab(steps: Steps) -> str:
+    parts = [f"\x1b[32;1m$ {run}\x1b[0;m\n{out}\n" for run, out in steps]
+    after = "\x1b[32;1mRunning after script...\x1b[0;m\n\x1b[32;1m$ curl -sf https://hooks.example.com\x1b[0;m\n"
+    return "".join(parts) + after + "\x1b[31;1mERROR: Job failed: exit code 1\n\x1b[0;m\n"
+
+
+def circle(steps: Steps) -> str:
+    parts = [f"#!/bin/bash -eo pipefail\n{run}\n\n{out}\n\n" for run, out in steps]
+    return "".join(parts) + "Exited with code exit status 1\n"
+
+
+def jenkins(steps: Steps) -> str:
+    parts = [f"[Pipeline] sh\n+ {run}\n{out}\n" for run, out in steps]
+    text = "".join(parts) + "[Pipeline] }\nERROR: script returned exit code 1\nFinished: FAILURE"
+    return "".join(f"[2026-05-01T10:11:12.123Z] {line}\n" for line in text.split("\n"))
+
+
+def travis(steps: Steps) -> str:
+    parts = [f"$ {run}\n{out}\n" for run, out in steps]
+    return "".join(parts) + f'The command "{steps[-1][0]}" exited with 1.\n'
+
+
+def azure(steps: Steps) -> str:
+    rule = "=" * 78
+    parts = [
+        f"##[section]Starting: Step\n{rule}\nTask         : Command line\n{rule}\nGenerating script.\n"
+        f"Script contents:\n{run}\n{rule}\n[command]/usr/bin/bash /home/vsts/work/_temp/a.sh\n{out}\n"
+        for run, out in steps
+    ]
+    text = "".join(parts) + "##[error]Bash exited with code '1'."
+    return "".join(f"2026-05-01T10:11:12.1234567Z {line}\n" for line in text.split("\n"))
+
+
+def buildkite(steps: Steps) -> str:
+    parts = [f"\x1b[90m$\x1b[0m {run}\n{out}\n" for run, out in steps]
+    text = "".join(parts) + "\x1b[31m🚨 Error: The command exited with status 1\x1b[0m"
+    return "".join(f"\x1b_bk;t=1760000000000\x07{line}\n" for line in text.split("\n"))
+
+
+@pytest.mark.parametrize("cause", JOBS)
+@pytest.mark.parametrize("system", [github, gitlab, circle, jenkins, travis, azure, buildkite])
+def test_the_ci_system_changes_nothing(system: Callable[[Steps], str], cause: str) -> None:
+    steps, package = JOBS[cause]
+    said = diagnose(system(steps).encode())
+    assert (said.cause, said.package, said.outcome) == (cause, package, "failed")
+
+
+def test_a_later_success_makes_an_earlier_try_good_even_when_another_step_fails() -> None:
+    steps = (
+        ("npm publish", "npm error code E503\nnpm error 503 Service Unavailable - PUT https://registry.npmjs.com/mace"),
+        ("npm publish", "npm notice 📦  mace@1.4.0\n+ mace@1.4.0"),
+        ("./notify.sh", "curl: (22) The requested URL returned error: 500"),
+    )
+    for system in (github, gitlab, jenkins, buildkite):
+        assert diagnose(system(steps).encode()).cause == "published"
