@@ -16,6 +16,7 @@ from bot.diagnosis.steps import Step, Steps
 from bot.diagnosis.tools import OIDC_SINCE, Tools
 
 _NPM_TOKEN = re2.compile(r"NPM|NODE_AUTH|BUN_|YARN|^INPUT_TOKEN|REGISTRY_TOKEN|PUBLISH_TOKEN")
+_BARE_STATUS = re2.compile(r"^[^{}]*: 40[13] (?:Unauthorized|Forbidden)(?:$|: [a-z])")
 _VERB = re2.compile(r"\b(?:PUT|POST)\b")
 _ERROR_LIKE = re2.compile(
     r"npm (?:ERR!|error) |^##\[error\]|^error(?::| )|^ERROR|ERR_PNPM|\bError: |exit code [1-9]"
@@ -156,6 +157,8 @@ def _speaks(registry: str | None, hit: Hit) -> bool:
     """Whether a rule of this registry may judge the line."""
     if registry is None:
         return True
+    if registry == "npm" and hit.registry is None and hit.setting == "other" and _BARE_STATUS.search(hit.line.text):
+        return False  # any service answers so; no client of a registry has spoken
     if registry == "npm":
         return hit.registry in (None, "npm", "github-packages")
     return hit.registry == registry
