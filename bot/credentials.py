@@ -58,6 +58,8 @@ _COMPILED = tuple((kind, re2.compile(pattern), group) for kind, pattern, group i
 _ALL = _COMPILED + tuple((kind, re2.compile(pattern), group) for kind, pattern, group in _NAMED)
 # Most text holds no credential: one search says so.
 _ANY = re2.compile("|".join(f"(?:{pattern})" for _, pattern, _ in (*_SHAPES, *_NAMED)))
+# For text that nobody has decoded yet.
+ANY_IN_BYTES = re2.compile("|".join(f"(?:{pattern})" for _, pattern, _ in (*_SHAPES, *_NAMED)).encode())
 _ANY_SHAPE = re2.compile("|".join(f"(?:{pattern})" for _, pattern, _ in _SHAPES))
 
 

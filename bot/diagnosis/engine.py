@@ -14,8 +14,8 @@ from typing import Any
 
 import re2
 
-from bot.credentials import mask
 from bot.diagnosis.commands import setting_of
+from bot.diagnosis.credential_count import CredentialCount
 from bot.diagnosis.diagnosis import Diagnosis
 from bot.diagnosis.job_log import Line, LineReader
 from bot.diagnosis.judging import Hit, Reading, judge
@@ -65,7 +65,7 @@ class LogReader:
         self._success_lines: list[int] = []
         self._good_lines: list[Line] = []
         self._hosts: dict[int, str] = {}
-        self._masked = 0
+        self._credentials = CredentialCount()
         self._matched = False
         self._registry: str | None = None
         self._setting: Setting = "other"
@@ -80,10 +80,12 @@ class LogReader:
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the log."""
         self._lines.feed(chunk)
+        self._credentials.feed(chunk)
 
     def finish(self) -> Diagnosis:
         """The verdict over everything fed."""
         self._lines.finish()
+        self._credentials.finish()
         self._close_wrapped()
         return judge(
             Reading(
@@ -101,7 +103,7 @@ class LogReader:
                 success_lines=self._success_lines,
                 good_lines=self._good_lines,
                 hosts=self._hosts,
-                masked=self._masked,
+                masked=self._credentials.count,
                 matched=self._matched,
                 at=self._at or date_of(self._lines.head),
                 book=self._book,
@@ -151,8 +153,6 @@ class LogReader:
         if not found.anything:
             return
         self._matched = True
-        if found.rules or found.clues or found.output_of:
-            self._masked += mask(line.shown)[1]
         self._tools.read(line, found)
         self._switch_setting(line, found)
         may_name = found.packages and self._setting in ("publish", "other")
