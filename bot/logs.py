@@ -12,7 +12,7 @@ import structlog
 from bot.credentials import mask
 
 # They log request lines, bodies or whole payloads at these levels.
-_CHATTY = ("aiohttp.access", "slack_sdk", "slack_bolt", "asyncio", "stamina")
+_CHATTY = ("aiohttp.access", "slack_sdk", "slack_bolt", "asyncio")
 
 
 def set_up_logging(level: str = "info", fmt: str = "auto") -> None:
