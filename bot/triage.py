@@ -214,13 +214,18 @@ def close(connection: Connection, incident: Incident, sentence: str, now: dateti
     announce.say_in_thread(connection, resolved, thread.resolved(resolved), key=f"resolved:{now.timestamp()}", now=now)
 
 
-async def _diagnose_job(run: Run, job: Job, deps: Deps, tries: int) -> Diagnosis:
+async def _read_log(run: Run, job: Job, deps: Deps) -> Diagnosis:
     reader = LogReader()
+    async with deps.github.job_log(run, job) as chunks:
+        async for chunk in chunks:
+            # A megabyte of patterns would hold up every Slack acknowledgement.
+            await asyncio.to_thread(reader.feed, chunk)
+    return await asyncio.to_thread(reader.finish)
+
+
+async def _diagnose_job(run: Run, job: Job, deps: Deps, tries: int) -> Diagnosis:
     try:
-        async with deps.github.job_log(run, job) as chunks:
-            async for chunk in chunks:
-                # A megabyte of patterns would hold up every Slack acknowledgement.
-                await asyncio.to_thread(reader.feed, chunk)
+        diagnosis = await _read_log(run, job, deps)
     except TryAgain as error:
         if error.reason != "log-not-there" or tries < LOG_TRIES:
             raise
@@ -229,7 +234,6 @@ async def _diagnose_job(run: Run, job: Job, deps: Deps, tries: int) -> Diagnosis
     except GiveUp as error:
         log.warning("log cannot be read", job=job.job_id, reason=error.reason)
         return unread(run, error.message)
-    diagnosis = await asyncio.to_thread(reader.finish)
     METRICS.diagnoses.labels(diagnosis.cause).inc()
     METRICS.secrets_masked.inc(diagnosis.secrets_masked)
     return diagnosis
@@ -239,13 +243,7 @@ async def _diagnosis_of_green(run: Run, deps: Deps) -> Diagnosis | None:
     """What the jobs of a green run say; the one that published if any did. None when no log can be read."""
     try:
         jobs = [job for job in await deps.github.jobs(run) if job.conclusion == "success"]
-        said = []
-        for job in jobs[:MOST_LOGS]:
-            reader = LogReader()
-            async with deps.github.job_log(run, job) as chunks:
-                async for chunk in chunks:
-                    await asyncio.to_thread(reader.feed, chunk)
-            said.append(await asyncio.to_thread(reader.finish))
+        said = [await _read_log(run, job, deps) for job in jobs[:MOST_LOGS]]
     except (GiveUp, TryAgain) as error:
         log.info("green run could not be read", reason=error.reason)
         return None

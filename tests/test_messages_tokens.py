@@ -97,7 +97,7 @@ def test_before_the_first_token_the_status_says_how_to_begin():
     made = status_message(StatusCounts(), [], 0, None, NOW)
     assert made.text == (
         "No tokens are known yet. Add the first with `/tokens add`, or import what "
-        "`npm token list --json` prints with `/tokens import`."
+        "`npm token list --json` prints with `python -m bot tokens import`."
     )
     assert read(list_message(Page(()), NOW)).startswith("*No tokens are known yet.*")
 

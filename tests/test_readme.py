@@ -45,6 +45,13 @@ def test_every_slash_verb_is_listed_and_known_to_the_help() -> None:
     assert set(SLASH_VERBS) <= set(VERBS)
 
 
+def test_no_message_names_a_slash_verb_that_is_not_there() -> None:
+    for file in [*(ROOT / "bot").rglob("*.py"), *(ROOT / "handlers").rglob("*.py")]:
+        if "demo" not in file.parts:
+            named = set(re.findall(r"`/tokens ([a-z]+)", file.read_text()))
+            assert named <= set(SLASH_VERBS), file.name
+
+
 def test_the_places_to_add_things_exist() -> None:
     for path in re.findall(r"`((?:bot|handlers|storage|tests)/[\w/.]+)`", README):
         assert (ROOT / path).exists(), path

@@ -15,6 +15,7 @@ from rich.text import Text
 from bot.cli import open_database, operator
 from bot.credentials import mask
 from bot.github import webhook
+from bot.token_fields import iso
 from storage import audit
 from storage import deliveries as store
 from storage.database import Connection
@@ -138,15 +139,11 @@ def _shown(delivery: Stored) -> dict[str, Any]:
         "event": delivery.event,
         "action": delivery.action,
         "repository": delivery.repository,
-        "received_at": _iso(delivery.received_at),
+        "received_at": iso(delivery.received_at),
         "state": delivery.state,
         "tries": delivery.tries,
-        "due_at": _iso(delivery.due_at),
-        "finished_at": _iso(delivery.finished_at),
+        "due_at": iso(delivery.due_at),
+        "finished_at": iso(delivery.finished_at),
         "reason": delivery.reason,
         "note": delivery.note,
     }
-
-
-def _iso(when: datetime | None) -> str | None:
-    return None if when is None else f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -13,6 +12,7 @@ from rich.text import Text
 
 from bot.cli import open_database
 from bot.incidents import Facts
+from bot.token_fields import iso
 from storage import incidents as store
 from storage import tokens
 from storage.incidents import Incident
@@ -105,15 +105,11 @@ def _shown(incident: Incident) -> dict[str, Any]:
         "repo": incident.repo,
         "workflow": incident.workflow,
         "occurrences": incident.occurrences,
-        "opened_at": _iso(incident.opened_at),
-        "last_seen_at": _iso(incident.last_seen_at),
+        "opened_at": iso(incident.opened_at),
+        "last_seen_at": iso(incident.last_seen_at),
         "claimed_by": incident.claimed_by,
-        "snoozed_until": _iso(incident.snoozed_until),
-        "resolved_at": _iso(incident.resolved_at),
+        "snoozed_until": iso(incident.snoozed_until),
+        "resolved_at": iso(incident.resolved_at),
         "resolution": incident.resolution,
         "run_url": facts.run_url,
     }
-
-
-def _iso(when: datetime | None) -> str | None:
-    return None if when is None else f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

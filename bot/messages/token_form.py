@@ -197,7 +197,9 @@ def _grants(token: Token) -> list[Part | None]:
     if not fits_input(names):
         many = t.count(len(token.packages) + len(token.scopes), "package")
         return [
-            section(f"{many} are too many for this form. They stay as they are; change them with `/tokens import`.")
+            section(
+                f"{many} are too many for this form. They stay as they are; change them with `python -m bot tokens import`."
+            )
         ]
     return [
         text_input(
@@ -217,7 +219,9 @@ def _uses(token: Token) -> list[Part | None]:
     if not fits_input(lines):
         many = t.count(len(token.used_by), "use")
         return [
-            section(f"{many} are too many for this form. They stay as they are; change them with `/tokens import`.")
+            section(
+                f"{many} are too many for this form. They stay as they are; change them with `python -m bot tokens import`."
+            )
         ]
     return [
         text_input(

@@ -151,7 +151,7 @@ def no_tokens(open_incidents: int = 0) -> Message:
     """Before the first token is known: what to type now."""
     said = (
         "No tokens are known yet. Add the first with `/tokens add`, or import what "
-        "`npm token list --json` prints with `/tokens import`."
+        "`npm token list --json` prints with `python -m bot tokens import`."
     )
     return message(
         said,
@@ -161,7 +161,7 @@ def no_tokens(open_incidents: int = 0) -> Message:
                 *t.bullets(
                     (
                         "`/tokens add` asks for the facts of one token",
-                        "`/tokens import` takes what `npm token list --json` prints, for all of them at once",
+                        "`python -m bot tokens import` takes what `npm token list --json` prints, for all of them at once",
                     )
                 )
             ),
