@@ -61,6 +61,7 @@ BLOCK_OF = {
     "note": NOTE,
 }
 _OTHER = ("other", "another registry")
+_TOO_MANY = "are too many for this form. They stay as they are; change them with `python -m bot tokens import`."
 
 
 def token_form(token: Token | None = None, *, opened_by: str | None = None) -> dict[str, Any]:
@@ -196,11 +197,7 @@ def _grants(token: Token) -> list[Part | None]:
     names = "\n".join([*token.packages, *token.scopes])
     if not fits_input(names):
         many = t.count(len(token.packages) + len(token.scopes), "package")
-        return [
-            section(
-                f"{many} are too many for this form. They stay as they are; change them with `python -m bot tokens import`."
-            )
-        ]
+        return [section(f"{many} {_TOO_MANY}")]
     return [
         text_input(
             GRANTS,
@@ -218,11 +215,7 @@ def _uses(token: Token) -> list[Part | None]:
     lines = "\n".join(write_use(use) for use in token.used_by)
     if not fits_input(lines):
         many = t.count(len(token.used_by), "use")
-        return [
-            section(
-                f"{many} are too many for this form. They stay as they are; change them with `python -m bot tokens import`."
-            )
-        ]
+        return [section(f"{many} {_TOO_MANY}")]
     return [
         text_input(
             USES,

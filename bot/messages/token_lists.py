@@ -161,7 +161,7 @@ def no_tokens(open_incidents: int = 0) -> Message:
                 *t.bullets(
                     (
                         "`/tokens add` asks for the facts of one token",
-                        "`python -m bot tokens import` takes what `npm token list --json` prints, for all of them at once",
+                        "`python -m bot tokens import` takes what `npm token list --json` prints, for all at once",
                     )
                 )
             ),
