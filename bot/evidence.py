@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from bot.diagnosis.diagnosis import Diagnosis
 from bot.registries.npm.workflow import WorkflowFacts
@@ -11,34 +12,95 @@ from storage.tokens import Token
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """One version on the registry. `by`: how it was published, where the packument tells; `publisher`: account name."""
+
+    version: str
+    published_at: datetime | None = None
+    by: Literal["oidc", "token"] | None = None
+    publisher: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Published:
-    """What the registry shows of a name. `exists` is False for a name nobody has published (or a private one)."""
+    """What the registry shows of a name. `exists` is False for a name nobody has published (or a private one).
+
+    `newest`: the version that was published last, whatever its number.
+    """
 
     name: str
     exists: bool
     versions: frozenset[str] = frozenset()
     latest: str | None = None
+    newest: Release | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SecretAge:
-    """When a secret of this name was last written, and at which level the job reads it."""
+    """When a secret of this name was last written. `level`: organization, repository or environment."""
 
     name: str
     level: str
     updated_at: datetime
+    environment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GoodRun:
+    """The last run of this workflow that went well. `published`: its log showed a version going out."""
+
+    completed_at: datetime
+    url: str | None = None
+    published: bool = False
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """What GitHub says of the repository itself. Ids are those in an immutable OIDC subject (`repo:acme@1/ui@2`)."""
+
+    full_name: str
+    repo_id: int | None = None
+    owner_id: int | None = None
+    created_at: datetime | None = None
+    private: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A failure of the same registry within the last minutes, in another repository."""
+
+    repo: str
+    cause: str
+    token_id: int | None
+    seen_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """`packages`: names the failure is about; `tokens`: stored ones that could have been used; `missing`: sentences."""
+    """Everything known besides the log; each part may be missing.
+
+    `packages`: names the failure is about; `secrets`: ages of the secrets that the publishing job names, the one it
+    really reads first (environment before repository before organisation), levels that are overshadowed after it;
+    `absent_secrets`: names that no level which could be read has; `tokens`: stored ones that could have been used;
+    `missing`: sentences about what could not be read.
+    """
 
     packages: tuple[str, ...] = ()
     workflow: WorkflowFacts | None = None
-    secret: SecretAge | None = None
+    secrets: tuple[SecretAge, ...] = ()
+    absent_secrets: tuple[str, ...] = ()
     published: Published | None = None
     tokens: tuple[Token, ...] = ()
+    last_good: GoodRun | None = None
+    repository: Repository | None = None
+    elsewhere: tuple[Elsewhere, ...] = ()
     missing: tuple[str, ...] = ()
+
+    @property
+    def secret(self) -> SecretAge | None:
+        """The secret that the job really reads."""
+        return self.secrets[0] if self.secrets else None
 
 
 def packages_of(diagnosis: Diagnosis) -> tuple[str, ...]:

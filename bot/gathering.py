@@ -36,7 +36,7 @@ async def gather(run: Run, diagnosis: Diagnosis, deps: Deps) -> Evidence:
     return Evidence(
         packages=packages,
         workflow=workflow,
-        secret=secret,
+        secrets=(secret,) if secret else (),
         published=published,
         tokens=tuple(stored),
         missing=tuple(ask.missing),
@@ -85,7 +85,7 @@ async def _secret_age(run: Run, workflow: WorkflowFacts, deps: Deps) -> SecretAg
     name = workflow.secrets[0]
     for environment in workflow.environments:
         if updated := await deps.github.secret_updated_at(run, name, environment):
-            return SecretAge(name, f"environment {environment}", updated)
+            return SecretAge(name, "environment", updated, environment)
     if updated := await deps.github.secret_updated_at(run, name):
         return SecretAge(name, "repository", updated)
     if updated := await deps.github.organization_secret_updated_at(run, name):

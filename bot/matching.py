@@ -12,7 +12,12 @@ from storage.tokens import Token, Use
 
 @dataclass(frozen=True, slots=True)
 class PublishAttempt:
-    """What is known of the job that used the token. `secrets`: names the publish step reads, best first, or empty."""
+    """What is known of the job that used the credential.
+
+    `workflow`: path of the file that the run started from (`workflow_ref`); `called_workflow`: the reusable workflow
+    that holds the publishing job (`job_workflow_ref`), as written in `uses`; `secrets`: names the publish step reads,
+    best first, or empty; `event`, `actor`, `from_fork`: what started the run; `runners`: labels of the job's runner.
+    """
 
     repo: str
     workflow: str
@@ -20,6 +25,12 @@ class PublishAttempt:
     packages: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     environment: str | None = None
+    called_workflow: str | None = None
+    event: str | None = None
+    actor: str | None = None
+    from_fork: bool = False
+    branch: str | None = None
+    runners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,10 @@ async def explain(run: Run, diagnosis: Diagnosis, deps: Deps) -> tuple[Evidence,
     """Join the log with everything else that is known."""
     evidence = await gather(run, diagnosis, deps)
     attempt = PublishAttempt(
+        event=run.event,
+        actor=run.actor,
+        from_fork=run.from_fork,
+        branch=run.branch,
         repo=run.repo,
         workflow=run.workflow,
         registry=diagnosis.registry or "npm",

@@ -109,8 +109,8 @@ def secret(days: int) -> SecretAge:
             "version-exists",
             "is on the registry",
         ),
-        ("an old secret", log(), (), {"secret": secret(93)}, "secret-old", "probably expired"),
-        ("a young secret", log(), (), {"secret": secret(3)}, "no-access", "The log says"),
+        ("an old secret", log(), (), {"secrets": (secret(93),)}, "secret-old", "probably expired"),
+        ("a young secret", log(), (), {"secrets": (secret(3),)}, "no-access", "The log says"),
         ("two tokens fit alike", log(), (DEAD, replace(DEAD, name="other", id=2)), {}, "no-access", "The log says"),
         (
             "a registry that was down",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -24,13 +24,55 @@ _PUBLISH_ACTIONS = ("changesets/action", "JS-DevTools/npm-publish", "cycjimmy/se
 
 
 @dataclass(frozen=True, slots=True)
-class WorkflowFacts:
-    """`secrets`: names the publishing steps read, best first; `environments` and `runners` of the jobs that publish."""
+class PublishingJob:
+    """A job that publishes; what the text does not tell is None.
 
+    `secrets`: names its publishing steps read, best first; `token_variables`: environment variables through which a
+    registry token reaches them; `id_token`: may it ask for an OIDC token, and `id_token_from`: which level says so;
+    `node` and `npm`: versions as written ("20", "lts/*", "latest"); `stages`/`publishes`: runs `npm stage publish` /
+    publishes directly; `called`: the reusable workflow it stands in, as written in `uses`, None for the file itself.
+    """
+
+    name: str
     secrets: tuple[str, ...] = ()
+    token_variables: tuple[str, ...] = ()
     id_token: bool | None = None
-    environments: tuple[str, ...] = ()
+    id_token_from: Literal["job", "workflow"] | None = None
+    environment: str | None = None
     runners: tuple[str, ...] = ()
+    registry_url: str | None = None
+    node: str | None = None
+    npm: str | None = None
+    stages: bool = False
+    publishes: bool = True
+    provenance: bool = False
+    called: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowFacts:
+    """The jobs that publish, in the order of the file. The properties answer for all of them."""
+
+    jobs: tuple[PublishingJob, ...] = ()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Secrets that the publishing steps read, best first."""
+        return tuple(dict.fromkeys(name for job in self.jobs for name in job.secrets))
+
+    @property
+    def id_token(self) -> bool | None:
+        """Whether every publishing job may ask for an OIDC token; None when that is not written anywhere."""
+        said = [job.id_token for job in self.jobs]
+        return None if not said or None in said else all(said)
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(job.environment for job in self.jobs if job.environment))
+
+    @property
+    def runners(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(label for job in self.jobs for label in job.runners))
 
 
 class Unreadable(Exception):
@@ -50,13 +92,21 @@ def read_workflow(data: bytes) -> WorkflowFacts:
         raise Unreadable("the workflow file is not valid YAML") from error
     if not isinstance(document, dict) or not isinstance(document.get("jobs"), dict):
         raise Unreadable("the workflow file has no jobs")
-    jobs: list[Mapping[str, Any]] = [job for job in document["jobs"].values() if isinstance(job, dict)]
-    publishing = [job for job in jobs if any(_publishes(step) for step in _steps(job))] or jobs
-    return WorkflowFacts(
-        secrets=_secrets(document, publishing),
-        id_token=_id_token(document, publishing),
-        environments=tuple(dict.fromkeys(name for job in publishing if (name := _environment(job)))),
-        runners=tuple(dict.fromkeys(label for job in publishing for label in _labels(job))),
+    jobs: dict[str, Mapping[str, Any]] = {
+        str(key): job for key, job in document["jobs"].items() if isinstance(job, dict)
+    }
+    publishing = {name: job for name, job in jobs.items() if any(_publishes(step) for step in _steps(job))}
+    named = publishing or jobs
+    return WorkflowFacts(tuple(_job(document, name, job) for name, job in named.items()))
+
+
+def _job(document: Mapping[str, Any], name: str, job: Mapping[str, Any]) -> PublishingJob:
+    return PublishingJob(
+        name=name,
+        secrets=_secrets(document, [job]),
+        id_token=_id_token(document, [job]),
+        environment=_environment(job),
+        runners=tuple(_labels(job)),
     )
 
 
