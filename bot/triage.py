@@ -118,16 +118,11 @@ async def explain(run: Run, diagnosis: Diagnosis, deps: Deps) -> tuple[Evidence,
     return evidence, judge(diagnosis, evidence, attempt, match(attempt, evidence.tokens), deps.now())
 
 
-def record_failure(
-    connection: Connection, run: Run, failure: Failure, evidence: Evidence, verdict: Verdict, deps: Deps
-) -> None:
-    """Write the incident, the occurrence and what is said of them."""
-    now = deps.now()
+def as_incident(run: Run, failure: Failure, evidence: Evidence, verdict: Verdict, deps: Deps) -> NewIncident:
+    """The failure as the incident that it is or would begin."""
     diagnosis = failure.diagnosis
-    later = runs.later_attempt(connection, run.repo, run.run_id, run.attempt)
-    runs.keep(connection, _record(run, "failed", now, diagnosis))
     token = verdict.match.best.token if verdict.match.best and not verdict.match.ties else None
-    new = NewIncident(
+    return NewIncident(
         fingerprint=fingerprint(run, diagnosis, verdict),
         registry=diagnosis.registry,
         cause=diagnosis.cause,
@@ -147,6 +142,17 @@ def record_failure(
             other_jobs=failure.other_jobs,
         ).to_json(),
     )
+
+
+def record_failure(
+    connection: Connection, run: Run, failure: Failure, evidence: Evidence, verdict: Verdict, deps: Deps
+) -> None:
+    """Write the incident, the occurrence and what is said of them."""
+    now = deps.now()
+    diagnosis = failure.diagnosis
+    later = runs.later_attempt(connection, run.repo, run.run_id, run.attempt)
+    runs.keep(connection, _record(run, "failed", now, diagnosis))
+    new = as_incident(run, failure, evidence, verdict, deps)
     incident = incidents.open_by_fingerprint(connection, new.fingerprint)
     known = incident is not None and incidents.has_attempt(connection, incident, run.repo, run.run_id, run.attempt)
     decision = decide(incident, known, later)
@@ -187,7 +193,7 @@ async def _green(run: Run, deps: Deps) -> Worked:
     record = _record(run, "green", deps.now())
     if not waiting:
         return Worked("green", None, lambda c: runs.keep(c, record))
-    said = await _diagnosis_of_green(run, deps)
+    said = await diagnosis_of_green(run, deps)
     closing: list[tuple[Incident, str]] = []
     for incident in waiting:
         same_run = await deps.db.read(incidents.was_in_run, incident, run.repo, run.run_id)
@@ -243,7 +249,7 @@ async def _diagnose_job(run: Run, job: Job, deps: Deps, tries: int) -> Diagnosis
     return diagnosis
 
 
-async def _diagnosis_of_green(run: Run, deps: Deps) -> Diagnosis | None:
+async def diagnosis_of_green(run: Run, deps: Deps) -> Diagnosis | None:
     """What the jobs of a green run say; the one that published if any did. None when no log can be read."""
     try:
         jobs = [job for job in await deps.github.jobs(run) if job.conclusion == "success"]

@@ -175,6 +175,19 @@ def was_in_run(connection: Connection, incident: Incident, repo: str, run_id: in
     )
 
 
+def unresolved_with_run(connection: Connection, repo: str, run_id: int) -> Incident | None:
+    """The incident that is not over yet and that an attempt of this run is part of; the newest of several."""
+    row = connection.one(
+        """
+        SELECT i.* FROM incidents i WHERE i.state <> 'resolved' AND EXISTS (
+            SELECT 1 FROM occurrences o WHERE o.incident_id = i.id AND o.repo = :repo AND o.run_id = :run_id
+        ) ORDER BY i.id DESC LIMIT 1
+        """,
+        {"repo": repo, "run_id": run_id},
+    )
+    return _incident(row) if row else None
+
+
 def has_attempt(connection: Connection, incident: Incident, repo: str, run_id: int, attempt: int) -> bool:
     """Whether exactly this attempt is one of the incident's failures already."""
     return bool(

@@ -216,7 +216,7 @@ def test_replies_read_aloud():
         "That did not work, and it was not your doing. Please try again. "
         "If it stays, give `ab12` to whoever runs the bot: it finds what happened in the log."
     )
-    assert replies.still_looking("at run 812").text == "Still looking at run 812. The answer appears here."
+    assert replies.still_looking("run 812").text == "Still looking at run 812. The answer appears here."
     assert replies.only_owners("npm-acme-ci", ("U1ABC", "U2ABC")).text == (
         "Only the owners of `npm-acme-ci` and admins may change it. Ask <@U1ABC> and <@U2ABC>."
     )

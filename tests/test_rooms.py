@@ -32,6 +32,7 @@ FLOWS = {
     "bot/token_changes.py",
     "bot/token_import.py",
     "bot/triage.py",
+    "bot/why.py",
 }
 WIRING = ("bot/app.py", "bot/__main__.py", "bot/cli/", "bot/demo/")
 NOT_PURE = (

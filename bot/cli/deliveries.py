@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from datetime import UTC, datetime
 from typing import Any
@@ -18,9 +19,11 @@ from bot.github import webhook
 from bot.token_fields import iso
 from storage import audit
 from storage import deliveries as store
-from storage.database import Connection
+from storage.database import Connection, Database
 from storage.deliveries import Stored
 
+WAIT_S = 120.0
+LOOK_EVERY_S = 0.2
 STATES = ("new", "waiting", "working", "done", "dead")
 
 
@@ -104,8 +107,12 @@ def replay_stored(ident: str) -> int:
 @click.command()
 @click.argument("file", type=click.File("rb"))
 @click.option("--event", default="workflow_run", show_default=True, help="The X-GitHub-Event of the saved body.")
-def replay(file: Any, event: str) -> int:
-    """Work a saved webhook body as if GitHub had just delivered it: the running bot picks it up."""
+@click.option("--wait", is_flag=True, help="Wait until the running bot has worked it, and print what it found.")
+def replay(file: Any, event: str, wait: bool) -> int:
+    """Work a saved webhook body as if GitHub had just delivered it: the running bot picks it up.
+
+    Exit code 1 with --wait: it could not be worked, or no running bot took it within two minutes.
+    """
     body: bytes = file.read(webhook.BODY_LIMIT + 1)
     if len(body) > webhook.BODY_LIMIT:
         raise click.UsageError(f"{mask(file.name)[0]} is larger than a webhook can be (25 MiB)")
@@ -127,9 +134,21 @@ def replay(file: Any, event: str) -> int:
             now=datetime.now(UTC),
         )
         stored = db.read_now(store.get, guid)
-    assert stored is not None
-    click.echo(f"Stored as delivery {stored.seq}: the running bot works it now, or the next one that starts.")
-    return 0
+        assert stored is not None
+        click.echo(f"Stored as delivery {stored.seq}: the running bot works it now, or the next one that starts.")
+        return _outcome(db, guid) if wait else 0
+
+
+def _outcome(db: Database, guid: str) -> int:
+    """Print what became of a delivery once it is finished; 1 when that is nothing good."""
+    for _ in range(int(WAIT_S / LOOK_EVERY_S)):
+        found = db.read_now(store.get, guid)
+        if found is not None and found.state in ("done", "dead"):
+            click.echo(": ".join(filter(None, (found.reason, found.note))))
+            return 0 if found.state == "done" else 1
+        time.sleep(LOOK_EVERY_S)
+    click.echo(f"Error: no running bot finished it within {WAIT_S:.0f} seconds", err=True)
+    return 1
 
 
 def _shown(delivery: Stored) -> dict[str, Any]:

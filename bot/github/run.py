@@ -9,6 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 _REPO = re.compile(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}")
+_RUN_URL = re.compile(
+    r"https?://[^\s/]+/(?P<repo>[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100})/actions/runs/(?P<run>[0-9]{1,18})"
+    r"(?:/attempts/(?P<attempt>[0-9]{1,6}))?(?:/jobs?/[0-9]+)?/?(?:[?#].*)?"
+)
 _FAILED = frozenset({"failure", "timed_out", "startup_failure"})
 
 
@@ -84,6 +88,25 @@ def run_of(data: Mapping[str, Any], repo: str | None = None, installation_id: in
         installation_id=installation_id,
         from_fork=bool(head.get("full_name")) and head.get("full_name") != name,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class RunAddress:
+    """A run as people point at it; without `attempt` the latest is meant."""
+
+    repo: str
+    run_id: int
+    attempt: int | None = None
+
+
+def run_address(text: str) -> RunAddress | None:
+    """The run behind a pasted link such as https://github.com/acme/ui/actions/runs/812/attempts/2, also as Slack marks
+    links up (`<link>`, `<link|words>`); None when it is no link to a run."""
+    link = text.strip().removeprefix("<").removesuffix(">").partition("|")[0]
+    found = _RUN_URL.fullmatch(link)
+    if found is None or int(found["run"]) == 0:
+        return None
+    return RunAddress(found["repo"], int(found["run"]), int(found["attempt"] or 0) or None)
 
 
 def job_of(data: Mapping[str, Any]) -> Job | None:

@@ -17,8 +17,10 @@ from bot.messages.words import (
     cause_words,
     workflow_words,
 )
-from storage.incidents import Incident
+from storage.incidents import Incident, NewIncident
 from storage.tokens import Token
+
+_Failure = Incident | NewIncident
 
 # The value of each button is the incident's id.
 CLAIM = "incident.claim"
@@ -53,17 +55,40 @@ def incident_card(incident: Incident, facts: Facts, token: Token | None, now: da
     parts = [
         section(*_headline(incident, facts), _where(incident, facts)),
         context(_state(incident)),
-        *([] if is_over else _steps(facts)),
-        *_token(incident, facts, about_token, now),
-        *_packages(facts.packages),
-        *([] if is_over else _other_jobs(facts)),
         # Once it is over, the evidence is one click away in the run.
-        *([] if is_over else [*_evidence(facts), *_also(facts), *_reasons(facts)]),
+        *(_outcome(incident, facts, about_token, now) if is_over else explanation(incident, facts, about_token, now)),
         context(_history(incident), _links(facts)),
         None if is_over else context(*_notes(facts), rank=_MISSING),
         _buttons(incident, facts, about_token),
     ]
     return message(_fallback(incident, facts), parts)
+
+
+def run_card(failure: NewIncident, facts: Facts, token: Token | None, now: datetime, notes: tuple[str, ...]) -> Message:
+    """The card that a failed run would have, for one person: nothing to press, `notes` (safe text) at its end."""
+    parts = [
+        section(f"*{t.sentence(facts.sentence)}*", _where(failure, facts)),
+        *explanation(failure, facts, token if facts.auth else None, now),
+        context(*notes, _links(facts)),
+        context(*_notes(facts), rank=_MISSING),
+    ]
+    return message(_fallback(failure, facts), parts)
+
+
+def explanation(about: _Failure, facts: Facts, token: Token | None, now: datetime) -> list[Part | None]:
+    """What to do, whose token it is, what else was published or failed, and how it is known."""
+    return [
+        *_steps(facts),
+        *_outcome(about, facts, token, now),
+        *_other_jobs(facts),
+        *_evidence(facts),
+        *_also(facts),
+        *_reasons(facts),
+    ]
+
+
+def _outcome(about: _Failure, facts: Facts, token: Token | None, now: datetime) -> list[Part | None]:
+    return [*_token(about, facts, token, now), *_packages(facts.packages)]
 
 
 def blames_token(incident: Incident, facts: Facts, token: Token | None) -> bool:
@@ -77,7 +102,7 @@ def blames_token(incident: Incident, facts: Facts, token: Token | None) -> bool:
     )
 
 
-def release_name(incident: Incident, facts: Facts) -> str:
+def release_name(incident: _Failure, facts: Facts) -> str:
     """`@acme/ui 2.3.1`, `12 packages` or `A release`: plain text from outside, not yet safe."""
     if len(facts.packages) > 1:
         return f"{len(facts.packages)} packages"
@@ -86,12 +111,12 @@ def release_name(incident: Incident, facts: Facts) -> str:
     return "A release"
 
 
-def _fallback(incident: Incident, facts: Facts) -> str:
+def _fallback(incident: _Failure, facts: Facts) -> str:
     verdict = t.sentence(facts.sentence)
     what = release_name(incident, facts)
     named = "" if incident.package and incident.package in facts.sentence else f"{what}, "
     where = t.sentence(f"{named}{incident.repo}, {workflow_words(incident.workflow)}")
-    if incident.state == "resolved":
+    if isinstance(incident, Incident) and incident.state == "resolved":
         return f"Resolved: {t.sentence(incident.resolution or 'closed', 300)} It was: {verdict} {where}"
     first = f" What to do first: {t.sentence(facts.advice[0].replace('`', ''))}" if facts.advice else ""
     return f"{verdict} {where}{first}"
@@ -118,7 +143,7 @@ def _state(incident: Incident) -> str:
     return ""
 
 
-def _where(incident: Incident, facts: Facts) -> str:
+def _where(incident: _Failure, facts: Facts) -> str:
     """`@acme/ui` 2.3.1 from `acme/ui`, Release (release.yml), run 12 (attempt 2) on `main`, started by ann."""
     what = ""
     if len(facts.packages) < 2 and incident.package:
@@ -139,7 +164,7 @@ def _steps(facts: Facts) -> list[Part | None]:
     return [section("*What to do*", *lines)] if lines else []
 
 
-def _token(incident: Incident, facts: Facts, token: Token | None, now: datetime) -> list[Part | None]:
+def _token(incident: _Failure, facts: Facts, token: Token | None, now: datetime) -> list[Part | None]:
     if not facts.auth:
         return [context(BLAMELESS.get(incident.cause, BLAMELESS_ELSE))]
     if token is None:

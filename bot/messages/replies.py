@@ -21,8 +21,8 @@ def sorry(error_id: str) -> Message:
 
 
 def still_looking(what: str) -> Message:
-    """`what`: `at run 812 of acme/ui`. Sent when the answer takes longer than Slack waits."""
-    said = f"Still looking {t.mrkdwn(what, 200)}. The answer appears here."
+    """`what`: as it was asked for. Sent when the answer takes longer than people wait for a sign of life."""
+    said = f"Still looking at {t.mrkdwn(what, 200)}. The answer appears here."
     return message(said, [section(said)])
 
 

@@ -170,6 +170,11 @@ def is_user(user: str | None) -> bool:
     return bool(user) and _USER_ID.fullmatch(user or "") is not None
 
 
+def channel(ident: str | None) -> str:
+    """`in <#C012>`'s second word; "the alert channel" for anything that is no channel id."""
+    return f"<#{ident}>" if ident and re.fullmatch(r"[CGD][A-Z0-9]{2,20}", ident) else "the alert channel"
+
+
 def iso(moment: datetime) -> str:
     """`2026-11-24 09:30 UTC`, where Slack cannot show the reader's own zone."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

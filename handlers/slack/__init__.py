@@ -41,6 +41,7 @@ from handlers.slack import (
     show,
     snooze,
     status,
+    why,
 )
 from handlers.slack.requests import Click, Command, FormReply, Reply, Submission
 
@@ -49,6 +50,7 @@ log = structlog.get_logger("slack")
 COMMAND = "/tokens"
 LARGEST_BODY = 3 * 1024 * 1024  # far above anything Slack sends
 READ_WITHIN_S = 10
+QUIET_S = 2.0  # a command that takes longer says that it is still at work
 
 RunCommand = Callable[[Command, Deps], Awaitable[Reply | None]]
 RunAction = Callable[[Click, Deps], Awaitable[Reply | None]]
@@ -67,6 +69,7 @@ COMMANDS: dict[str, RunCommand] = {
     "edit": edit_token.edit,
     "remove": remove_token.ask,
     "rotate": rotate.rotate,
+    "why": why.explain_run,
     "incidents": incidents.list_open,
     "snooze": snooze.snooze,
     "help": _help,
@@ -123,7 +126,11 @@ def slack_app(deps: Deps, client: AsyncWebClient) -> AsyncApp:
         if run is None:
             await _respond(respond, help.mistyped(made, COMMANDS))
             return
-        await _answer(run(made, deps), respond, f"{COMMAND} {made.verb}")
+        answering = asyncio.create_task(_answer(run(made, deps), respond, f"{COMMAND} {made.verb}"))
+        done, _ = await asyncio.wait({answering}, timeout=QUIET_S)
+        if not done:
+            await _respond(respond, Reply(replies.still_looking(made.argument or made.verb)))
+        await answering
 
     @app.action(ANY_ACTION)
     async def action(ack: Any, body: dict[str, Any], action: dict[str, Any], respond: Any) -> None:
