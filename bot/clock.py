@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -18,9 +19,11 @@ from bot import announce
 from bot.deps import Deps
 from bot.messages import thread
 from bot.messages.digest import digest_message, shown
-from bot.reminders import digest, with_tokens
+from bot.policy import loses_publishing
+from bot.reminders import Digest, Rung, digest, with_tokens
 from storage import deliveries, due_jobs, incidents, outbox, reminders, tokens
 from storage.database import Connection, StorageError
+from storage.tokens import Token
 
 log = structlog.get_logger("clock")
 
@@ -66,7 +69,10 @@ class Clock:
         horizon = now + timedelta(days=max(settings.reminder_days)) + HORIZON_SLACK
         ending = await self._deps.db.read(tokens.ends_before, horizon)
         said = await self._deps.db.read(reminders.said)
-        found = await asyncio.to_thread(digest, ending, said, now, settings.zone, settings.reminder_days)
+        stopping = await self._deps.db.read(tokens.bypassing)
+        found = await asyncio.to_thread(
+            _digest_of, ending, stopping, said, now=now, zone=settings.zone, ladder=settings.reminder_days
+        )
         if found:
             named = [entry.token.id for entry in shown(found) if entry.token.id is not None]
             found = with_tokens(found, await self._deps.db.read(tokens.by_ids, named))
@@ -123,6 +129,21 @@ class Clock:
             log.info("clean-up", deliveries=forgotten, incidents=closed)
 
         await self._deps.db.write(write)
+
+
+def _digest_of(
+    ending: Sequence[Token],
+    stopping: Sequence[Token],
+    said: Collection[Rung],
+    *,
+    now: datetime,
+    zone: ZoneInfo,
+    ladder: Sequence[int],
+) -> Digest | None:
+    """`ending`: tokens whose own end is near; `stopping`: those that a dated rule may stop before it."""
+    stops = {token.id: stop.at for token in stopping if token.id and (stop := loses_publishing(token))}
+    everybody = {token.id: token for token in (*stopping, *ending)}
+    return digest(everybody.values(), said, now, zone, ladder, stops)
 
 
 def digest_due(now: datetime, zone: ZoneInfo, at: time) -> str | None:

@@ -139,6 +139,12 @@ def stops_publishing_at(token: Token) -> Stop | None:
     return min(stops, key=lambda stop: stop.at, default=None)
 
 
+def loses_publishing(token: Token) -> Stop | None:
+    """The dated rule that takes a token's right to publish while it lives on; None when its own end comes first."""
+    stop = stops_publishing_at(token)
+    return stop if stop is not None and stop.rule is not None and stop.rule.effect == "no-direct-publish" else None
+
+
 _PLAIN = {field.name for field in fields(Rule)} - {"at", "default", "most"}
 _KEYS = _PLAIN | {"from", "default_days", "default_hours", "max_days", "max_hours"}
 

@@ -207,3 +207,25 @@ async def test_the_clock_runs_by_itself(outside: Outside, tmp_path: Path) -> Non
             await outside.slack.until(lambda: running.cards(OPS), what="the digest")
         finally:
             task.cancel()
+
+
+@pytest.mark.parametrize(("bypass", "expected"), [(True, "stops publishing in 37 days"), (False, None)])
+async def test_a_dated_rule_is_reminded_of_though_the_token_lives_on(
+    outside: Outside, tmp_path: Path, bypass: bool, expected: str | None
+) -> None:
+    """A token that bypasses 2FA and ends in February stops publishing in January."""
+    morning = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
+    settings = settings_for(outside, tmp_path)
+    db = Database.open(settings.database_url)
+    add_token(db, "npm-acme-ci", timedelta(days=80), morning, permission="read-write", bypass_2fa=bypass)
+    db.close()
+    async with running_bot(outside, settings, hands_at(morning)) as running:
+        await quiet(running)
+        said = [message.text + str(message.blocks) for message in running.cards(OPS)]
+    if expected is None:
+        assert said == []
+        return
+    (digest,) = said
+    assert expected in digest
+    assert "may stage a version but not publish it" in digest
+    assert f"<@{MARA.id}>" in digest

@@ -148,3 +148,12 @@ def test_dates_are_shown_in_the_readers_zone_and_fall_back_to_utc():
 )
 def test_lists_read_as_sentences(items, most, total, said):
     assert t.listed(items, most, total) == said
+
+
+def test_safe_text_is_cut_before_what_would_be_left_in_halves() -> None:
+    for whole in ("&amp;", "<@U012AB3CD>", "<!date^1^{date}|2026-11-25>", "<https://acme.example|run>"):
+        for limit in range(8, 8 + len(whole)):
+            made = t.cut_escaped(f"words {whole} and more of them, &amp; &lt;", limit)
+            assert t.length(made) <= limit
+            assert made.count("<") == made.count(">")
+            assert not re.search("&(?!amp;|lt;)", made), made

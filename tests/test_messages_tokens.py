@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -226,3 +227,21 @@ def test_replies_read_aloud():
         "Whoever can read what you typed can use it, so revoke it now: "
         "on npmjs.com under Access Tokens, or with `npm token revoke` and its id."
     )
+
+
+@pytest.mark.parametrize(
+    ("ends_in", "said"),
+    [
+        (80, "stops publishing in 37 days (<!date"),
+        (20, "ends in 20 days"),
+        (None, "stops publishing in 37 days"),
+    ],
+)
+def test_whichever_comes_first_is_said_first(ends_in, said):
+    """The end of a token's right to publish, by npm's rule of January 2027, or its own end."""
+    ends_at = NOW + timedelta(days=ends_in) if ends_in else None
+    token = Token(name="ci", permission="read-write", bypass_2fa=True, expires_at=ends_at)
+    page = token_page(token, NOW)
+    assert page.text.startswith(f"ci {said}")
+    rule = "may stage a version but not publish it"
+    assert (rule in json.dumps(page.blocks)) is (ends_in != 20)

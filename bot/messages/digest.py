@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bot.messages import text as t
 from bot.messages.message import Message, Part, context, message, section, sections
+from bot.policy import loses_publishing
 from bot.reminders import Digest, Entry
 
 MOST_NEW = 20  # lines for tokens whose owners hear of it today
@@ -30,6 +31,7 @@ def digest_message(digest: Digest) -> tuple[Message, ...]:
         section(f"*{headline}*"),
         *sections(_by_owner(new[:MOST_NEW], new[MOST_NEW:]), rank=1),
         *_told(told),
+        context(*_rules(digest.entries)),
         context("Replace a token with `/tokens rotate NAME`. One that nobody needs: `/tokens remove NAME`."),
     ]
     first = t.listed([_line_text(entry) for entry in digest.entries[:3]], 3, len(digest.entries))
@@ -73,6 +75,13 @@ def _by_owner(shown: Sequence[Entry], rest: Sequence[Entry]) -> list[str]:
         if mentions:
             lines.append(f"Also for {t.listed(mentions, MOST_OWNERS)}")
     return lines
+
+
+def _rules(entries: Sequence[Entry]) -> list[str]:
+    """The dated rules behind "stops publishing", each said once with where the registry says so."""
+    stopping = (loses_publishing(entry.token) for entry in entries if entry.why == "stops-publishing")
+    rules = {stop.rule.id: stop.rule for stop in stopping if stop is not None and stop.rule is not None}
+    return [f"{t.prose(rule.says)} {t.link(rule.link, 'Read more')}" for rule in rules.values()]
 
 
 def _told(entries: Sequence[Entry]) -> list[Part]:

@@ -75,7 +75,7 @@ def message(text: str, parts: Iterable[Part | None]) -> Message:
 
     `text` is already safe (`text.mrkdwn`); it is only cut here.
     """
-    fallback = t.cut(text, MOST_FALLBACK) or "Tokenwatch"
+    fallback = t.cut_escaped(text, MOST_FALLBACK) or "Tokenwatch"
     kept = fitted(parts, MOST_BLOCKS, MOST_TEXT) or [_part(SectionBlock(text=_mrkdwn(fallback)), 0)]
     return Message(fallback, tuple(part.block for part in kept))
 

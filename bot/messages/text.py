@@ -92,13 +92,15 @@ def escape(text: str) -> str:
     return _NEEDS_ESCAPE.sub(lambda match: _ENTITIES[match[0]], text)
 
 
-def _cut_escaped(escaped: str, limit: int) -> str:
+def cut_escaped(escaped: str, limit: int) -> str:
+    """`cut` for text that is safe already: leaves neither half an entity nor half a mention, date or link."""
     if length(escaped) <= limit:
         return escaped
     kept = cut(escaped, limit)[:-1]
-    start = kept.rfind("&")
-    if start > kept.rfind(";"):  # every & of escaped text begins an entity: do not leave half of one
-        kept = kept[:start]
+    for opening, closing in (("<", ">"), ("&", ";")):
+        start = kept.rfind(opening)
+        if start > kept.rfind(closing):  # in safe text each of them begins something whole
+            kept = kept[:start]
     return kept.rstrip(" _") + ELLIPSIS  # an underscore that lost its other neighbour might format
 
 
@@ -108,7 +110,7 @@ def mrkdwn(text: str, limit: int = PROSE_LIMIT) -> str:
     text = _QUOTE.sub("\u203a", text)
     text = _MARKS.sub(lambda match: _LOOK_ALIKE[match[0]], text)
     text = _EMOJI_CODE.sub(":\u200b", text)
-    return _cut_escaped(escape(text), limit)
+    return cut_escaped(escape(text), limit)
 
 
 def sentence(text: str, limit: int = PROSE_LIMIT) -> str:
@@ -141,7 +143,7 @@ def _spaced(piece: str, limit: int) -> str:
 
 def code(text: str, limit: int = NAME_LIMIT) -> str:
     """A name or command as a code span, exact except for backticks, which would end the span."""
-    shown = _cut_escaped(escape(cut(one_line(text).replace("`", "'"), limit)), limit)
+    shown = cut_escaped(escape(cut(one_line(text).replace("`", "'"), limit)), limit)
     return f"`{shown}`" if shown else ""
 
 

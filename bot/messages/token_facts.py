@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from bot.messages import text as t
 from bot.messages.words import KIND_WORDS, PERMISSION_WORDS, registry_words
+from bot.policy import loses_publishing
 from storage.tokens import Token
 
 SOON = timedelta(days=30)
@@ -21,7 +22,16 @@ def ending(token: Token, now: datetime, exact: bool = True) -> str:
     """`expired 2 days ago (<date>)`, `probably ends in 3 days`, `revoked ...`, `no known end`.
 
     "Probably" when the end was computed from kind and age: npm's default is seven days and nobody wrote it down.
+    A dated rule that ends the right to publish first is said first: `stops publishing in a month, ends in 2 months`.
     """
+    stop = loses_publishing(token) if not is_over(token, now) else None
+    if stop is None:
+        return _own_end(token, now, exact)
+    rule = f"{'stopped' if stop.at <= now else 'stops'} publishing {t.relative(stop.at, now)}"
+    return f"{rule}{f' ({t.day(stop.at)})' if exact else ''}, {_own_end(token, now, exact)}"
+
+
+def _own_end(token: Token, now: datetime, exact: bool) -> str:
     if token.revoked_at is not None:
         return f"revoked {t.relative(token.revoked_at, now)}" + (f" ({t.date(token.revoked_at)})" if exact else "")
     if token.kind == TRUSTED:

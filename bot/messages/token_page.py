@@ -10,6 +10,7 @@ from bot.messages import token_facts
 from bot.messages.card import ROTATE
 from bot.messages.message import Button, Message, Part, buttons, context, message, section, sections
 from bot.messages.words import use_words
+from bot.policy import loses_publishing
 from storage.tokens import Token
 
 EDIT = "token.edit"  # value: the token's name
@@ -31,6 +32,7 @@ def token_page(
     parts: list[Part | None] = [
         section(f"*{headline}*", _computed(token)),
         *sections(t.bullets(t.sentence(problem, 300) for problem in problems[:5]), rank=1),
+        context(_policy(token)),
         section(*_facts(token, now), rank=1),
         *_uses(token, trusted),
         section(f"Note: {t.mrkdwn(token.note, 1000)}", rank=4) if t.one_line(token.note) else None,
@@ -42,6 +44,12 @@ def token_page(
         else context("Only its owners and admins may change it."),
     ]
     return message(f"{t.mrkdwn(token.name)} {token_facts.ending(token, now)}.", parts)
+
+
+def _policy(token: Token) -> str:
+    """What a dated rule will do, or did, to its right to publish."""
+    stop = loses_publishing(token) if token.revoked_at is None else None
+    return f"{t.prose(stop.rule.says)} {t.link(stop.rule.link, 'Read more')}" if stop and stop.rule else ""
 
 
 def _computed(token: Token) -> str:
