@@ -27,6 +27,7 @@ from bot.outbox import Outbox
 from bot.permissions import Permissions
 from bot.registries.npm.packument import NpmRegistry
 from bot.settings import Settings
+from bot.sweep import Sweep
 from handlers import github
 from handlers.http import Routes
 from handlers.slack import slack_app, slack_route
@@ -41,9 +42,10 @@ LAG_EVERY_S = 1.0
 class Bot:
     """A running bot. `url`: where it listens; `deps`: its parts, for the demo and the tests."""
 
-    def __init__(self, deps: Deps, clock: Clock, port: int, tasks: list[asyncio.Task[None]]) -> None:
+    def __init__(self, deps: Deps, clock: Clock, sweep: Sweep, port: int, tasks: list[asyncio.Task[None]]) -> None:
         self.deps = deps
         self.clock = clock
+        self.sweep = sweep
         self.port = port
         self._tasks = tasks
 
@@ -94,12 +96,14 @@ class Bot:
             )
             arrivals = Arrivals(db, now=now, stored=inbox.wake)
             clock = Clock(deps)
+            sweep = Sweep(deps, works=github.works, stored=inbox.wake)
             tasks: list[asyncio.Task[None]] = []
             stack.push_async_callback(_cancelled, tasks)
             for name, work in (
                 ("inbox", inbox.run()),
                 ("outbox", outbox.run()),
                 ("clock", clock.run()),
+                ("sweep", sweep.run()),
                 ("loop lag", _measure_lag()),
             ):
                 tasks.append(asyncio.create_task(work, name=name))
@@ -121,7 +125,7 @@ class Bot:
             stack.push_async_callback(runner.cleanup)
             site = web.TCPSite(runner, settings.host if host is None else host, settings.port if port is None else port)
             await site.start()
-            yield cls(deps, clock, runner.addresses[0][1], tasks)
+            yield cls(deps, clock, sweep, runner.addresses[0][1], tasks)
 
 
 async def serve(settings: Settings) -> None:

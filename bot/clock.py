@@ -119,10 +119,11 @@ class Clock:
         self._deps.queued()
 
     async def _clean_up(self, due: str, now: datetime) -> None:
-        before = now - timedelta(days=self._deps.settings.retention_days)
+        retention = timedelta(days=self._deps.settings.retention_days)
+        before = now - retention
 
         def write(connection: Connection) -> None:
-            forgotten = deliveries.forget_before(connection, before)
+            forgotten = deliveries.forget_before(connection, now - max(retention, deliveries.KEPT_AT_LEAST))
             closed = incidents.forget_before(connection, before)
             due_jobs.forget_before(connection, now - KEPT_JOBS)
             due_jobs.finish(connection, name="clean-up", due=due, now=now)

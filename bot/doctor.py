@@ -17,6 +17,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.errors import TokenwatchError
 from bot.github.auth import Auth
 from bot.github.client import GitHub
+from bot.github.deliveries import Hook, HookDeliveries, sources
 from bot.manifests import SLACK_SCOPES
 from bot.registries.npm.packument import NpmRegistry
 from bot.settings import Settings
@@ -148,6 +149,17 @@ async def _github(settings: Settings, session: aiohttp.ClientSession) -> AsyncIt
     yield Finding("github", "ok", "GitHub takes the credential")
     for permission in lacking:
         yield Finding("github", "wrong", f"the App lacks {permission}", "Grant it in the App's settings and accept it.")
+    for hook in sources(github.is_app, settings.github_hooks):
+        yield await _deliveries(HookDeliveries(github), hook)
+
+
+async def _deliveries(hooks: HookDeliveries, hook: Hook) -> Finding:
+    try:
+        await hooks.page(hook, "per_page=1")
+    except TokenwatchError as error:
+        mend = "Check the number in GITHUB_HOOKS and that the credential may read webhooks."
+        return Finding("sweep", "wrong", f"what {hook.name} did not deliver cannot be seen: {error.message}", mend)
+    return Finding("sweep", "ok", f"what {hook.name} could not deliver is fetched later")
 
 
 async def _registry(settings: Settings, session: aiohttp.ClientSession) -> AsyncIterator[Finding]:

@@ -44,6 +44,7 @@ class Facts:
     docs: str | None = None
     can_rerun: bool = False
     seen_late: bool = False
+    failed_at: int | None = None  # seconds since the epoch
     repo: str | None = None
     run_id: int | None = None
     other_jobs: tuple[str, ...] = ()
@@ -96,6 +97,8 @@ def facts_of(
         missing=missing,
         docs=diagnosis.docs,
         can_rerun=can_rerun,
+        seen_late=run.seen_late,
+        failed_at=int(run.completed_at.timestamp()) if run.completed_at else None,
         repo=run.repo,
         run_id=run.run_id,
         other_jobs=other_jobs,

@@ -34,6 +34,12 @@ class Metrics:
             "tokenwatch_deliveries_oldest_seconds", "Age of the oldest unfinished delivery.", registry=self.registry
         )
         self.dead = Gauge("tokenwatch_deliveries_dead", "Deliveries given up.", registry=self.registry)
+        self.sweep_found = Counter(
+            "tokenwatch_sweep_found",
+            "Lost deliveries and runs that the sweep fetched, by where.",
+            ["where"],
+            registry=self.registry,
+        )
         self.unsent = Gauge("tokenwatch_messages_unsent", "Slack messages that wait.", registry=self.registry)
         self.slack_calls = Counter(
             "tokenwatch_slack_calls",

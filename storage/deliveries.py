@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,6 +19,8 @@ UNFINISHED = "state IN ('new', 'waiting', 'working')"
 PER_REPOSITORY_IN_ORDER = """
     NOT EXISTS (SELECT 1 FROM deliveries w WHERE w.repository = d.repository AND w.state = 'working')
 """
+
+KEPT_AT_LEAST = timedelta(days=4)  # GitHub shows deliveries for three: one that we forgot would look lost
 
 
 class Received(StrEnum):
@@ -46,7 +48,8 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One delivery as kept. `body`: the JSON bytes as received; `tries` counts the claims so far."""
+    """One delivery as kept. `body`: the JSON bytes as received; `tries` counts the claims so far; `source`: how it
+    came: `webhook`, or `sweep` when it was lost on its way and fetched later."""
 
     seq: int
     guid: str
@@ -61,6 +64,11 @@ class Stored:
     finished_at: datetime | None
     reason: str | None
     note: str | None
+    source: str
+
+    @property
+    def late(self) -> bool:
+        return self.source != "webhook"
 
 
 def receive(
@@ -95,6 +103,28 @@ def receive_all(connection: Connection, arrivals: Sequence[Arrival], now: dateti
         else:
             received.append(_known(connection, arrival.guid, now))
     return received
+
+
+def receive_late(connection: Connection, arrival: Arrival, now: datetime) -> Received:
+    """Keep a delivery that did not come by itself. If it has come meanwhile, nothing changes."""
+    received = receive_all(connection, [arrival], now)[0]
+    if received is Received.NEW:
+        connection.execute("UPDATE deliveries SET source = 'sweep' WHERE guid = :guid", {"guid": arrival.guid})
+    return received
+
+
+def not_stored(connection: Connection, guids: Iterable[str]) -> set[str]:
+    """Those GUIDs that nothing is known of."""
+    return {
+        guid
+        for guid in guids
+        if connection.value("SELECT 1 FROM deliveries WHERE guid = :guid", {"guid": guid}) is None
+    }
+
+
+def first_received(connection: Connection) -> datetime | None:
+    """When the oldest delivery that is still kept came."""
+    return from_ms(connection.value("SELECT received_at FROM deliveries ORDER BY seq LIMIT 1"))
 
 
 @functools.cache
@@ -286,4 +316,5 @@ def _stored(row: Row) -> Stored:
         finished_at=from_ms(row["finished_at"]),
         reason=row["reason"],
         note=row["note"],
+        source=row["source"],
     )

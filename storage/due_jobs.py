@@ -22,6 +22,17 @@ def claim(connection: Connection, *, name: str, due: str, owner: str, now: datet
     )
 
 
+def hold(connection: Connection, *, name: str, due: str, owner: str, until: datetime) -> bool:
+    """Move the end of one's own claim: a long job keeps it, one that could not finish lets it end soon."""
+    return bool(
+        connection.execute(
+            "UPDATE due_jobs SET lease_until = :until"
+            " WHERE name = :name AND due = :due AND lease_owner = :owner AND done_at IS NULL",
+            {"name": name, "due": due, "owner": owner, "until": to_ms(until)},
+        )
+    )
+
+
 def finish(connection: Connection, *, name: str, due: str, now: datetime) -> None:
     """Done; write it in the transaction of what the job left behind."""
     connection.execute(

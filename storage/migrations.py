@@ -209,3 +209,21 @@ def m001_first_schema(db: sqlite_utils.Database) -> None:
 def m002_reminders_not_said_yet(db: sqlite_utils.Database) -> None:
     """Each message that Slack takes asks whether it was a reminder."""
     _run(db, "CREATE INDEX reminders_not_said ON reminders (message_key) WHERE said_at IS NULL")
+
+
+@MIGRATIONS()
+def m003_sweep(db: sqlite_utils.Database) -> None:
+    """How far lost deliveries were looked for, and which deliveries the sweep brought."""
+    _run(
+        db,
+        """
+        CREATE TABLE sweeps (
+            source TEXT PRIMARY KEY,
+            begun_at INTEGER NOT NULL,
+            seen_up_to INTEGER NOT NULL,
+            etag TEXT,
+            swept_at INTEGER
+        ) STRICT;
+        ALTER TABLE deliveries ADD COLUMN source TEXT NOT NULL DEFAULT 'webhook'
+        """,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -61,6 +62,38 @@ def later_attempt(connection: Connection, repo: str, run_id: int, attempt: int) 
         {"repo": repo, "run_id": run_id, "attempt": attempt},
     )
     return _record(row) if row else None
+
+
+def repositories(connection: Connection) -> list[str]:
+    """Every repository a run was heard of. Each step of the search goes to the next name in the index."""
+    rows = connection.all(
+        """
+        WITH RECURSIVE names (repo) AS (
+            SELECT MIN(repo) FROM runs
+            UNION ALL
+            SELECT (SELECT MIN(r.repo) FROM runs r WHERE r.repo > names.repo) FROM names WHERE names.repo IS NOT NULL
+        )
+        SELECT repo FROM names WHERE repo IS NOT NULL
+        """
+    )
+    return [row["repo"] for row in rows]
+
+
+def first_seen(connection: Connection, repo: str) -> datetime | None:
+    """When the first run of a repository was heard of."""
+    return from_ms(connection.value("SELECT MIN(seen_at) FROM runs WHERE repo = :repo", {"repo": repo}))
+
+
+def known(connection: Connection, repo: str, attempts: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Those of the (run id, attempt) pairs that were heard of."""
+    return {
+        (run_id, attempt)
+        for run_id, attempt in attempts
+        if connection.value(
+            "SELECT 1 FROM runs WHERE repo = :repo AND run_id = :run_id AND attempt = :attempt",
+            {"repo": repo, "run_id": run_id, "attempt": attempt},
+        )
+    }
 
 
 def last_published(connection: Connection, repo: str, workflow: str) -> RunRecord | None:

@@ -145,6 +145,11 @@ def names(connection: Connection) -> list[str]:
     return [row["name"] for row in connection.all("SELECT name FROM tokens ORDER BY name")]
 
 
+def repositories(connection: Connection) -> list[str]:
+    """Every repository that some token is used in, as it was typed."""
+    return [row["repo"] for row in connection.all("SELECT DISTINCT repo FROM token_uses ORDER BY repo")]
+
+
 def all_tokens(connection: Connection) -> list[Token]:
     """Every token in order of name."""
     return load(connection, connection.all("SELECT * FROM tokens ORDER BY name"))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bot.demo.outside import Outside
 from bot.settings import Settings
@@ -32,6 +34,18 @@ async def outside() -> AsyncIterator[Outside]:
 async def running(outside: Outside, tmp_path: Path) -> AsyncIterator[Running]:
     async with running_bot(outside, settings_for(outside, tmp_path)) as started:
         yield started
+
+
+@pytest.fixture
+def app_key(outside: Outside) -> str:
+    """The private key of a GitHub App that the stand-in knows."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    outside.github.api.app_public_key = public.decode()
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return private.decode()
 
 
 @pytest.fixture

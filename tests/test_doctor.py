@@ -8,8 +8,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bot.demo.outside import Outside
 from bot.demo.slack.workspace import BOT_USER, RELEASES
@@ -67,21 +65,20 @@ async def test_github_that_refuses_the_credential_is_named(outside: Outside, tmp
     assert finding.what == "github"
 
 
+async def test_a_hook_whose_deliveries_cannot_be_read_is_named(outside: Outside, tmp_path: Path, app_key: str) -> None:
+    outside.github.fail("/repos/acme/ui/hooks/123/deliveries", status=404, times=None)
+    (finding,) = await wrong(outside, tmp_path, github_hooks="acme/ui#123,acme#456")
+    assert finding.what == "sweep" and "acme/ui#123" in finding.said
+    outside.github.fail("/app/hook/deliveries", status=404, times=None)
+    as_app = {"github_token": None, "github_app_id": "12345", "github_private_key": app_key}
+    (finding,) = await wrong(outside, tmp_path, **as_app)
+    assert finding.what == "sweep" and "app" in finding.said
+
+
 async def test_a_registry_that_is_down_is_a_warning(outside: Outside, tmp_path: Path) -> None:
     outside.registry.fail(".", status=503, times=None)
     found = await examine(settings_for(outside, tmp_path))
     assert [finding.state for finding in found if finding.what == "registry"] == ["warning"]
-
-
-@pytest.fixture
-def app_key(outside: Outside) -> str:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    outside.github.api.app_public_key = public.decode()
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return private.decode()
 
 
 async def test_an_app_that_lacks_a_permission_or_event_is_named(outside: Outside, tmp_path: Path, app_key: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from storage import deliveries, outbox
+from storage import deliveries, outbox, runs
 from storage.database import Connection, Database, Row
 from storage.outbox import Outgoing
 
@@ -49,6 +49,9 @@ QUERIES: dict[str, Callable[[Connection], Any]] = {
     "when the next delivery is due": deliveries.next_due,
     "unfinished deliveries": deliveries.unfinished,
     "dead deliveries": deliveries.dead,
+    "which deliveries are not stored": lambda c: deliveries.not_stored(c, ["a", "b"]),
+    "which runs were heard of": lambda c: runs.known(c, "acme/ui", [(1, 1)]),
+    "when a repository was first heard of": lambda c: runs.first_seen(c, "acme/ui"),
     "hand back deliveries": lambda c: deliveries.hand_back(c, owner="me", now=NOW),
     "channels with something to send": lambda c: outbox.channels_ready(c, NOW),
     "claim a message": lambda c: outbox.claim(

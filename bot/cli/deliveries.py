@@ -158,6 +158,7 @@ def _shown(delivery: Stored) -> dict[str, Any]:
         "event": delivery.event,
         "action": delivery.action,
         "repository": delivery.repository,
+        "source": delivery.source,
         "received_at": iso(delivery.received_at),
         "state": delivery.state,
         "tries": delivery.tries,

@@ -11,7 +11,8 @@ import base64
 import contextlib
 import ipaddress
 from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -29,6 +30,7 @@ TIMEOUT_S = 15
 LOG_SILENCE_S = 30
 CHUNK = 256 * 1024
 MOST_JOB_PAGES = 10  # 1,000 jobs: more than GitHub's own limit of 256 a matrix
+MOST_RUN_PAGES = 10  # GitHub lists no more than 1,000 runs of a search
 SECONDARY_LIMIT_WAIT_S = 60  # GitHub docs: without Retry-After wait at least a minute
 
 
@@ -49,6 +51,27 @@ class _Api(gidgethub.aiohttp.GitHubAPI):
         return status, reply, content
 
 
+_LIMIT_HEADERS = ("limit", "remaining", "reset")
+SPARED = 0.1  # of an hour's rate limit: kept for what cannot wait
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRuns:
+    """GitHub's `workflow_run` objects, newest first; `etag` when they fitted on one page."""
+
+    runs: tuple[Mapping[str, Any], ...]
+    etag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`body`: JSON, None when `unchanged` since the ETag that was asked with; `headers`: lower-case names."""
+
+    body: Any
+    headers: Mapping[str, str]
+    unchanged: bool = False
+
+
 class GitHub:
     """Every call raises TryAgain when it may work later and GiveUp when it will not."""
 
@@ -57,10 +80,19 @@ class GitHub:
         self._api_url = api_url.rstrip("/")
         self._auth = auth
         self._now = now
+        self._quota: dict[str, tuple[float, datetime]] = {}  # owner -> what is left of the limit (0..1), until when
 
     @property
     def configured(self) -> bool:
         return self._auth.configured
+
+    @property
+    def is_app(self) -> bool:
+        return self._auth.is_app
+
+    def app_jwt(self) -> str:
+        """For calls as the App itself. Raises GiveUp when the key is no key."""
+        return self._auth.app_jwt()
 
     async def check(self) -> None:
         """Do our credentials work at all?"""
@@ -90,6 +122,24 @@ class GitHub:
         if run is None:
             raise GiveUp("run-malformed", "GitHub's answer is not a workflow run")
         return run
+
+    async def finished_runs(self, repo: str, since: date, etag: str | None = None) -> FinishedRuns | None:
+        """The latest attempts of runs that were created since a day and are over; None when unchanged since `etag`."""
+        path = f"/repos/{repo}/actions/runs?status=completed&created=%3E%3D{since.isoformat()}&per_page=100"
+        found: list[Mapping[str, Any]] = []
+        first: str | None = None
+        for page in range(1, MOST_RUN_PAGES + 1):
+            answer = await self.ask_sparingly("GET", f"{path}&page={page}", repo=repo, etag=etag if page == 1 else None)
+            if answer.unchanged:
+                return None
+            body = answer.body if isinstance(answer.body, dict) else {}
+            runs = [run for run in body.get("workflow_runs") or () if isinstance(run, dict)]
+            found += runs
+            first = answer.headers.get("etag") if page == 1 else None
+            total = body.get("total_count")
+            if not runs or not isinstance(total, int) or len(found) >= total:
+                break
+        return FinishedRuns(tuple(found), first)
 
     async def jobs(self, run: Run) -> tuple[Job, ...]:
         """The jobs of this attempt."""
@@ -183,7 +233,9 @@ class GitHub:
         return await self._call("POST", f"/app/installations/{installation_id}/access_tokens", jwt=app_jwt)
 
     async def _find_installation(self, repo: str, app_jwt: str) -> int:
-        reply = await self._call("GET", f"/repos/{repo}/installation", jwt=app_jwt)
+        """`repo`: owner/name, or an organisation's login."""
+        scope = "repos" if "/" in repo else "orgs"
+        reply = await self._call("GET", f"/{scope}/{repo}/installation", jwt=app_jwt)
         return int(reply["id"])
 
     async def _call(
@@ -195,6 +247,20 @@ class GitHub:
         installation_id: int | None = None,
         jwt: str | None = None,
     ) -> dict[str, Any]:
+        answer = await self.ask(method, path, repo=repo, installation_id=installation_id, jwt=jwt)
+        return answer.body if isinstance(answer.body, dict) else {}
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        repo: str = "",
+        installation_id: int | None = None,
+        jwt: str | None = None,
+        etag: str | None = None,
+    ) -> Answer:
+        """One call about `repo` (or an organisation's login), or as the App itself with its `jwt`."""
         api = _Api(self._session, self._api_url)
         url = self._api_url + path  # whole, because an Enterprise Server has a path in its base
         token = jwt or await self._token(repo, installation_id)
@@ -203,12 +269,29 @@ class GitHub:
                 if method == "POST":
                     reply = await api.post(url, data={}, jwt=token)
                 else:
-                    reply = await api.getitem(url, jwt=token)
+                    reply = await api.getitem(url, jwt=token, extra_headers={"If-None-Match": etag} if etag else None)
         except (gidgethub.GitHubException, aiohttp.ClientError, TimeoutError, ValueError) as error:
+            if etag and isinstance(error, gidgethub.HTTPException) and error.status_code == 304:
+                return Answer(None, api.reply, unchanged=True)
             if isinstance(error, gidgethub.HTTPException) and error.status_code == 401 and jwt is None:
                 self._auth.forget(repo)
             raise self._translated(error, api.reply, path) from error
-        return reply if isinstance(reply, dict) else {}
+        return Answer(reply, api.reply)
+
+    async def ask_sparingly(
+        self, method: str, path: str, *, repo: str = "", jwt: str | None = None, etag: str | None = None
+    ) -> Answer:
+        """`ask` for what can wait: raises TryAgain while little is left of the owner's rate limit."""
+        owner = repo.partition("/")[0].lower()
+        left, until = self._quota.get(owner, (1.0, self._now()))
+        if left < SPARED and until > self._now():
+            wait_s = (until - self._now()).total_seconds()
+            raise TryAgain("github-rate-spared", "what is left of GitHub's rate limit is kept", after_s=wait_s)
+        answer = await self.ask(method, path, repo=repo, jwt=jwt, etag=etag)
+        limit, remaining, reset = (answer.headers.get(f"x-ratelimit-{name}", "") for name in _LIMIT_HEADERS)
+        if limit.isdecimal() and int(limit) and remaining.isdecimal() and reset.isdecimal():
+            self._quota[owner] = (int(remaining) / int(limit), datetime.fromtimestamp(int(reset), UTC))
+        return answer
 
     def _translated(self, error: Exception, reply: Mapping[str, str], path: str) -> TryAgain | GiveUp:
         endpoint = path.partition("?")[0]

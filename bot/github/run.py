@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-_REPO = re.compile(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}")
+REPO = re.compile(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}")
 _RUN_URL = re.compile(
     r"https?://[^\s/]+/(?P<repo>[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100})/actions/runs/(?P<run>[0-9]{1,18})"
     r"(?:/attempts/(?P<attempt>[0-9]{1,6}))?(?:/jobs?/[0-9]+)?/?(?:[?#].*)?"
@@ -18,7 +18,8 @@ _FAILED = frozenset({"failure", "timed_out", "startup_failure"})
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One attempt of a workflow run. `workflow`: path of its file without `@ref`, or its name if there is no path."""
+    """One attempt of a workflow run. `workflow`: path of its file without `@ref`, or its name if there is no path;
+    `seen_late`: GitHub could not tell us of it, it was found afterwards."""
 
     repo: str
     run_id: int
@@ -35,6 +36,7 @@ class Run:
     completed_at: datetime | None = None
     installation_id: int | None = None
     from_fork: bool = False
+    seen_late: bool = False
 
     @property
     def failed(self) -> bool:
@@ -65,7 +67,7 @@ def run_of(data: Mapping[str, Any], repo: str | None = None, installation_id: in
     repository = _mapping(data.get("repository"))
     name = repo or _text(repository.get("full_name"))
     run_id = _number(data.get("id"))
-    if run_id is None or name is None or not _REPO.fullmatch(name):
+    if run_id is None or name is None or not REPO.fullmatch(name):
         return None
     actor = _mapping(data.get("triggering_actor")) or _mapping(data.get("actor"))
     head = _mapping(data.get("head_repository"))

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs
 from bot.credentials import kind_of, mask_shapes
 
 BODY_LIMIT = 25 * 1024 * 1024  # GitHub does not send bigger ones
-_GUID = re.compile(r"[A-Za-z0-9-]{1,64}")
+GUID = re.compile(r"[A-Za-z0-9-]{1,64}")
 EVENT = re.compile(r"[a-z_]{1,64}")
 
 
@@ -34,7 +34,7 @@ class Refused(Exception):
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One event as GitHub sent it. `repository`: owner/name, the organisation's login, or empty; `body`: JSON bytes;
-    `tries`: how often it has been worked on, this time included."""
+    `tries`: how often it has been worked on, this time included; `late`: it was lost on its way and fetched."""
 
     guid: str
     event: str
@@ -43,6 +43,7 @@ class Delivery:
     payload: Mapping[str, Any]
     body: bytes
     tries: int = 1
+    late: bool = False
 
 
 def read(headers: Mapping[str, str], body: bytes, secrets: Sequence[bytes]) -> Delivery:
@@ -55,7 +56,7 @@ def read(headers: Mapping[str, str], body: bytes, secrets: Sequence[bytes]) -> D
         raise Refused(415, "content-type")
     guid = headers.get("X-GitHub-Delivery", "")
     event = headers.get("X-GitHub-Event", "")
-    if not _GUID.fullmatch(guid) or not EVENT.fullmatch(event):
+    if not GUID.fullmatch(guid) or not EVENT.fullmatch(event):
         raise Refused(400, "headers")
     return parse(guid, event, body)
 
@@ -77,7 +78,7 @@ def sign(secret: bytes, body: bytes) -> str:
     return "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()
 
 
-def parse(guid: str, event: str, body: bytes, tries: int = 1) -> Delivery:
+def parse(guid: str, event: str, body: bytes, tries: int = 1, *, late: bool = False) -> Delivery:
     """The delivery behind JSON bytes that are trusted already. Raises Refused(400)."""
     try:
         payload = json.loads(body, parse_constant=_no_constant)
@@ -98,6 +99,7 @@ def parse(guid: str, event: str, body: bytes, tries: int = 1) -> Delivery:
         payload=payload,
         body=body,
         tries=tries,
+        late=late,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import datetime
+from datetime import UTC, datetime
 
 from bot.diagnosis.diagnosis import PackageOutcome
 from bot.incidents import Facts
@@ -57,7 +57,8 @@ def incident_card(incident: Incident, facts: Facts, token: Token | None, now: da
         context(_state(incident)),
         # Once it is over, the evidence is one click away in the run.
         *(_outcome(incident, facts, about_token, now) if is_over else explanation(incident, facts, about_token, now)),
-        context(_history(incident), _links(facts)),
+        context(_history(incident, facts), _links(facts)),
+        _seen_late(facts),
         None if is_over else context(*_notes(facts), rank=_MISSING),
         _buttons(incident, facts, about_token),
     ]
@@ -248,13 +249,25 @@ def _reasons(facts: Facts) -> list[Part | None]:
     return [context("How we know: " + " ".join(reasons), rank=_REASONS)] if any(reasons) else []
 
 
-def _history(incident: Incident) -> str:
+def _history(incident: Incident, facts: Facts) -> str:
     if incident.occurrences < 2:
-        return f"Failed once, {t.date(incident.opened_at)}"
+        return f"Failed once, {t.date((facts.seen_late and _failed_at(facts)) or incident.opened_at)}"
     return (
         f"Failed {incident.occurrences:,} times since {t.date(incident.opened_at)}, "
         f"last {t.date(incident.last_seen_at)}"
     )
+
+
+def _seen_late(facts: Facts) -> Part | None:
+    if not facts.seen_late:
+        return None
+    failed = _failed_at(facts)
+    when = f"it failed {t.date(failed)}, but " if failed else ""
+    return context(f"Seen late: {when}GitHub's notice of it was lost and only found afterwards.")
+
+
+def _failed_at(facts: Facts) -> datetime | None:
+    return datetime.fromtimestamp(facts.failed_at, UTC) if facts.failed_at else None
 
 
 def _links(facts: Facts) -> str:
@@ -268,8 +281,6 @@ def _links(facts: Facts) -> str:
 
 def _notes(facts: Facts) -> list[str]:
     notes = []
-    if facts.seen_late:
-        notes.append("GitHub's notice of this run was lost and fetched later, so this card comes late.")
     if facts.missing:
         missing = "; ".join(t.mrkdwn(source, 150).rstrip(".") for source in facts.missing[:6])
         notes.append(f"Missing evidence: {missing}.")

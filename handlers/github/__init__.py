@@ -20,13 +20,18 @@ EVENTS: dict[tuple[str, str | None], Handler] = {
 }
 
 
+def works(event: str, action: str | None) -> bool:
+    """Whether anybody works this event."""
+    return (event, action) in EVENTS
+
+
 async def work(stored: Stored, deps: Deps) -> Worked:
     """Hand a stored delivery to whoever works its event."""
     handler = EVENTS.get((stored.event, stored.action))
     if handler is None:
         return Worked("ignored")
     try:
-        delivery = webhook.parse(stored.guid, stored.event, stored.body, stored.tries)
+        delivery = webhook.parse(stored.guid, stored.event, stored.body, stored.tries, late=stored.late)
     except webhook.Refused as error:
         raise GiveUp("payload", "the stored body is not a JSON object") from error
     return await handler(delivery, deps)

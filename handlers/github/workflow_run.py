@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.deps import Deps
 from bot.errors import GiveUp
 from bot.github.run import run_of
@@ -22,4 +24,4 @@ async def completed(delivery: Delivery, deps: Deps) -> Worked:
     )
     if run is None:
         raise GiveUp("run-malformed", "the payload names no run or no repository")
-    return await triage(run, deps, tries=delivery.tries)
+    return await triage(replace(run, seen_late=delivery.late), deps, tries=delivery.tries)

@@ -33,7 +33,7 @@ class Hook:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One try. `status` 0 = could not connect or no answer in time."""
+    """One try. `status` 0 = could not connect or no answer in time; `forgotten`: its payload is not kept any more."""
 
     id: int
     guid: str
@@ -47,6 +47,7 @@ class Delivery:
     delivered_at: datetime
     duration_s: float
     redelivery: bool = False
+    forgotten: bool = False
 
     @property
     def ok(self) -> bool:
@@ -74,7 +75,7 @@ class Delivery:
             "url": self.url,
             "request": {
                 "headers": {"X-GitHub-Event": self.event, "X-GitHub-Delivery": self.guid},
-                "payload": self.payload,
+                "payload": None if self.forgotten else self.payload,
             },
             "response": {"headers": {}, "payload": self.answer},
         }
@@ -118,7 +119,7 @@ class Deliveries:
     def of(self, hook: Hook) -> list[Delivery]:
         """Newest first, as GitHub lists them."""
         mine = [d for d in self.sent if d.hook.kind == hook.kind and (hook.kind == "integration" or d.hook == hook)]
-        return sorted(mine, key=lambda d: d.id, reverse=True)
+        return sorted(mine, key=lambda d: (d.delivered_at, d.id), reverse=True)
 
     async def send(
         self,
@@ -157,12 +158,25 @@ class Deliveries:
         guid: str | None = None,
         hook: Hook | None = None,
         at: datetime | None = None,
+        status: int = 502,
+        forgotten: bool = False,
     ) -> Delivery:
-        """A delivery that never reached the bot: in GitHub's list with a failure, waiting to be sent again."""
-        raw = _body(payload)
-        guid, at = guid or str(uuid.uuid4()), at or datetime.now(UTC)
+        """A delivery that never reached the bot: in GitHub's list, with a failure unless `status` says otherwise."""
         return self._remember(
-            Delivery(next(self._ids), guid, event, payload, raw, hook or Hook(), self.url, 502, "Bad Gateway", at, 0.2)
+            Delivery(
+                id=next(self._ids),
+                guid=guid or str(uuid.uuid4()),
+                event=event,
+                payload=payload,
+                raw=_body(payload),
+                hook=hook or Hook(),
+                url=self.url,
+                status=status,
+                answer="Bad Gateway",
+                delivered_at=at or datetime.now(UTC),
+                duration_s=0.2,
+                forgotten=forgotten,
+            )
         )
 
     async def again(self, delivery: Delivery) -> Delivery:

@@ -191,6 +191,17 @@ class GitHub:
         """As the Redeliver button does: same GUID, same bytes."""
         return await self.deliveries.again(delivery)
 
-    def lose(self, event: str, payload: Json, *, hook: Hook | None = None, at: datetime | None = None) -> Delivery:
-        """A delivery the bot never saw, for the sweep to find. `at`: when GitHub tried."""
-        return self.deliveries.lose(event, payload, hook=hook, at=at)
+    def lose(
+        self,
+        event: str,
+        payload: Json,
+        *,
+        guid: str | None = None,
+        hook: Hook | None = None,
+        at: datetime | None = None,
+        status: int = 502,
+        forgotten: bool = False,
+    ) -> Delivery:
+        """A delivery the bot never saw, for the sweep to find. `at`: when GitHub tried; `status`: what it was answered
+        (by a machine that is no more: 202); `forgotten`: GitHub shows no payload."""
+        return self.deliveries.lose(event, payload, guid=guid, hook=hook, at=at, status=status, forgotten=forgotten)

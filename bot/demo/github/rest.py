@@ -86,6 +86,7 @@ class Rest:
         get("/orgs/{org}/actions/secrets", self._guard("organization_secrets", self._secrets))
         get("/orgs/{org}/actions/secrets/{name}", self._guard("organization_secrets", self._secret))
         get(repo + "/installation", self._app_only(self._installation))
+        get("/orgs/{org}/installation", self._app_only(self._installation))
         get("/app", self._app_only(self._the_app))
         get("/app/installations", self._app_only(self._installations))
         post(r"/app/installations/{id:\d+}/access_tokens", self._app_only(self._access_token))
@@ -252,6 +253,8 @@ class Rest:
             found = [
                 run for run in found if status in (run.conclusion, "completed" if run.conclusion else "in_progress")
             ]
+        since = request.query.get("created", "").removeprefix(">=")
+        found = [run for run in found if stamp(run.started_at) >= since]
         page, headers = paged(request, self.own_url, found)
         body = {"total_count": len(found), "workflow_runs": [payloads.run_object(run) for run in page]}
         return answer(request, body, headers)
