@@ -14,22 +14,29 @@ from bot.deps import Deps
 from bot.diagnosis.diagnosis import Diagnosis
 from bot.errors import GiveUp, TryAgain
 from bot.evidence import Evidence, SecretAge, packages_of
-from bot.github.run import Run
-from bot.registries.npm.workflow import Unreadable, WorkflowFacts, read_workflow
+from bot.github.run import Job, Run
+from bot.registries.npm.workflow import (
+    Unreadable,
+    Workflow,
+    WorkflowFacts,
+    called_address,
+    parse_workflow,
+    read_workflow,
+)
 from storage import tokens
 
 BUDGET_S = 8.0
 T = TypeVar("T")
 
 
-async def gather(run: Run, diagnosis: Diagnosis, deps: Deps) -> Evidence:
-    """Ask every source at once; those that have not answered when the budget ends are missing."""
+async def gather(run: Run, diagnosis: Diagnosis, deps: Deps, job: Job | None = None) -> Evidence:
+    """Ask every source at once; those that have not answered when the budget ends are missing. `job`: that failed."""
     packages = packages_of(diagnosis)
     registry = diagnosis.registry or "npm"
     name = packages[0] if packages and registry == "npm" else None
     ask = _Asking(BUDGET_S)
     (workflow, secret), published, stored = await asyncio.gather(
-        _workflow_and_secret(run, deps, ask),
+        _workflow_and_secret(run, job, deps, ask),
         ask(f"{name} on the registry", deps.npm.published(name)) if name else _nothing(),
         deps.db.read(tokens.candidates, run.repo, registry, packages),
     )
@@ -64,20 +71,38 @@ class _Asking:
         return None
 
 
-async def _workflow_and_secret(run: Run, deps: Deps, ask: _Asking) -> tuple[WorkflowFacts | None, SecretAge | None]:
+async def _workflow_and_secret(
+    run: Run, job: Job | None, deps: Deps, ask: _Asking
+) -> tuple[WorkflowFacts | None, SecretAge | None]:
     if not run.sha or not run.workflow.startswith(".github/") or not deps.github.configured:
         return None, None
-    workflow = await ask("the workflow file", _workflow(run, deps))
-    if workflow is None or not workflow.secrets:
+    parsed = await ask("the workflow file", _workflow(run, deps, run.workflow, run.sha))
+    if parsed is None:
+        return None, None
+    name = job.name if job else None
+    calls = parsed.calls(name)
+    called = await asyncio.gather(
+        *(ask(f"the reusable workflow {uses}", _called_workflow(run, deps, uses)) for uses in calls)
+    )
+    known = {uses: inner for uses, inner in zip(calls, called, strict=True) if inner is not None}
+    workflow = await asyncio.to_thread(read_workflow, parsed, known, name)
+    if not workflow.secrets:
         return workflow, None
     return workflow, await ask("when the secret was last written", _secret_age(run, workflow, deps))
 
 
-async def _workflow(run: Run, deps: Deps) -> WorkflowFacts | None:
-    data = await deps.github.file(run, run.workflow, run.sha or "")
+async def _workflow(run: Run, deps: Deps, path: str, ref: str, repo: str | None = None) -> Workflow:
+    data = await deps.github.file(run, path, ref, repo)
     if data is None:
-        raise GiveUp("workflow-missing", "it is not in the repository at this commit")
-    return await asyncio.to_thread(read_workflow, data)
+        raise GiveUp("workflow-missing", "it is not in the repository at this commit" if repo is None else "not found")
+    return await asyncio.to_thread(parse_workflow, data)
+
+
+async def _called_workflow(run: Run, deps: Deps, uses: str) -> Workflow:
+    address = called_address(uses)
+    if address is None:
+        raise GiveUp("workflow-address", "it names no workflow file")
+    return await _workflow(run, deps, address.path, address.ref or run.sha or "", address.repo)
 
 
 async def _secret_age(run: Run, workflow: WorkflowFacts, deps: Deps) -> SecretAge | None:

@@ -64,17 +64,21 @@ async def triage(run: Run, deps: Deps, tries: int = 1) -> Worked:
         raise TryAgain(
             "no-channel", "ALERT_CHANNEL is not set: there is nowhere to post the card", after_s=NO_CHANNEL_S
         )
-    evidence, verdict = await explain(run, diagnosis, deps)
+    evidence, verdict = await explain(run, failure, deps)
     log.info("verdict", repo=run.repo, run=run.run_id, attempt=run.attempt, cause=diagnosis.cause, verdict=verdict.code)
     return Worked(verdict.code, verdict.sentence, lambda c: record_failure(c, run, failure, evidence, verdict, deps))
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What the failed jobs of an attempt say: the most telling one, and a sentence for each other that matters."""
+    """What the failed jobs of an attempt say: the most telling one, and a sentence for each other that matters.
+
+    `job`: the one whose log the diagnosis is of.
+    """
 
     diagnosis: Diagnosis
     other_jobs: tuple[str, ...] = ()
+    job: Job | None = None
 
 
 async def diagnose_run(run: Run, deps: Deps, tries: int = LOG_TRIES) -> Failure | None:
@@ -92,30 +96,42 @@ async def diagnose_run(run: Run, deps: Deps, tries: int = LOG_TRIES) -> Failure 
     said = [(job, await _diagnose_job(run, job, deps, tries)) for job in failed[:MOST_LOGS]]
     if not said:
         return None
-    telling = max((diagnosis for _, diagnosis in said), key=_telling)
+    job, telling = max(said, key=lambda pair: _telling(pair[1]))
     others = [(job, diagnosis) for job, diagnosis in said if diagnosis is not telling and worth_a_card(diagnosis)]
     return Failure(
         with_packages_of(telling, [diagnosis for _, diagnosis in others]),
-        tuple(f"{job.name}: {_about(diagnosis)}{diagnosis.sentence}" for job, diagnosis in others),
+        tuple(f"{other.name}: {_about(diagnosis)}{diagnosis.sentence}" for other, diagnosis in others),
+        job,
     )
 
 
-async def explain(run: Run, diagnosis: Diagnosis, deps: Deps) -> tuple[Evidence, Verdict]:
+async def explain(run: Run, failure: Failure, deps: Deps) -> tuple[Evidence, Verdict]:
     """Join the log with everything else that is known."""
-    evidence = await gather(run, diagnosis, deps)
-    attempt = PublishAttempt(
+    diagnosis = failure.diagnosis
+    evidence = await gather(run, diagnosis, deps, failure.job)
+    attempt = attempt_of(run, failure, evidence)
+    return evidence, judge(diagnosis, evidence, attempt, match(attempt, evidence.tokens), deps.now())
+
+
+def attempt_of(run: Run, failure: Failure, evidence: Evidence) -> PublishAttempt:
+    """Who tried to publish what, from where: of the job that failed, and of the file's first publishing job when it is
+    not known which one that was."""
+    job = evidence.workflow.jobs[0] if evidence.workflow and evidence.workflow.jobs else None
+    labels = failure.job.labels if failure.job else ()
+    return PublishAttempt(
+        repo=run.repo,
+        workflow=run.workflow,
+        registry=failure.diagnosis.registry or "npm",
+        packages=evidence.packages,
+        secrets=evidence.workflow.secrets if evidence.workflow else (),
+        environment=job.environment if job else None,
+        called_workflow=job.called if job else None,
         event=run.event,
         actor=run.actor,
         from_fork=run.from_fork,
         branch=run.branch,
-        repo=run.repo,
-        workflow=run.workflow,
-        registry=diagnosis.registry or "npm",
-        packages=evidence.packages,
-        secrets=evidence.workflow.secrets if evidence.workflow else (),
-        environment=next(iter(evidence.workflow.environments), None) if evidence.workflow else None,
+        runners=labels or (job.runners if job else ()),
     )
-    return evidence, judge(diagnosis, evidence, attempt, match(attempt, evidence.tokens), deps.now())
 
 
 def as_incident(run: Run, failure: Failure, evidence: Evidence, verdict: Verdict, deps: Deps) -> NewIncident:

@@ -69,7 +69,7 @@ async def _why(address: RunAddress, deps: Deps) -> Explanation:
     failure = await diagnose_run(run, deps)
     if failure is None:
         return Explanation(run, incident=incident)
-    evidence, verdict = await explain(run, failure.diagnosis, deps)
+    evidence, verdict = await explain(run, failure, deps)
     return Explanation(run, failure, evidence, verdict, incident=incident)
 
 

@@ -182,9 +182,12 @@ class GitHub:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise TryAgain("log-cut", f"the log could not be read to its end: {type(error).__name__}") from error
 
-    async def file(self, run: Run, path: str, ref: str) -> bytes | None:
-        """A file of the repository at a ref; None when it is not there or too large to be handed out inline."""
-        target = f"/repos/{run.repo}/contents/{quote(path)}?ref={quote(ref)}"
+    async def file(self, run: Run, path: str, ref: str, repo: str | None = None) -> bytes | None:
+        """A file at a ref; None when it is not there or too large to be handed out inline (1 MB).
+
+        `repo`: another repository than the run's, seen with the credential for the run's.
+        """
+        target = f"/repos/{repo or run.repo}/contents/{quote(path)}?ref={quote(ref, safe='')}"
         try:
             reply = await self._call("GET", target, repo=run.repo, installation_id=run.installation_id)
         except GiveUp as gone:
@@ -194,7 +197,10 @@ class GitHub:
         content = reply.get("content")
         if reply.get("encoding") != "base64" or not isinstance(content, str):
             return None
-        return base64.b64decode(content)
+        try:
+            return base64.b64decode(content)
+        except ValueError:
+            raise GiveUp("file-malformed", "GitHub's answer is not the file") from None
 
     async def secret_updated_at(self, run: Run, name: str, environment: str | None = None) -> datetime | None:
         """When the repository's (or environment's) secret was last written; None when there is none of that name."""
