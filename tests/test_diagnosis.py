@@ -43,7 +43,8 @@ def read_all(data: bytes) -> Diagnosis:
 def test_a_log_gives_the_cause_of_its_folder(log: Path, wanted: dict[str, Any]) -> None:
     said = diagnose(log.read_bytes())
     assert said.cause == log.parent.name
-    facts = {key: getattr(said, key) for key in ("registry", "package", "code", "outcome", "phase")}
+    told = [key for key in ("version", "tool") if key in wanted]
+    facts = {key: getattr(said, key) for key in ("registry", "package", "code", "outcome", "phase", *told)}
     assert facts == {key: wanted[key] for key in facts}
     shown = "\n".join(line.text for line in said.evidence)
     assert all(text in shown for text in wanted["evidence"])

@@ -42,7 +42,8 @@ _PUBLISH = re2.compile(
     r"|\btwine +upload|gh-action-pypi-publish|\bnpm-publish\b|publish-unit|\brelease-plz\b|\bcargo-release\b"
     r"|crates-io-auth-action"
     r"|release-gem|configure-rubygems-credentials|\brake +release\b|\bnuget +push|NuGet/login"
-    r"|\b(?:docker|podman|buildah|helm|oras) +(?:image +|manifest +)?push|\b(?:skopeo|crane) +(?:copy|push)"
+    r"|\b(?:docker|podman|buildah|nerdctl|helm|oras) +(?:image +|manifest +)?push"
+    r"|\bkaniko/executor\b|docker/bake-action|\b(?:skopeo|crane) +(?:copy|push)"
     r"|\bdocker\b[^\n]* --push\b|build-push-action"
     r"|docker/login-action|\bdocker +login|\bmvnw?\b[^\n]*\bdeploy\b|\bgradlew?\b[^\n]*\b\w*[pP]ublish\w*"
     r"|\bgoreleaser\b"
@@ -56,7 +57,7 @@ _INSTALL = re2.compile(
     r"\b(?:npm|pnpm|bun) +(?:[\-\w=]+ +)*(?:ci|i|install|add|clean-install|update|dedupe)\b"
     r"|^\s*yarn(?: +install\b.*| +-\S+.*| +add\b.*)?$|\byarn +--"
     r"|\bpip3? +install|\buv +(?:sync|pip)|\bpoetry +install|\bbundle +install|\bcargo +fetch|\bdotnet +restore"
-    r"|\bdocker +pull|\bnpx +playwright +install"
+    r"|\b(?:docker|podman)(?:[ \-]compose)? +(?:image +)?pull|\bnpx +playwright +install"
     r"|actions/setup-|pnpm/action-setup|setup-bun|actions/cache"
 )
 _GIT_PUSH = re2.compile(

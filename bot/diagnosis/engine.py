@@ -35,7 +35,7 @@ LINES_AFTER = 6  # read after a line whose tool prints the reason below it
 # Messages that a tool breaks into lines: a word they hold, how they begin, and what their other lines look like.
 _WRAPPED = (
     ("×", re2.compile(r"^(?:Error: +)?\s*×\s"), re2.compile(r"^\s*[│├╰]")),  # pnpm 12
-    ("HTTPError", re2.compile(r"^ERROR +HTTPError: "), re2.compile(r"^ {6,}\S")),  # twine
+    ("ERROR", re2.compile(r"^ERROR +(?:HTTPError|Invalid\w+): "), re2.compile(r"^ {6,}\S")),  # twine
     (
         ": http",
         re2.compile(r"^(?:error: )?[45]\d\d [A-Z][\w ]+: https?://"),
@@ -231,7 +231,8 @@ class LogReader:
                 lines.append(line)
         if "nothing-to-publish" in found.clues and len(self._good_lines) < MOST_OF_A_KIND:
             self._good_lines.append(line)
-        if "publish-succeeded" in found.clues and self._setting != "build":
+        published = "publish-succeeded" in found.clues and self._setting != "build"
+        if published or ("step-succeeded" in found.clues and self._setting == "publish"):
             self._succeeded(line)
         rules = self._book.without_registries(found.rules) if "test-result" in found.marks else found.rules
         if not rules or len(self._hits) >= MOST_HITS:

@@ -147,7 +147,7 @@ def _phase(reading: Reading, best: Finding) -> Phase:
         return "other"
     if step.setting == "publish" or best.hit.setting == "publish" or reading.publishing:
         return "publish"
-    if best.rule.cause in ("github-auth", "oidc-cli-too-old"):
+    if best.rule.cause in ("github-auth", "oidc-cli-too-old", "version-exists"):
         return "publish"
     return "publish" if best.publishes_by_verb else "other"
 

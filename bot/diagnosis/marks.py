@@ -28,7 +28,9 @@ MARKS: dict[str, tuple[str, ...]] = {
         r"^lerna (?:info publish|WARN notice|http fetch PUT|success published)",
         r"^changeset publish|Publishing packages|nx-release-publish|^\[3/[45]\] Publishing",
         r"^Publishing \"|^Publish(?:ing)? a new version of|Verify authentication for registry|Start step \"publish\"",
-        r"^Uploading |Pushing \S+ to |The push refers|^Trusted publishing exchange|is being published because",
+        r"^(?:- |\[INFO\] )?Uploading |^🚀 Uploading \d+ package",
+        r"^Publishing \S+ \(\S+\) to |PublicationTo\w+Repository",
+        r"Pushing \S+ to |The push refers|^Trusted publishing exchange|is being published because",
         r"error occurred while publishing",
     ),
     # A test's name may be any error text.

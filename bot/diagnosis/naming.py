@@ -15,7 +15,8 @@ _CODE = re2.compile(
 _STATUS = re2.compile(
     r"^(?:error: )?([45]\d\d) [A-Z][\w ]*: https?://| - ([45]\d\d)$|requested URL returned error: (\d{3})"
     r"|\"([45]\d\d) [A-Z]"
-    r"|(?:HTTPError: |status |got |success: |[Ss]tatus(?: code)?:? |HTTP Error |error )([45]\d\d)\b"
+    r"|(?:HTTPError: |status |got |success: |[Ss]tatus(?: code)?:? |HTTP Error |[Ee]rror '?)([45]\d\d)\b"
+    r"|: ([45]\d\d) [A-Z][a-z]+[\w ]*$|(?:Server says: |<title>)([45]\d\d)\b|HTTP ([45]\d\d) "
 )
 _NOT_CODES = frozenset({"ERROR", "ERRORS", "EVERY", "EXIT", "ELSE", "EXPECTED", "ERROR_CODE", "EXTERNAL", "EMPTY"})
 _NPM_LINE = re2.compile(r"npm (?:ERR!|error)")

@@ -13,6 +13,17 @@ MOST_PACKAGES = 500
 _NAME = r"(?P<package>(?:@[\w.~\-]+/)?[\w.~\-]+)"
 _VERSION = r"(?P<version>v?\d+\.\d+\.\d+[\w.+\-]*)"
 _LOOSE_VERSION = r"(?P<version>v?\d[\w.+\-]*)"
+_PYTHON_FILE = rf"{_NAME}-(?P<version>\d[\w.!+]*?)(?:\.tar\.gz|\.zip|-(?:py\d|cp\d)[\w.\-]*\.whl)"
+# An image without its tag; Docker Hub's own host is left out of names, as people do.
+_HUB = r"(?:(?:index\.|registry-1\.)?docker\.io/(?:library/)?)?"
+_IMAGE = rf"{_HUB}(?P<package>[a-z0-9][\w.\-]*(?::\d+)?(?:/[\w.\-]+)+|[a-z0-9][\w.\-]*)"
+_TAG = r"(?P<version>\w[\w.\-]*)"
+# A file of a Maven repository; its path holds the group, once the path of the repository itself is known.
+_MAVEN_FILE = (
+    r"https?:/[^\s'?]*?/(?:maven2|artifactory/[^/\s]+|repository/[^/\s]+|(?:maven-)?(?:releases|snapshots)"
+    r"|maven\.pkg\.github\.com/[^/\s]+/[^/\s]+)/(?P<group>[a-zA-Z_][\w\-]*(?:/[a-zA-Z_][\w\-]*)*)"
+    r"/(?P<artifact>[\w.\-]+)/(?P<version>\d[\w.\-]*)/[\w.\-]+\.(?:jar|pom|module|aar|war|zip|klib|toml)\b"
+)
 _IN_PATH = r"(?P<package>@[\w.~\-]+(?:%2[fF]|/)[\w.~\-]+|[\w.~\-]+)"
 
 # A package begins: what follows is about it, until the next one begins.
@@ -37,18 +48,26 @@ _BEGINS_TEXTS = (
     ),
     rf"npm notice run {_NAME}@{_VERSION} ",
     rf"^\s*(?:Uploading|Packaging|Verifying) {_NAME} {_LOOSE_VERSION} \(",
-    rf"^(?:- )?Uploading (?:\S*/)?{_NAME}-(?P<version>\d[\w.!+]*?)(?:\.tar\.gz|\.zip|-(?:py\d|cp\d)[\w.\-]*\.whl)",
-    rf"^(?:\S*/)?{_NAME}-(?P<version>\d[\w.!+]*?)(?:\.tar\.gz|-(?:py\d|cp\d)[\w.\-]*\.whl) \.\.\. failed",
+    rf"^(?:- )?Uploading (?:\S*/)?{_PYTHON_FILE}",
+    rf"^(?:\S*/)?{_PYTHON_FILE} \.\.\. failed",
+    rf"^Publishing {_NAME} \((?P<version>\d[\w.!+]*)\) to ",
+    rf"failed to publish {_NAME} {_LOOSE_VERSION} to registry",
     rf"^\s*Name: {_NAME}\s*$",
     r"Pushing (?P<package>[\w.\-]+?)\.(?P<version>\d+\.\d+[\w.\-]*)\.s?nupkg",
     rf"^\s*File: {_NAME}-(?P<version>\d[\w.]*)\.gem",
     rf"^Pushing {_NAME}-(?P<version>\d[\w.]*)\.gem",
     rf"^🚀 +{_NAME}@{_VERSION}",
+    rf"^{_NAME} (?P<version>\d[\w.]*) built to \S+\.gem\.?$",
+    rf"^The push refers to repository \[{_IMAGE}\]",
+    r"^\[INFO\] -+< (?P<group>[\w.\-]+):(?P<artifact>[\w.\-]+) >-+$",
+    rf"Uploading to \S+: {_MAVEN_FILE}",
 )
 _VERSION_TEXT = (
-    r"(?:npm notice version: +|^info (?:Current|New) version: |^\s*Version: |Publishing version )"
-    r"v?(?P<version>\d{1,4}\.[\w.+\-]*)(?:\s*$| to npm registry)"
+    r"(?:npm notice version: +|^info (?:Current|New) version: |^\s*Version: |Publishing version "
+    r"|^\[INFO\] Building \S.* )"
+    r"v?(?P<version>\d{1,4}\.[\w.+\-]*)(?:\s*$| to npm registry| +\[\d+/\d+\]$)"
 )
+_PUSHED_TAG_TEXT = rf"^{_TAG}: digest: sha256:[0-9a-f]+ size: \d"
 # What became of a package, with the package on the line.
 _PUBLISHED_TEXTS = (
     rf"^\+ {_NAME}@{_VERSION}\s*$",
@@ -59,6 +78,7 @@ _PUBLISHED_TEXTS = (
     rf"^Successfully (?:published|registered gem:) {_NAME} (?:v|\()?(?P<version>\d[\w.]*)",
     rf"^- {_NAME}@{_VERSION} published",
     rf"^https?://[^/\s]+/project/{_NAME}/(?P<version>\d[\w.!+]*)/$",
+    rf"pushing manifest for {_IMAGE}:{_TAG}@sha256:\w+.* done$",
 )
 _STAGED_TEXTS = (
     rf"^\+ {_NAME}@{_VERSION} \(staged with id",
@@ -86,7 +106,16 @@ _NAMED = tuple(
         rf"(?:to|for) project:? ['‘`\"]{_NAME}['’`\"]",
         rf"with id ['‘`\"]{_NAME}['’`\"] and version ['‘`\"]{_VERSION}['’`\"]",
         rf"gem owner {_NAME} ",
-        rf"File already exists \([`'\"]{_NAME}-(?P<version>\d[\w.!+]*?)(?:\.tar\.gz|\.zip|-(?:py\d|cp\d)[\w.\-]*\.whl)",
+        rf"File already exists \([`'\"]{_PYTHON_FILE}",
+        rf"[Ff]ailed to (?:publish|upload) [`'\"\[]+(?:[^`'\"]*/)?{_PYTHON_FILE}",
+        rf"failed to push {_IMAGE}:{_TAG}(?:@sha256:\w+)?: ",
+        rf"push(?:ing)? permission for \"{_IMAGE}:{_TAG}\"",
+        (
+            r"artifact (?P<group>[\w.\-]+):(?P<artifact>[\w.\-]+):\w+(?::\w+)?:(?P<version>\d[\w.\-]*)"
+            r" (?:from/to|to|in) "
+        ),
+        r"pkg:maven/(?P<group>[\w.\-]+)/(?P<artifact>[\w.\-]+)@(?P<version>[\w.\-]+)",
+        rf"Could not (?:PUT|write to resource) '{_MAVEN_FILE}",
     )
 )
 # Listed before any of them is published (lerna), or after all of them were tried (changesets).
@@ -128,12 +157,17 @@ _COMMANDED = tuple(
         rf"\bgem +push +(?:\S*/)?{_NAME}-(?P<version>\d[\w.]*)\.gem",
         r"\bnuget +push +(?:\S*/)?(?P<package>[A-Za-z][\w.\-]*?)\.(?P<version>\d+\.\d+[\w.\-]*)\.s?nupkg",
         rf"\bcargo +publish\b[^\n]* (?:-p|--package)[ =]{_NAME}\b",
+        rf"\b(?:docker|podman|buildah|nerdctl) +(?:image +)?push +(?:-\S+ +)*(?:docker://)?{_IMAGE}:{_TAG}(?:\s|$)",
+        rf"\b(?:skopeo|crane) +(?:copy|push) [^\n]*? (?:docker://)?{_IMAGE}:{_TAG}(?:\s|$)",
+        rf"\bkaniko/executor [^\n]*--destination[ =]{_IMAGE}:{_TAG}(?:\s|$)",
+        rf"\bhelm +push +(?:\S*/)?{_NAME}-(?P<version>\d[\w.\-]*)\.tgz",
     )
 )
 
 # What each pattern tells, in the order in which they are tried; for the one automaton over all patterns.
 _TOLD: tuple[tuple[str, str], ...] = (
     ("version", _VERSION_TEXT),
+    ("version", _PUSHED_TAG_TEXT),
     ("listed", _LISTED_TEXT),
     *((f"list {outcome}", pattern) for pattern, outcome in _LIST_TEXTS),
     ("bare", _BARE_TEXT),
@@ -278,4 +312,6 @@ def first_match(patterns: tuple[re2._Regexp, ...], text: str) -> tuple[str, str 
 def _named_in(match: re2._Match) -> tuple[str, str | None]:
     groups = match.groupdict()
     version = groups.get("version")
+    if "artifact" in groups:
+        return f"{groups['group'].replace('/', '.')}:{groups['artifact']}", version
     return unquote(groups["package"]).rstrip("."), version.removeprefix("v") if version else None

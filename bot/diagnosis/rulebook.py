@@ -40,7 +40,8 @@ _RUNNER = (
     r"heap out of memory|ENOSPC|package-lock|matching distribution|find a version|Exit handler|Segmentation",
     r"core dumped|script \"|resolve (?:dependencies|plugin)|collect dependencies|artifact descriptor|Non-resolvable",
     r"Could not GET|NU1301|Credentials not correct|HTTP error 40|status client error",
-    r"Authentication is required for|Bad username or password for",
+    r"Authentication is required for|Bad username or password for|pull access denied|source metadata|anonymous token",
+    r"/manifests/|successful HTTP response",
 )
 
 

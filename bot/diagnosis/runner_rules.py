@@ -102,6 +102,17 @@ INSTALL_AUTH_RULES = (
         settings=anywhere("install"),
     ),
     _install_refused(
+        "docker",
+        r"failed to resolve source metadata for [^\n]*(?:denied|unauthorized|40[13] |authorization failed)",
+        r"\bpull access denied\b",
+        r"failed to fetch anonymous token: [^\n]*40[13] ",
+        r"/manifests/[^\" ]+\"?: (?:unauthorized|denied|no basic auth)",
+    ),
+    _install_refused(
+        "crates",
+        r"failed to get successful HTTP response from [^\n]*, got 40[13]\b",
+    ),
+    _install_refused(
         "rubygems",
         r"^Authentication is required for https?://|^Bad username or password for https?://",
     ),

@@ -34,7 +34,7 @@ RULES = (
         "crates.io knows no trusted publisher for this run.",
         (
             r"(?:Status: (?:\d{3})\. Error: )?No Trusted Publishing config found",
-            r"(?i)Trusted Publishing config[^\n]{0,60}(?:mismatch|does not match|not match)",
+            r"(?i)Trusted Publishing config[^\n]{0,160}(?:mismatch|does not match|not match)",
         ),
         (
             (

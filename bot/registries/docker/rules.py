@@ -7,15 +7,21 @@ from bot.diagnosis.rule import Clue, Maybe, Rule, anywhere
 NAME = "docker"
 HOSTS = r"(?:^|\.)(?:docker\.(?:io|com)|ghcr\.io|gcr\.io|quay\.io)$|\.dkr\.ecr\.|\.azurecr\.io$"
 COMMANDS = (
-    r"\bdocker +(?:image +)?(?:push|login)\b|\bbuildx\b[^\n]*--push|build-push-action|login-action"
+    r"\bdocker +(?:image +)?(?:push|login)\b|\bbuildx\b[^\n]*--push|build-push-action|docker/bake-action|login-action"
+    r"|\bkaniko/executor\b|\bnerdctl +push"
     r"|\b(?:podman|buildah|crane|skopeo|helm|oras) +(?:push|copy|login|registry login)"
 )
-OUTPUT = r"The push refers to repository|pushing layers|failed to push [^\s/:]+[/:]|\bdigest: sha256:[0-9a-f]+ size:"
+OUTPUT = (
+    r"The push refers to repository|pushing layers|failed to push [^\s/:]+[/:]|\bdigest: sha256:[0-9a-f]+ size:"
+    r"|checking push permission|/blobs/uploads/"
+)
 ANCHORS = (
     r"denied: |access denied|The push refers|pushing (?:layers|manifest)|failed to push|failed to solve",
     r"digest: sha256|toomanyrequests|unauthorized: |oauth token",
     r"Username and password required|interactive login|incorrect username|basic auth|dial tcp|TLS handshake",
-    r"i/o timeout|HTTP status|reference format|not exist locally|--username",
+    r"i/o timeout|HTTP status|reference format|not exist locally|--username|/v2/|name unknown|tag is needed",
+    r"tag (?:invalid|does not exist)|resource is denied|invalid username/password|UNAUTHORIZED|DENIED",
+    r"HTTP [45][0-9][0-9] response|broken pipe|connection lost|ecr:",
 )
 CLUES = (Clue("publish-succeeded", (r"\bdigest: sha256:[0-9a-f]+ size:|pushing manifest for .* done",)),)
 
@@ -29,13 +35,21 @@ _LOG_IN = (
 
 RULES = (
     Rule(
+        "docker/immutable",
+        "version-exists",
+        "The tag exists and may not be overwritten.",
+        (r"(?i)tag[^\n]{0,200}(?:already exists|is immutable|cannot be overwritten)|ImageTagAlreadyExists",),
+        ("Push under a new tag.",),
+    ),
+    Rule(
         "docker/write-package",
         "insufficient-scope",
         "The credential is alive but may not write this image.",
         (
             r"denied: (?:permission_denied|installation not allowed to)|write_package",
             r"(?i)insufficient[_ ]scope|scopes? do(?:es)? not (?:match|include)",
-            r"denied: requested access to the resource is denied|push access denied",
+            r"(?i)token provided does not match expected scope",
+            r"requested access to the resource is denied|push access denied",
             r"denied: (?:Permission|User)[^\n]{0,120}(?:denied|cannot|does not have)|not authorized to perform: ecr:",
         ),
         _LOG_IN,
@@ -46,19 +60,31 @@ RULES = (
         ),
     ),
     Rule(
+        "docker/anonymous",
+        "token-missing",
+        "The push went out without a credential: nothing had logged in to this registry.",
+        (
+            r"no basic auth credentials",
+            r"(?:unauthorized|UNAUTHORIZED): authentication required",
+        ),
+        _LOG_IN,
+        confidence=0.7,
+        maybe=(Maybe("token-rejected", 0.4, "the log-in step ran, and its token has expired since"),),
+    ),
+    Rule(
         "docker/dead-token",
         "token-rejected",
         "The registry refused the log-in: user name or token is wrong, expired or revoked.",
         (
             (
-                r"unauthorized: (?:incorrect username or password|authentication required"
-                r"|access token has insufficient|invalid|personal access token|bad credentials"
+                r"unauthorized: (?:incorrect username or password"
+                r"|invalid|personal access token|bad credentials|your account must log in"
                 r"|authorization failed|unauthenticated)"
             ),
             r"Get \"?https?://[^ ]+/v2/\"?: (?:denied|unauthorized)",  # the log-in itself
             r"(?i)incorrect username or password|401 Unauthorized|unauthorized: ",
-            r"(?i)(?i)denied: (?:your authorization token has expired|invalid token|bad credentials)",
-            r"(?i)failed to (?:authorize|fetch oauth token)[^\n]{0,120}401|no basic auth credentials",
+            r"(?i)denied: (?:your authorization token has expired|invalid token|bad credentials)",
+            r"(?i)failed to (?:authorize|fetch oauth token)[^\n]{0,200}401|invalid username/password",
         ),
         _LOG_IN,
         confidence=0.85,
@@ -71,7 +97,7 @@ RULES = (
         (
             r"Username and password required|(?i)must provide --username",
             r"Cannot perform an interactive login from a non TTY|Must provide (?:a )?(?:username|password)",
-            r"password (?:is )?(?:empty|required)|authentication required",
+            r"password (?:is )?(?:empty|required)",
         ),
         _LOG_IN,
     ),
@@ -79,7 +105,7 @@ RULES = (
         "docker/denied",
         "insufficient-scope",
         "The registry denied the push.",
-        (r"\bdenied: |(?:unexpected status[^\n]{0,60}|failed with status: )403|403 Forbidden",),
+        (r"\b(?:denied|DENIED): |(?:unexpected status[^\n]{0,60}|failed with status: )403|403 Forbidden",),
         _LOG_IN,
         confidence=0.65,
         maybe=(
@@ -96,19 +122,12 @@ RULES = (
         settings=anywhere("publish", "other", "install", "build"),
     ),
     Rule(
-        "docker/immutable",
-        "version-exists",
-        "The tag exists and may not be overwritten.",
-        (r"(?i)tag[^\n]{0,80}(?:already exists|is immutable|cannot be overwritten)|ImageTagAlreadyExists",),
-        ("Push under a new tag.",),
-    ),
-    Rule(
         "docker/bad-image",
         "bad-package",
         "The image cannot be pushed under this name.",
         (
             r"invalid reference format|An image does not exist locally with the tag|invalid tag|name unknown",
-            r"repository name must be lowercase|manifest invalid",
+            r"must be lowercase|manifest invalid|tag is needed when pushing|^tag does not exist: ",
         ),
         ("Mend the image name or tag, then re-run.",),
         confidence=0.85,
@@ -118,7 +137,8 @@ RULES = (
         "registry-outage",
         "The registry itself failed (5xx); the credential is not at fault.",
         (
-            r"(?:received )?unexpected (?:HTTP )?status[^\n]{0,60}\b5\d\d",
+            r"(?:received )?unexpected (?:HTTP )?status[^\n]{0,300}\b5\d\d (?:Int|Bad|Serv|Gat)|HTTP 5\d\d response",
+            r"unexpected HTTP status: 5\d\d",
             r"\b5\d\d (?:Internal|Bad Gateway|Service|Gateway)",
         ),
         ("Re-run later.",),
@@ -129,7 +149,8 @@ RULES = (
         "The runner could not reach the registry; the credential is not at fault.",
         (
             r"dial tcp[^\n]{0,80}|no such host|i/o timeout|TLS handshake timeout|connection reset by peer",
-            r"net/http: request canceled|context deadline exceeded|unexpected EOF|failed to do request",
+            r"net/http: request canceled|write: broken pipe|client connection lost",
+            r"server misbehaving|context deadline exceeded|unexpected EOF|failed to do request",
         ),
         ("Re-run the failed job.",),
         confidence=0.85,

@@ -9,19 +9,22 @@ HOSTS = r"(?:^|\.)(?:sonatype\.(?:org|com)|maven\.org|apache\.org)$"
 COMMANDS = r"\bmvnw?\b[^\n]*\b(?:deploy|release)|\bgradlew?\b[^\n]*[pP]ublish"
 OUTPUT = (
     r"maven-deploy-plugin|central-publishing|Uploading to \S+: https?://|Uploaded to \S+: https?://"
-    r"|Could not (?:PUT|transfer artifact)|publish\w+PublicationTo"
+    r"|Could not (?:PUT|transfer artifact)|publish\w+PublicationTo|nexus-staging|SonatypeStagingRepository"
+    r"|publish(?:AndRelease)?ToMavenCentral|maven-gpg-plugin|:sign\w+Publication"
 )
 ANCHORS = (
     r"maven-deploy-plugin|central-publishing|Upload(?:ing|ed) to |Could not (?:PUT|transfer|write)",
     r"Received status code|status code|Failed to (?:execute goal|deploy)|PublicationTo|PublishingException",
     r"gpg: |BUILD (?:FAILURE|SUCCESS|FAILED)|Deployment|Return code is|pkg:maven|ReasonPhrase|what went wrong",
-    r"UnknownHost|SocketTimeout",
+    r"UnknownHost|SocketTimeout|nexus-staging|[Ss]taging|properties are missing|must not be null|signatory|PGP",
+    r"Upload failed|[Nn]amespace|already exists|provided but not found|[Mm]issing signature|is missing|not defined",
+    r"Building .* [0-9]+\.[0-9]|\[INFO\] -+<|Execution failed for task|fingerprint|BUILD SUCCESSFUL",
 )
-CLUES = (Clue("publish-succeeded", (r"BUILD SUCCESS",)),)
+CLUES = (Clue("step-succeeded", (r"BUILD SUCCESS",)),)
 
 _STATUS = (
     r"(?i:status(?: code)?:? |status code |Return code is: |server returned (?:HTTP response code: |)"
-    r"|response code |error )"
+    r"|response code |HTTP |error )"
 )
 _NEW_TOKEN = (
     (
@@ -55,6 +58,8 @@ RULES = (
                 r"(?i)(?:username|password|credentials?)[^\n]{0,40}(?:must not be (?:null|empty)|not (?:set"
                 r"|found|provided)|missing)|Unable to find[^\n]{0,40}server[^\n]{0,20}settings"
                 r"|Cannot query the value of[^\n]{0,40}credentials|no server with id"
+                r"|Unable to get publisher server properties|properties are missing for '[^']*' credentials"
+                r"|(?:user ?name|password) must not be null|server credentials with id[^\n]{0,60}not found"
             ),
         ),
         ("Check that settings.xml has a server with the id of the repository, and that its secrets reach the step.",),
@@ -100,24 +105,6 @@ RULES = (
         ("Check the plan of the account.",),
     ),
     Rule(
-        "maven/signing",
-        "bad-package",
-        "The artifacts are not complete: signature, sources, javadoc or POM fields are missing or wrong.",
-        (
-            r"(?i)gpg: (?:signing failed|no default secret key|decryption failed|no valid OpenPGP)",
-            r"(?i)Missing Signature|Invalid signature|Could not find a public key",
-            (
-                r"(?i)(?:sources|javadoc)[^\n]{0,20}must be provided|(?:project|developers|license"
-                r"|scm)[^\n]{0,30}(?:information )?(?:is )?missing|Deployment[^\n]{0,40}(?:failed validation"
-                r"|FAILED)|Failed to deploy artifacts|"
-            )
-            + _STATUS
-            + r"(?:4(?:00|13|22))\b",
-        ),
-        ("Mend what the message names (signing key, sources, javadoc, POM), then re-run.",),
-        confidence=0.8,
-    ),
-    Rule(
         "maven/rate-limited",
         "rate-limited",
         "The repository is limiting the rate of requests.",
@@ -137,10 +124,31 @@ RULES = (
         "The runner could not reach the repository; the credential is not at fault.",
         (
             r"UnknownHostException|Connection (?:refused|reset|timed out)|ConnectException",
-            r"SocketTimeoutException|SSLHandshakeException|Read timed out|NoHttpResponseException",
-            r"Could not transfer (?:artifact|metadata)[^\n]{0,200}(?:timed out|unknown host|Connect)",
+            r"SocketTimeoutException|SSLHandshakeException|Read timed out",
+            r"NoHttpResponseException|PKIX path building failed",
+            r"Could not transfer (?:artifact|metadata)[^\n]*(?:timed out|unknown host|[Nn]ame or service|Connect)",
+            r"Temporary failure in name resolution",
         ),
         ("Re-run the failed job.",),
         confidence=0.85,
+    ),
+    Rule(
+        "maven/signing",
+        "bad-package",
+        "The artifacts are not complete: signature, sources, javadoc or POM fields are missing or wrong.",
+        (
+            r"(?i)gpg: (?:signing failed|no default secret key|decryption failed|no valid OpenPGP)",
+            r"(?i)Missing Signature|Invalid signature",
+            r"(?i)Could not find a public key|no configured signatory|PGP secret key",
+            (
+                r"(?i)(?:sources|javadoc)[^\n]{0,20}must be provided|(?:project|developers|license"
+                r"|scm|description|name)[^\n]{0,30}(?:information )?(?:is )?(?:missing|not defined)"
+                r"|Deployment[^\n]{0,60}(?:failed validation|FAILED)|staging rules? failure|"
+            )
+            + _STATUS
+            + r"(?:4(?:00|13|22))\b",
+        ),
+        ("Mend what the message names (signing key, sources, javadoc, POM), then re-run.",),
+        confidence=0.8,
     ),
 )

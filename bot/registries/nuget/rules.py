@@ -7,12 +7,20 @@ from bot.diagnosis.rule import Clue, Maybe, Rule
 NAME = "nuget"
 HOSTS = r"(?:^|\.)nuget\.org$"
 COMMANDS = r"\bnuget +push\b|NuGet/login"
-OUTPUT = r"Pushing \S+\.s?nupkg to |Response status code does not indicate success|Your package was pushed"
+OUTPUT = (
+    r"Pushing \S+\.s?nupkg to |Response status code does not indicate success|Your package was pushed"
+    r"|^(?:error: )?Pushing took too long"
+)
 ANCHORS = (
     r"nupkg|status code does not indicate|API [Kk]ey|package was pushed|service index|NU[0-9]{4}|SkipDuplicate",
-    r"HttpRequestException",
+    r"HttpRequestException|Missing value|argument missing|Pushing took|[Tt]rust policy|[Tt]oken exchange|id-token",
+    r"ACTIONS_ID_TOKEN",
 )
-CLUES = (Clue("publish-succeeded", (r"Your package was pushed",)),)
+CLUES = (
+    Clue("publish-succeeded", (r"Your package was pushed",)),
+    # Feeds that take a user name and password say this too, and mean nothing by it.
+    Clue("no-api-key", (r"No API Key was provided[^\n]*'https://(?:www|api)\.nuget\.org",)),
+)
 
 _NEW_KEY = (
     (
@@ -24,6 +32,16 @@ _NEW_KEY = (
 )
 
 RULES = (
+    Rule(
+        "nuget/name",
+        "name-rejected",
+        "The feed does not accept this package id.",
+        (
+            r"(?i)package (?:ID|identifier)[^\n]{0,60}(?:reserved|invalid|not available)",
+            r"(?i)ID prefix[^\n]{0,30}reserved|namespace[^\n]{0,40}reserved",
+        ),
+        ("Choose another id, or ask the owner of the reserved prefix.",),
+    ),
     Rule(
         "nuget/version-exists",
         "version-exists",
@@ -59,6 +77,39 @@ RULES = (
         ("Give the job `permissions: { id-token: write }`.",),
     ),
     Rule(
+        "nuget/rate-limited",
+        "rate-limited",
+        "The feed is limiting the rate of requests.",
+        (r"does not indicate success: 429|Too Many Requests|(?i)quota[^\n]{0,20}exceeded",),
+        ("Wait, then re-run.",),
+    ),
+    Rule(
+        "nuget/no-key",
+        "token-missing",
+        "No credential reached the feed.",
+        (
+            r"(?i)an API key must be provided",
+            r"(?i)API Key (?:was|is) (?:not provided|required|missing|empty)",
+            r"(?i)Unable to load the service index[^\n]{0,120}401|Missing value for option '(?:k|api-key)",
+            r"(?i)Required argument missing for option: '?-{0,2}(?:k|api-key)",
+        ),
+        (
+            'Pass the secret to the push: `dotnet nuget push ... --api-key "$NUGET_API_KEY"`.',
+            "Runs from forks get no secrets.",
+        ),
+    ),
+    Rule(
+        "nuget/no-key-found",
+        "token-missing",
+        "No API key reached nuget.org: the secret is empty, missing or not passed to the push.",
+        (r"does not indicate success: 40[13]",),
+        (
+            'Pass the secret to the push: `dotnet nuget push ... --api-key "$NUGET_API_KEY"`.',
+            "Runs from forks get no secrets.",
+        ),
+        requires=frozenset({"no-api-key"}),
+    ),
+    Rule(
         "nuget/dead-key",
         "token-rejected",
         "The feed refused the API key: it is invalid or expired, or does not cover the package.",
@@ -78,21 +129,6 @@ RULES = (
         docs="https://learn.microsoft.com/nuget/nuget-org/publish-a-package",
     ),
     Rule(
-        "nuget/no-key",
-        "token-missing",
-        "No credential reached the feed.",
-        (
-            r"(?i)an API key must be provided|No API Key was provided",
-            r"(?i)API Key (?:was|is) (?:not provided|required|missing|empty)",
-            r"(?i)Unable to load the service index[^\n]{0,120}401|Missing value for option 'k",
-            r"(?i)Required argument missing for option: '?-?-?(?:k|api-key)",
-        ),
-        (
-            'Pass the secret to the push: `dotnet nuget push ... --api-key "$NUGET_API_KEY"`.',
-            "Runs from forks get no secrets.",
-        ),
-    ),
-    Rule(
         "nuget/forbidden",
         "insufficient-scope",
         "The feed forbids the push with this credential.",
@@ -100,23 +136,6 @@ RULES = (
         _NEW_KEY,
         confidence=0.6,
         maybe=(Maybe("token-rejected", 0.4, "the key has expired"),),
-    ),
-    Rule(
-        "nuget/name",
-        "name-rejected",
-        "The feed does not accept this package id.",
-        (
-            r"(?i)package (?:ID|identifier)[^\n]{0,60}(?:reserved|invalid|not available)",
-            r"(?i)ID prefix[^\n]{0,30}reserved|namespace[^\n]{0,40}reserved",
-        ),
-        ("Choose another id, or ask the owner of the reserved prefix.",),
-    ),
-    Rule(
-        "nuget/rate-limited",
-        "rate-limited",
-        "The feed is limiting the rate of requests.",
-        (r"does not indicate success: 429|Too Many Requests|quota[^\n]{0,20}exceeded",),
-        ("Wait, then re-run.",),
     ),
     Rule(
         "nuget/server-error",

@@ -9,17 +9,22 @@ from bot.diagnosis.rule import Clue, Maybe, Rule
 
 NAME = "pypi"
 HOSTS = r"(?:^|\.)(?:test\.)?pypi\.org$|^upload\.pypi\."
-COMMANDS = r"\btwine\b|gh-action-pypi-publish|\b(?:uv|poetry|flit|hatch|pdm|maturin)\b[^\n]*\b(?:publish|upload)\b"
+COMMANDS = (
+    r"\btwine\b|gh-action-pypi-publish|maturin-action"
+    r"|\b(?:uv|poetry|flit|hatch|pdm|maturin)\b[^\n]*\b(?:publish|upload)\b"
+)
 OUTPUT = (
     r"^Uploading distributions to|Uploading \S+\.(?:whl|tar\.gz)|HTTPError: \d{3} [\w ]+ from https?://"
-    r"|Trusted publishing exchange"
+    r"|Trusted publishing exchange|^💥 maturin failed|^🚀 Uploading \d+ package|^Publishing \S+ \(\S+\) to PyPI"
     r"|^Publishing \d+ files? |for url:? '?https?://[^/ ]+/legacy/|repository: https?://[^/ ]+/legacy/"
 )
 ANCHORS = (
     r"HTTPError|Uploading |Trusted publishing|trusted publishing|OpenID Connect|OIDC token|invalid-",
     r"Token request failed|publisher",
-    r"password is empty|Credential not found|NonInteractive|ConnectionError|Max retries|NameResolution",
+    r"password is empty|Credential not found|NonInteractive|Missing required option",
+    r"Enter your |maturin failed|ConnectionError|Max retries|NameResolution",
     r"InvalidDistribution|InvalidConfiguration|File already|filename has",
+    r"[Uu]sername|possibly wrong|EOF|temporarily disabled|do not match for|attestation|two-factor|primary email",
     r"allowed to upload|authentication information|twine|SSLError|Timeout|View at",
     r"/project/[A-Za-z0-9._-]+/[0-9]|/legacy/",
     r"4[0-9]{2} (?:Forbidden|Bad|Unauth|Too)|5[0-9]{2} (?:Int|Bad|Serv|Gat)",
@@ -37,6 +42,7 @@ _DOCS = "https://docs.github.com/actions/how-tos/secure-your-work/security-harde
 
 CLUES = (
     Clue("password-empty", (r"Your password is empty",)),
+    Clue("credential-asked", (r"^(?:Enter your (?:username|password|API token)|Username:|Password:)",)),
     Clue("publish-succeeded", (r"^View at:",)),
 )
 RULES = (
@@ -82,6 +88,17 @@ RULES = (
         docs=_DOCS,
     ),
     Rule(
+        "pypi/exchange-outage",
+        "registry-outage",
+        "PyPI itself failed while the workflow's identity was exchanged; nothing is wrong with the trusted publisher.",
+        (
+            r"Token request failed: the index produced an unexpected",
+            r"(?i)error code 5\d\d[^\n]{0,40}trusted publishing|monitor PyPI's status here",
+        ),
+        ("Re-run later; look at https://status.python.org.",),
+        confidence=0.85,
+    ),
+    Rule(
         "pypi/exchange",
         "oidc-failed",
         "The exchange of the workflow's identity for a PyPI token failed.",
@@ -103,6 +120,7 @@ RULES = (
             (
                 r"(?i)(?:two[- ]factor|2FA) (?:authentication )?(?:is |must be )?(?:required"
                 r"|enabled)[^\n]{0,60}(?:upload|pypi|project)"
+                r"|does not have two-factor authentication enabled"
             ),
         ),
         ("Enable 2FA for the account, then upload with an API token or trusted publishing.",),
@@ -131,10 +149,10 @@ RULES = (
         (
             r"(?i)(?:username|password|token) (?:is )?(?:required|not (?:set|provided|found))[^\n]{0,40}",
             r"(?i)NonInteractive: Credential not found|Missing (?:credentials for|username|password)\b",
+            r"Missing required option: (?:user|auth)|Enter your [^\n]*Aborted!",
             r"HTTP Error 401: .*(?:Basic auth|authentication) required|No credentials (?:found|were provided)",
             r"Publish (?:username|password)",
-            r"It looks like you are trying to use an API token to authenticate .* user-?name",
-            r"(?i)either both username and password|Username/Password authentication is no longer supported",
+            r"(?i)either both username and password",
         ),
         (
             (
@@ -145,10 +163,57 @@ RULES = (
         confidence=0.85,
     ),
     Rule(
+        "pypi/credential-asked",
+        "token-missing",
+        "No credential reached the upload: it asked for one, and a pipeline cannot type.",
+        (r"EOFError|EOF when reading a line",),
+        ("Check that the secret exists where the job can see it and is passed to the upload step.",),
+        requires=frozenset({"credential-asked"}),
+    ),
+    Rule(
+        "pypi/no-passwords",
+        "token-rejected",
+        "PyPI takes no account passwords: it wants an API token with user name `__token__`, or a trusted publisher.",
+        (
+            r"Username/Password authentication is no longer supported",
+            r"(?i)trying to use an API token to authenticate[^\n]* user-?name",
+        ),
+        _NEW_TOKEN,
+        maybe=(Maybe("token-missing", 0.2, "the secret is empty or not passed to the step"),),
+        docs="https://packaging.python.org/en/latest/specifications/pypirc/",
+    ),
+    Rule(
+        "pypi/closed",
+        "registry-outage",
+        "PyPI has closed uploads for now; the credential is not at fault.",
+        (r"(?i)(?:uploads?|registrations?) (?:are |is )?temporarily disabled",),
+        ("Re-run later; look at https://status.python.org.",),
+    ),
+    Rule(
+        "pypi/email",
+        "insufficient-scope",
+        "PyPI wants a verified e-mail address of the account before it takes uploads.",
+        (r"does not have a verified primary email address",),
+        ("Verify the account's primary e-mail address on PyPI, then re-run.",),
+    ),
+    Rule(
+        "pypi/attestation",
+        "provenance-rejected",
+        "PyPI refused the attestation that came with the file.",
+        (r"Invalid attestations? supplied|(?i)could not verify the uploaded artifact using the included attestation",),
+        (
+            "Check that the trusted publisher's repository and workflow are those that build the file.",
+            "Or upload without attestations (`attestations: false`), then re-run.",
+        ),
+    ),
+    Rule(
         "pypi/file-exists",
         "version-exists",
         "This file is on PyPI already; a released file can never be replaced.",
-        (r"(?i)file already exists|This filename has already been used|already uploaded|File \S+ already exists",),
+        (
+            r"(?i)file already exists|local file and index file do not match",
+            r"(?i)This filename has already been used|already uploaded|File \S+ already exists",
+        ),
         (
             "If a re-run after a partial success met it, pass `--skip-existing` (or `skip-existing: true`).",
             "Else raise the version.",
@@ -162,6 +227,7 @@ RULES = (
             r"(?:isn't|is not) allowed to upload to project",
             (
                 r"(?i)(?:project-scoped token is not valid for project|token is not valid for project"
+                r"|OIDC scoped token is not valid"
                 r"|isn't an? (?:owner|maintainer))"
             ),
             r"(?i)invalid API Token: .*(?:caveat|scope|project)",
@@ -186,6 +252,7 @@ RULES = (
         (
             r"Invalid or non-existent authentication information",
             r"(?i)invalid API token|token (?:has )?expired|HTTPError: 401\b|\b401 Unauthorized",
+            r"Username or password are incorrect|Username and/or password are possibly wrong",
         ),
         _NEW_TOKEN,
         maybe=(Maybe("token-missing", 0.2, "the secret is empty or not passed to the step"),),
@@ -195,7 +262,7 @@ RULES = (
         "pypi/rate-limited",
         "rate-limited",
         "PyPI is limiting the rate of requests; the credential is not at fault.",
-        (r"HTTPError: 429|\b429 Too Many|(?i)too many new projects created",),
+        (r"(?:HTTPError: |HTTP Error |error ')429|\b429 Too Many|(?i)too many new projects created",),
         ("Wait, then re-run.",),
     ),
     Rule(
@@ -203,7 +270,7 @@ RULES = (
         "registry-outage",
         "PyPI itself failed (5xx); the credential is not at fault.",
         (
-            r"HTTPError: 5\d\d\b|\b5\d\d (?:Internal|Bad Gateway|Service|Gateway|Server)",
+            r"(?:HTTPError: |HTTP Error |error ')5\d\d\b|\b5\d\d (?:Internal|Bad Gateway|Service|Gateway|Server)",
             r"(?i)first byte timeout|backend (?:fetch|read) (?:failed|error)",
         ),
         ("Re-run later; look at https://status.python.org.",),
@@ -213,7 +280,7 @@ RULES = (
         "bad-package",
         "PyPI does not accept the distribution: metadata, file name, size or version.",
         (
-            r"HTTPError: (?:4(?:00|13))\b|\b400 (?:Bad Request|The|Invalid)",
+            r"(?:HTTPError: |HTTP Error |Client error ')(?:4(?:00|13))\b|\b400 (?:Bad Request|The|Invalid)",
             r"InvalidDistribution|(?i)invalid (?:value for|distribution|metadata|version)",
             r"Cannot find file \(or expand pattern\)|is not a valid (?:distribution|wheel) file|local version",
             r"(?i)checking \S+: FAILED|file too large",
@@ -225,7 +292,7 @@ RULES = (
         "pypi/forbidden",
         "insufficient-scope",
         "PyPI forbids the upload with this credential.",
-        (r"HTTPError: 403\b|\b403 Forbidden",),
+        (r"HTTPError: 403\b|\b403 (?:Client Error: )?Forbidden|Client error '403\b|HTTP Error 403\b",),
         _NEW_TOKEN,
         confidence=0.55,
         maybe=(Maybe("token-rejected", 0.4, "the token no longer exists on PyPI"),),

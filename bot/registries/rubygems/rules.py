@@ -10,7 +10,8 @@ COMMANDS = r"\bgem +(?:push|yank|owner|signin)\b|\brake +release\b|release-gem|c
 OUTPUT = r"Pushing gem to |Pushing \S+\.gem to |Successfully registered gem"
 ANCHORS = (
     r"registered gem",
-    r"[Gg]em\b|Repushing|Access [Dd]enied|multi-?factor|OTP code|MFA|API key|  Name: |  Version: |  File: ",
+    r"[Gg]em\b|RubyGems|account yet|rubygems\.org|[Gg]emspec|metadata is invalid|Retry later|Net::|built to pkg",
+    r"Repushing|Access [Dd]enied|multi-?factor|OTP code|MFA|API key|  Name: |  Version: |  File: ",
     r"Gem::|Errno::|bad response|sign in with",
 )
 
@@ -27,8 +28,9 @@ RULES = (
         "otp-required",
         "RubyGems asks for a one-time password, which a pipeline cannot type.",
         (
-            r"multi-?factor authentication (?:but|\. ?Please enter)|no OTP code provided",
-            r"OTP code is (?:incorrect|invalid)|Please enter OTP code|(?i)enter your OTP",
+            r"You have enabled multi-?factor authentication|no OTP code provided",
+            r"OTP code is (?:incorrect|invalid)|authenticate via security device",
+            r"Security device verification failed|Please enter OTP code|(?i)enter your OTP",
         ),
         (
             (
@@ -42,7 +44,10 @@ RULES = (
         "rubygems/mfa",
         "two-factor-required",
         "The gem requires multi-factor authentication of its owners.",
-        (r"(?i)(?:rubygem|gem) requires MFA|MFA required|(?:must|need to) (?:set up|enable) (?:MFA|multi-?factor)",),
+        (
+            r"(?i)(?:rubygem|gem) requires (?:owners to enable )?MFA|MFA required",
+            r"(?i)(?:must|need to|required to) (?:set up|enable) (?:MFA|multi-?factor)|change your MFA level",
+        ),
         ("Enable MFA for the account, and use trusted publishing or an MFA-enabled API key.",),
     ),
     Rule(
@@ -86,8 +91,8 @@ RULES = (
         "insufficient-scope",
         "The credential is alive but may not push this gem.",
         (
-            r"You do not have permission to push to this gem|(?i)API key (?:doesn't|does not) have access",
-            r"not (?:have|allowed)[^\n]{0,30}scope|This API key cannot perform the specified action",
+            r"You do not have permission to push to this gem|(?i)(?:API|existing) key (?:doesn't|does not) have access",
+            r"not (?:have|allowed)[^\n]{0,30}scope|(?i)API key cannot perform the specified action",
         ),
         (
             "Let an owner add the account: `gem owner GEM --add EMAIL`.",
@@ -120,7 +125,10 @@ RULES = (
         "rubygems/name",
         "name-rejected",
         "RubyGems does not accept this gem name.",
-        (r"(?i)(?:gem name|name '[^']+')[^\n]{0,60}(?:reserved|not allowed|too close|too similar|is blacklisted)",),
+        (
+            r"(?i)(?:gem name|name '[^']+')[^\n]{0,60}(?:reserved|not allowed|too close|too similar|is blacklisted)",
+            r"(?i)too (?:close|similar) to (?:an existing gem|typo)",
+        ),
         ("Choose another name.",),
     ),
     Rule(
@@ -142,7 +150,8 @@ RULES = (
         "bad-package",
         "The gem cannot be pushed as it is.",
         (
-            r"(?i)there was a problem saving your gem|cannot open gem|is not a valid gem|invalid gemspec",
+            r"(?i)there was a problem saving your gem|cannot process this gem",
+            r"(?i)cannot open gem|is not a valid gem|invalid gemspec",
             r"(?i)Your Gem version is invalid|allowed_push_host|\"\S+\" is not allowed by the gemspec",
         ),
         ("Mend what the message names in the gemspec, then re-run.",),
