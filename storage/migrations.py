@@ -227,3 +227,103 @@ def m003_sweep(db: sqlite_utils.Database) -> None:
         ALTER TABLE deliveries ADD COLUMN source TEXT NOT NULL DEFAULT 'webhook'
         """,
     )
+
+
+@MIGRATIONS()
+def m004_rotations(db: sqlite_utils.Database) -> None:
+    """Rotations, their steps, what was seen about them, and the campaigns they belong to."""
+    _run(
+        db,
+        """
+        CREATE TABLE campaigns (
+            id INTEGER PRIMARY KEY,
+            title TEXT NOT NULL,
+            what TEXT NOT NULL,
+            path TEXT NOT NULL,
+            channel TEXT,
+            started_by TEXT NOT NULL,
+            started_at INTEGER NOT NULL,
+            ended_at INTEGER,
+            ended_by TEXT,
+            next_batch_at INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX campaigns_open ON campaigns (next_batch_at) WHERE ended_at IS NULL;
+        CREATE TABLE campaign_tokens (
+            campaign_id INTEGER NOT NULL REFERENCES campaigns (id) ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            token_id INTEGER REFERENCES tokens (id) ON DELETE SET NULL,
+            token_name TEXT NOT NULL,
+            state TEXT NOT NULL,
+            why TEXT NOT NULL DEFAULT '',
+            PRIMARY KEY (campaign_id, position)
+        ) STRICT;
+        CREATE INDEX campaign_tokens_by_token ON campaign_tokens (token_id) WHERE token_id IS NOT NULL;
+
+        CREATE TABLE rotations (
+            id INTEGER PRIMARY KEY,
+            token_id INTEGER REFERENCES tokens (id) ON DELETE SET NULL,
+            token_name TEXT NOT NULL,
+            path TEXT NOT NULL,
+            registry TEXT NOT NULL,
+            owner TEXT NOT NULL,
+            second TEXT,
+            new_name TEXT,
+            new_token_id INTEGER REFERENCES tokens (id) ON DELETE SET NULL,
+            lifetime_days INTEGER NOT NULL,
+            bypass INTEGER NOT NULL,
+            bypass_reason TEXT NOT NULL,
+            packages TEXT NOT NULL,
+            overlap_ms INTEGER NOT NULL,
+            old_ends_at INTEGER,
+            old_used_at INTEGER,
+            stuck_since INTEGER,
+            stuck_why TEXT,
+            stuck_told INTEGER NOT NULL DEFAULT 0,
+            ended_as TEXT,
+            ended_at INTEGER,
+            ended_by TEXT,
+            ended_why TEXT,
+            channel TEXT,
+            campaign_id INTEGER REFERENCES campaigns (id) ON DELETE SET NULL,
+            started_by TEXT NOT NULL,
+            started_at INTEGER NOT NULL,
+            look_at INTEGER NOT NULL
+        ) STRICT;
+        CREATE UNIQUE INDEX rotations_one_open ON rotations (token_id) WHERE ended_at IS NULL AND token_id IS NOT NULL;
+        CREATE INDEX rotations_to_look_at ON rotations (look_at, id) WHERE ended_at IS NULL;
+        CREATE INDEX rotations_open ON rotations (started_at, id) WHERE ended_at IS NULL;
+        CREATE INDEX rotations_by_token ON rotations (token_id) WHERE token_id IS NOT NULL;
+        CREATE INDEX rotations_by_new_token ON rotations (new_token_id) WHERE new_token_id IS NOT NULL;
+        CREATE INDEX rotations_by_campaign ON rotations (campaign_id) WHERE campaign_id IS NOT NULL;
+        CREATE TABLE rotation_steps (
+            rotation_id INTEGER NOT NULL REFERENCES rotations (id) ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            kind TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            owner TEXT,
+            since INTEGER NOT NULL,
+            deadline INTEGER,
+            repo TEXT,
+            workflow TEXT,
+            secret TEXT,
+            level TEXT,
+            environment TEXT,
+            done_at INTEGER,
+            proof TEXT,
+            who TEXT,
+            what TEXT,
+            override INTEGER NOT NULL DEFAULT 0,
+            PRIMARY KEY (rotation_id, position)
+        ) STRICT;
+        CREATE INDEX rotation_steps_by_repo ON rotation_steps (lower(repo), rotation_id) WHERE repo IS NOT NULL;
+        CREATE TABLE rotation_notes (
+            rotation_id INTEGER NOT NULL REFERENCES rotations (id) ON DELETE CASCADE,
+            key TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            text TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            settled_at INTEGER,
+            PRIMARY KEY (rotation_id, key)
+        ) STRICT;
+        """,
+    )

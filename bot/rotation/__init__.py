@@ -1,0 +1,1 @@
+"""Guided rotations: which step may follow which, what proves a step, and the commands people paste."""
