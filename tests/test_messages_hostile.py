@@ -23,6 +23,7 @@ from bot.messages.modal import closing_form, loading_form
 from bot.messages.token_form import errors_beside, token_form
 from bot.messages.token_lists import Page, StatusCounts, list_message, page_value, read_page_value, status_message
 from bot.messages.token_page import token_page, token_removed, token_saved
+from bot.policy import rules
 from bot.reminders import digest
 
 LADDER = (60, 30, 14, 7, 3, 1, 0)
@@ -81,7 +82,7 @@ def test_token_answers_are_taken_whatever_they_hold(tokens, text, number, total)
     assert_takes(status_message(StatusCounts(1, 2, 3, 4, 5, 6, 7), tokens, 3, NOW, NOW))
     assert_takes(list_message(Page(tuple(tokens), number, total, text), NOW))
     for token in tokens[:2]:
-        assert_takes(token_page(token, NOW, problems=(text, text)))
+        assert_takes(token_page(token, NOW, problems=(text, text)), frozenset(rule.link for rule in rules()))
         assert_takes(token_saved(token, NOW, is_new=True, problems=(text,)))
         assert_view_takes(token_form(token, opened_by=text))
     assert_takes(token_removed(text))
