@@ -21,6 +21,7 @@ from bot.messages import thread
 from bot.messages.digest import digest_message, shown
 from bot.policy import loses_publishing
 from bot.reminders import Digest, Rung, digest, with_tokens
+from bot.rotation import run as rotation
 from storage import deliveries, due_jobs, incidents, outbox, reminders, tokens
 from storage.database import Connection, StorageError
 from storage.tokens import Token
@@ -60,6 +61,7 @@ class Clock:
         today = now.astimezone(UTC).date().isoformat()
         if await self._claim("clean-up", today, now):
             await self._clean_up(today, now)
+        await rotation.watch(self._deps)
 
     async def _claim(self, name: str, due: str, now: datetime) -> bool:
         return await self._deps.db.write(due_jobs.claim, name=name, due=due, owner=self._owner, now=now, lease=LEASE)

@@ -30,7 +30,7 @@ class Permissions:
 
     async def must_be_member(self, user: str) -> None:
         """Raises TellUser for guests, and for everybody while Slack cannot tell."""
-        if await self._is_guest(user):
+        if await self.is_guest(user):
             raise TellUser(GUESTS_LOOK, reason="guest")
 
     async def must_change(self, user: str, token: Token | None = None) -> None:
@@ -46,13 +46,14 @@ class Permissions:
 
     async def _is_admin(self, user: str) -> bool:
         if not self._admins:
-            return not await self._is_guest(user)
+            return not await self.is_guest(user)
         if user in self._admins:
             return True
         groups = [entry for entry in self._admins if entry.startswith("S")]
         return any([user in await self._members(group) for group in groups])
 
-    async def _is_guest(self, user: str) -> bool:
+    async def is_guest(self, user: str) -> bool:
+        """Guests, bots that were removed, and everybody while Slack cannot tell."""
         at = time.monotonic()
         known = self._guests.get(user)
         if known and at - known[0] < REMEMBER_S:

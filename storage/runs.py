@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from storage.database import Connection, Row, from_ms, moment, to_ms
 
@@ -104,6 +104,43 @@ def last_published(connection: Connection, repo: str, workflow: str) -> RunRecor
         {"repo": repo, "workflow": workflow},
     )
     return _record(row) if row else None
+
+
+def published_since(connection: Connection, repos: Iterable[str], since: datetime) -> list[RunRecord]:
+    """Attempts in these repositories whose log said that something was published, the earliest first."""
+    return _within(connection, repos, since, None, "AND outcome = 'published'")
+
+
+def around(connection: Connection, repos: Iterable[str], at: datetime, within: timedelta) -> list[RunRecord]:
+    """Attempts in these repositories that ended about then."""
+    return _within(connection, repos, at - within, at + within, "")
+
+
+def packages_of(connection: Connection, repos: Iterable[str], *, limit: int = 20) -> list[str]:
+    """Packages that attempts in these repositories were about, in order of name."""
+    found: set[str] = set()
+    for repo in dict.fromkeys(repos):
+        rows = connection.all(
+            "SELECT DISTINCT package FROM runs WHERE repo = :repo AND package IS NOT NULL LIMIT :limit",
+            {"repo": repo, "limit": limit},
+        )
+        found |= {row["package"] for row in rows}
+    return sorted(found)[:limit]
+
+
+def _within(
+    connection: Connection, repos: Iterable[str], since: datetime, until: datetime | None, more: str
+) -> list[RunRecord]:
+    """`more`: a constant of this file."""
+    found: list[RunRecord] = []
+    for repo in dict.fromkeys(repos):
+        rows = connection.all(
+            f"SELECT * FROM runs WHERE repo = :repo AND completed_at > :since"  # noqa: S608
+            f" AND (:until IS NULL OR completed_at < :until) {more} ORDER BY completed_at LIMIT 50",
+            {"repo": repo, "since": to_ms(since), "until": to_ms(until)},
+        )
+        found += [_record(row) for row in rows]
+    return sorted(found, key=lambda run: run.completed_at or since)
 
 
 def _record(row: Row) -> RunRecord:

@@ -164,6 +164,28 @@ def of_kind(connection: Connection, registry: str, kind: str) -> list[Token]:
     return load(connection, rows)
 
 
+def absent_since(connection: Connection, token: Token) -> datetime | None:
+    """When the list of its account first lacked a revoked token that it had before; None if nobody knows.
+
+    Other tokens of the account were listed then or later, so the list was looked at: no person's word.
+    """
+    if token.revoked_at is None or token.listed_at is None:
+        return None
+    seen = connection.value(
+        """
+        SELECT 1 FROM tokens WHERE registry = :registry AND id <> :id AND listed_at >= :revoked_at
+            AND (account = :account OR (account IS NULL AND :account IS NULL)) LIMIT 1
+        """,
+        {
+            "registry": token.registry,
+            "id": token.id,
+            "revoked_at": to_ms(token.revoked_at),
+            "account": token.account,
+        },
+    )
+    return token.revoked_at if seen else None
+
+
 def ending_before(connection: Connection, before: datetime, *, limit: int | None = None) -> list[Token]:
     """Tokens not revoked whose end is before that moment or already past, the earliest end first."""
     rows = connection.all(

@@ -259,16 +259,6 @@ async def test_only_owners_and_admins_change_a_token_when_admins_are_named(outsi
         assert not (await outside.slack.command(text="add", user=JONAS)).views
 
 
-async def test_rotate_gives_commands_that_are_safe_to_paste(running: Running) -> None:
-    uses = (Use("acme/ui", None, "NPM_TOKEN"), Use("acme", None, "NPM_TOKEN", "organization"))
-    add(running, "odd'name", packages=("@acme/ui",), used_by=uses, permission="read-write")
-    said = await say(running, "rotate odd'name")
-    assert "--expires=90" in said
-    assert "gh secret set NPM_TOKEN --repo acme/ui" in said
-    assert "gh secret set NPM_TOKEN --org acme" in said
-    assert "--json" not in said.replace("npm token list", "")
-
-
 async def with_card(running: Running) -> Any:
     await running.deliver_run(npm_logs.rejected())
     await running.worked(1)

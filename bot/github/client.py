@@ -29,6 +29,7 @@ API_VERSION = "2022-11-28"
 TIMEOUT_S = 15
 LOG_SILENCE_S = 30
 CHUNK = 256 * 1024
+MOST_SECRET_PAGES = 10  # 1,000 secrets, GitHub's own limit of an organisation; a repository may have 100
 MOST_JOB_PAGES = 10  # 1,000 jobs: more than GitHub's own limit of 256 a matrix
 MOST_RUN_PAGES = 10  # GitHub lists no more than 1,000 runs of a search
 SECONDARY_LIMIT_WAIT_S = 60  # GitHub docs: without Retry-After wait at least a minute
@@ -219,6 +220,38 @@ class GitHub:
             if isinstance(secret, dict) and secret.get("name") == name:
                 return moment_of(secret.get("updated_at"))
         return None
+
+    async def secrets(
+        self, repo: str, environment: str | None = None, *, organization: bool = False
+    ) -> dict[str, datetime]:
+        """Name -> when it was last written: of a repository, one of its environments, or its organisation's as the
+        repository sees them. `repo` may be an organisation (`acme`, `acme/*`): then all that it has.
+
+        Empty when there is no such environment or organisation. GiveUp("github-not-found") for a repository that is
+        gone or out of our reach.
+        """
+        path, owner = f"/repos/{repo}/actions/secrets", repo.removesuffix("/*")
+        if "/" not in owner:
+            repo, path = owner, f"/orgs/{owner}/actions/secrets"
+        elif environment:
+            path = f"/repos/{repo}/environments/{quote(environment, safe='')}/secrets"
+        elif organization:
+            path = f"/repos/{repo}/actions/organization-secrets"
+        written: dict[str, datetime] = {}
+        for page in range(1, MOST_SECRET_PAGES + 1):
+            try:
+                reply = await self._call("GET", f"{path}?per_page=100&page={page}", repo=repo)
+            except GiveUp as gone:
+                if gone.reason == "github-not-found" and (environment or organization):
+                    return {}
+                raise
+            found = [secret for secret in reply.get("secrets") or () if isinstance(secret, dict)]
+            for secret in found:
+                if isinstance(name := secret.get("name"), str) and (at := moment_of(secret.get("updated_at"))):
+                    written[name] = at
+            if len(found) < 100:
+                break
+        return written
 
     async def rerun_failed_jobs(self, repo: str, run_id: int) -> None:
         await self._call("POST", f"/repos/{repo}/actions/runs/{run_id}/rerun-failed-jobs", repo=repo)

@@ -18,7 +18,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "edit": ("NAME", "change the facts of a token"),
     "import": ("", "add many at once"),
     "remove": ("NAME", "forget a token that is gone"),
-    "rotate": ("NAME", "the commands that replace a token, ready to paste"),
+    "rotate": ("NAME", "replace a token, or do without one, step by step"),
     "why": ("RUN-URL", "find out now why a run failed"),
     "deadlines": ("", "what stops working when, and what to do about it"),
     "map": ("[repo, package or token]", "which token publishes what from where"),

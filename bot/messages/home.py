@@ -18,6 +18,7 @@ from storage.incidents import Incident
 from storage.tokens import Token
 
 ADD = "token.add"  # opens the form of a new token
+ROTATE = "rotation.choose"  # opens the form that asks which token
 MOST_LINES = 10
 
 
@@ -31,10 +32,11 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class RotationLine:
-    """A rotation under way: the token's name and the step that is next, as a sentence."""
+    """A rotation under way: the token's name, the step that is next as a sentence, and whose turn it is."""
 
     token: str
     next_step: str
+    owner: str | None = None
 
 
 def home_view(
@@ -50,7 +52,7 @@ def home_view(
     total = len(incidents) if open_incidents is None else open_incidents
     parts: list[Part | None] = [
         *_shelf("My tokens", mine, now, "None is yours yet. You own what you add, and what others name you for."),
-        buttons(Button("Add a token", ADD)),
+        buttons(Button("Add a token", ADD), Button("Rotate a token", ROTATE)),
         divider(),
         *_shelf("Ending soon", ending, now, "Nothing ends within 30 days."),
         divider(),
@@ -89,5 +91,9 @@ def _incidents(incidents: Sequence[Incident], total: int) -> list[Part | None]:
 def _rotations(rotations: Sequence[RotationLine]) -> list[Part | None]:
     if not rotations:
         return []
-    lines = [f"{t.code(line.token, 80)}: {t.prose(line.next_step, 200)}" for line in rotations[:MOST_LINES]]
+    lines = [
+        f"{t.code(line.token, 80)}: {t.prose(line.next_step, 200)}"
+        + (f" {t.mention(line.owner)}" if line.owner else "")
+        for line in rotations[:MOST_LINES]
+    ]
     return [divider(), header("Rotations under way"), *sections(t.bullets(lines), rank=1)]

@@ -195,6 +195,15 @@ def preformatted(lines: Iterable[str], rank: int = 0, most: int = MOST_LOG_LINE)
     return _part(RichTextBlock(elements=[RichTextPreformattedElement(elements=[text])]), rank)
 
 
+def exact(lines: Iterable[str], rank: int = 0) -> Part | None:
+    """Lines to be copied: each as it is or not at all, in a block that Slack does not parse."""
+    shown = [line for line in lines if line and "\n" not in line and t.comes_back(line, MOST_SECTION)]
+    if not shown:
+        return None
+    text = RichTextElementParts.Text(text="\n".join(shown))
+    return _part(RichTextBlock(elements=[RichTextPreformattedElement(elements=[text])]), rank)
+
+
 def buttons(*wanted: Button | None, block_id: str | None = None, rank: int = 0) -> Part | None:
     """A row of buttons; one whose value or address Slack would refuse or change is left out."""
     elements: list[InteractiveElement] = [

@@ -107,7 +107,7 @@ def planned(
         started_at=now,
         steps=tuple(steps),
     )
-    return _settled(rotation, now)
+    return _after_change(rotation, now)
 
 
 def subject_of(use: Use) -> str:
@@ -136,7 +136,7 @@ def state(rotation: Rotation) -> State:
 def reached(rotation: Rotation) -> State:
     """How far it has come, whether or not it is stuck or has ended."""
     for kind, before in zip(ORDER[:5], REACHED[:5], strict=True):
-        if not _settled_kind(rotation, kind):
+        if not settled(rotation, kind):
             return before
     return "revoked"
 
@@ -153,19 +153,34 @@ def find(rotation: Rotation, kind: Kind, subject: str = "") -> Step:
     raise Illegal("no-such-step", "This rotation has no such step.")
 
 
+def settled(rotation: Rotation, kind: Kind) -> bool:
+    """Whether this part of the checklist is through.
+
+    One release proves a token, since it is the same everywhere; trust is set up package by package, so each has to show
+    it. A person who goes on without the proof says so once, for all packages.
+    """
+    steps = steps_of(rotation, kind)
+    if kind != "prove":
+        return all(step.done for step in steps)
+    done = [step.done for step in steps if step.done]
+    if rotation.path == "trusted-publishing" and not any(one.override for one in done):
+        return len(done) == len(steps)
+    return bool(done)
+
+
 def current(rotation: Rotation) -> tuple[Step, ...]:
     """The open steps whose turn it is; empty once it has ended or only closing is left."""
     if rotation.end is not None:
         return ()
     for kind in ORDER:
-        if not _settled_kind(rotation, kind):
+        if not settled(rotation, kind):
             return tuple(step for step in steps_of(rotation, kind) if step.done is None)
     return ()
 
 
 def switched_at(rotation: Rotation) -> datetime | None:
     """When the last use got the new value: what is published afterwards proves something. None before."""
-    if not (_settled_kind(rotation, "mint") and _settled_kind(rotation, "store")):
+    if not (settled(rotation, "mint") and settled(rotation, "store")):
         return None
     moments = [step.done.at for step in rotation.steps if step.kind in ("mint", "store") and step.done]
     stored = [step.done.at for step in steps_of(rotation, "store") if step.done]
@@ -187,9 +202,9 @@ def why_not_revoke(rotation: Rotation, now: datetime) -> str | None:
     """Why nobody should revoke the old token yet; None when the time has come. No prompt before that."""
     if rotation.end is not None:
         return "This rotation has ended."
-    if not _settled_kind(rotation, "store"):
+    if not settled(rotation, "store"):
         return "The new value is not in every place yet."
-    if not _settled_kind(rotation, "prove"):
+    if not settled(rotation, "prove"):
         return "No release has proven the new way yet."
     ends = overlap_ends(rotation)
     if ends is None or ends > now:
@@ -221,7 +236,7 @@ def tick(rotation: Rotation, kind: Kind, subject: str, done: Done, now: datetime
         raise Illegal("no-reason", "Going on without the proof needs a reason.")
     if step.done is None:
         _must_follow(rotation, kind, done, now)
-    return _settled(_with(rotation, step, replace(step, done=done)), now)
+    return _after_change(_with(rotation, step, replace(step, done=done)), now)
 
 
 def begin_overlap(rotation: Rotation, now: datetime) -> Rotation:
@@ -230,7 +245,7 @@ def begin_overlap(rotation: Rotation, now: datetime) -> Rotation:
     if reached(rotation) != "proven":
         raise Illegal("not-proven", "The overlap begins once a release has proven the new way.")
     (overlap,) = steps_of(rotation, "overlap")
-    return _settled(_with(rotation, overlap, replace(overlap, done=Done(now, "seen", "bot"))), now)
+    return _after_change(_with(rotation, overlap, replace(overlap, done=Done(now, "seen", "bot"))), now)
 
 
 def take_back(rotation: Rotation, kind: Kind, subject: str, now: datetime) -> Rotation:
@@ -247,7 +262,7 @@ def take_back(rotation: Rotation, kind: Kind, subject: str, now: datetime) -> Ro
     if kind == "revoke":
         if step.done.proof == "seen":
             raise Illegal("seen", "The bot saw that the old token is gone.")
-        return _settled(_with(rotation, step, replace(step, done=None, since=now, deadline=None)), now)
+        return _after_change(_with(rotation, step, replace(step, done=None, since=now, deadline=None)), now)
     if reached(rotation) == "revoked":
         raise Illegal("too-late", "The old token is gone; this can no longer be taken back.")
     resting = _RESTS_ON_IT[kind] if rotation.path != "trusted-publishing" or kind != "mint" else ("prove", "overlap")
@@ -257,7 +272,7 @@ def take_back(rotation: Rotation, kind: Kind, subject: str, now: datetime) -> Ro
             return replace(other, done=None, since=now, deadline=None)
         return other
 
-    return _settled(replace(rotation, steps=tuple(map(reopened, rotation.steps))), now)
+    return _after_change(replace(rotation, steps=tuple(map(reopened, rotation.steps))), now)
 
 
 def old_used(rotation: Rotation, at: datetime) -> Rotation:
@@ -299,7 +314,7 @@ def resume(rotation: Rotation, now: datetime) -> Rotation:
         raise Illegal("not-stuck", "This rotation is not stuck.")
     waiting = current(rotation)
     steps = tuple(replace(step, deadline=None) if step in waiting else step for step in rotation.steps)
-    return _settled(replace(rotation, stuck=None, steps=steps), now)
+    return _after_change(replace(rotation, stuck=None, steps=steps), now)
 
 
 def cancel(rotation: Rotation, by: str, why: str, now: datetime) -> Rotation:
@@ -313,7 +328,7 @@ def cancel(rotation: Rotation, by: str, why: str, now: datetime) -> Rotation:
 def roll_back(rotation: Rotation, by: str, why: str, now: datetime) -> Rotation:
     """Back to the old token, after something was made or stored already."""
     _must_be_open(rotation)
-    if _settled_kind(rotation, "revoke"):
+    if settled(rotation, "revoke"):
         raise Illegal("too-late", "The old token is gone, so there is no way back to it.")
     if not any(step.done for step in steps_of(rotation, "mint")):
         raise Illegal("nothing-done", "Nothing was made yet, so there is nothing to roll back: cancel it.")
@@ -322,13 +337,13 @@ def roll_back(rotation: Rotation, by: str, why: str, now: datetime) -> Rotation:
 
 def close(rotation: Rotation, now: datetime, by: str = "bot") -> Rotation:
     _must_be_open(rotation)
-    if reached(rotation) != "revoked" or not _settled_kind(rotation, "retire"):
+    if reached(rotation) != "revoked" or not settled(rotation, "retire"):
         raise Illegal("not-finished", "Not every step is done yet.")
     return replace(rotation, stuck=None, end=End("closed", now, by))
 
 
 def may_close(rotation: Rotation) -> bool:
-    return rotation.end is None and reached(rotation) == "revoked" and _settled_kind(rotation, "retire")
+    return rotation.end is None and reached(rotation) == "revoked" and settled(rotation, "retire")
 
 
 def overdue(rotation: Rotation, now: datetime) -> tuple[Step, ...]:
@@ -355,26 +370,11 @@ def _must_follow(rotation: Rotation, kind: Kind, done: Done, now: datetime) -> N
         return
     waits_for: dict[Kind, tuple[Kind, ...]] = {"store": ("mint",), "prove": ("mint", "store"), "retire": ("prove",)}
     for before in waits_for.get(kind, ()):
-        if not _settled_kind(rotation, before):
+        if not settled(rotation, before):
             raise Illegal("not-yet", "A step before this one is still open.")
 
 
-def _settled_kind(rotation: Rotation, kind: Kind) -> bool:
-    """Whether this part of the checklist is through.
-
-    One release proves a token, since it is the same everywhere; trust is set up package by package, so each has to show
-    it. A person who goes on without the proof says so once, for all packages.
-    """
-    steps = steps_of(rotation, kind)
-    if kind != "prove":
-        return all(step.done for step in steps)
-    done = [step.done for step in steps if step.done]
-    if rotation.path == "trusted-publishing" and not any(one.override for one in done):
-        return len(done) == len(steps)
-    return bool(done)
-
-
-def _settled(rotation: Rotation, now: datetime) -> Rotation:
+def _after_change(rotation: Rotation, now: datetime) -> Rotation:
     """After a change: no longer stuck, and a deadline on every step whose turn it is."""
     rotation = replace(rotation, stuck=None)
     waiting = current(rotation)

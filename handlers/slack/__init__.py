@@ -24,7 +24,16 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.credentials import kind_of
 from bot.deps import Deps
 from bot.errors import TellUser, TokenwatchError
-from bot.messages import card, incident_forms, replies, token_form, token_lists, token_page
+from bot.messages import (
+    card,
+    incident_forms,
+    replies,
+    rotation_card,
+    rotation_form,
+    token_form,
+    token_lists,
+    token_page,
+)
 from bot.messages import home as home_page
 from bot.messages.everything import ANY_ACTION, ANY_VIEW
 from bot.messages.modal import closing_view
@@ -38,6 +47,7 @@ from handlers.slack import (
     list_tokens,
     remove_token,
     rotate,
+    rotation,
     show,
     snooze,
     status,
@@ -88,6 +98,13 @@ ACTIONS: dict[str, RunAction] = {
     card.REOPEN: incident.reopen,
     card.RERUN: incident.rerun,
     card.ROTATE: rotate.rotate_from_card,
+    home_page.ROTATE: rotate.choose,
+    rotation_card.MADE: rotation.ask_made,
+    rotation_card.LOOK: rotation.look,
+    rotation_card.TICK: rotation.ask_tick,
+    rotation_card.COMMANDS: rotation.show_commands,
+    rotation_card.HAND_OVER: rotation.ask_hand_over,
+    rotation_card.STOP: rotation.ask_stop,
 }
 
 VIEWS: dict[str, RunView] = {
@@ -95,6 +112,12 @@ VIEWS: dict[str, RunView] = {
     token_form.REMOVE_FORM: remove_token.removed,
     incident_forms.SNOOZE_FORM: snooze.snoozed,
     incident_forms.RESOLVE_FORM: incident.resolved,
+    rotation_form.CHOOSE_FORM: rotate.chosen,
+    rotation_form.START_FORM: rotate.begun,
+    rotation_form.MADE_FORM: rotation.made,
+    rotation_form.TICK_FORM: rotation.ticked,
+    rotation_form.HAND_OVER_FORM: rotation.handed_over,
+    rotation_form.STOP_FORM: rotation.stopped,
 }
 
 

@@ -7,18 +7,18 @@ from bot.deps import Deps
 from bot.errors import TellUser
 from bot.messages.incident_forms import read_resolve_form, resolve_form
 from handlers.slack.opening import open_view
-from handlers.slack.requests import Click, FormReply, Submission, incident_id
+from handlers.slack.requests import Click, FormReply, Submission, number_of
 from storage import incidents
 
 
 async def claim(click: Click, deps: Deps) -> None:
     await deps.permissions.must_be_member(click.user)
-    await incident_changes.claim(deps, incident_id(click.value), click.user)
+    await incident_changes.claim(deps, number_of(click.value), click.user)
 
 
 async def ask_how_resolved(click: Click, deps: Deps) -> None:
     await deps.permissions.must_be_member(click.user)
-    incident = await deps.db.read(incidents.get, incident_id(click.value))
+    incident = await deps.db.read(incidents.get, number_of(click.value))
     if incident is None or incident.state == "resolved":
         raise TellUser("This incident is resolved already.")
     await open_view(deps, click.trigger_id, resolve_form(incident))
@@ -27,20 +27,20 @@ async def ask_how_resolved(click: Click, deps: Deps) -> None:
 async def resolved(submission: Submission, deps: Deps) -> FormReply:
     await deps.permissions.must_be_member(submission.user)
     how = read_resolve_form(submission.values)
-    await incident_changes.resolve(deps, incident_id(submission.metadata), submission.user, how)
+    await incident_changes.resolve(deps, number_of(submission.metadata), submission.user, how)
     return FormReply()
 
 
 async def reopen(click: Click, deps: Deps) -> None:
     await deps.permissions.must_be_member(click.user)
-    await incident_changes.reopen(deps, incident_id(click.value), click.user)
+    await incident_changes.reopen(deps, number_of(click.value), click.user)
 
 
 async def wake(click: Click, deps: Deps) -> None:
     await deps.permissions.must_be_member(click.user)
-    await incident_changes.wake(deps, incident_id(click.value), click.user)
+    await incident_changes.wake(deps, number_of(click.value), click.user)
 
 
 async def rerun(click: Click, deps: Deps) -> None:
     await deps.permissions.must_be_member(click.user)
-    await incident_changes.rerun(deps, incident_id(click.value), click.user)
+    await incident_changes.rerun(deps, number_of(click.value), click.user)

@@ -55,6 +55,7 @@ class FormReply:
     view: Mapping[str, Any] | None = None
 
 
-def incident_id(click_value: str) -> int:
-    """The incident a button belongs to; 0, which never exists, for a value that is not ours."""
-    return int(click_value) if click_value.isascii() and click_value.isdecimal() and len(click_value) < 18 else 0
+def number_of(value: str) -> int:
+    """The number of the incident, rotation or token a button or form belongs to; 0, which never exists, for a value
+    that is not ours."""
+    return int(value) if value.isascii() and value.isdecimal() and len(value) < 18 else 0

@@ -7,7 +7,7 @@ from bot.deps import Deps
 from bot.errors import TellUser
 from bot.messages.incident_forms import read_snooze_form, snooze_form
 from handlers.slack.opening import open_view
-from handlers.slack.requests import Click, Command, FormReply, Submission, incident_id
+from handlers.slack.requests import Click, Command, FormReply, Submission, number_of
 from storage import incidents
 
 MOST_CHOICES = 100
@@ -22,7 +22,7 @@ async def snooze(command: Command, deps: Deps) -> None:
 
 async def ask(click: Click, deps: Deps) -> None:
     await deps.permissions.must_be_member(click.user)
-    incident = await deps.db.read(incidents.get, incident_id(click.value))
+    incident = await deps.db.read(incidents.get, number_of(click.value))
     if incident is None:
         raise TellUser("This incident is no longer kept.")
     await open_view(deps, click.trigger_id, snooze_form([incident]))

@@ -14,12 +14,14 @@ from urllib.parse import quote
 import aiohttp
 
 from bot.errors import GiveUp, TryAgain
-from bot.evidence import Published
+from bot.evidence import Published, Release
+from bot.github.run import moment_of
 
 TIMEOUT_S = 8
 LARGEST = 64 * 1024 * 1024
-# The short form has no `time` and no `_npmUser`, but is a tenth of the size and lists every version.
-ABBREVIATED = "application/vnd.npm.install-v1+json"
+# The short form is a tenth of the size, but does not tell when and how a version came.
+WHOLE = "application/json"
+OIDC_EMAIL = "npm-oidc-no-reply@github.com"
 
 
 class NpmRegistry:
@@ -36,7 +38,7 @@ class NpmRegistry:
         url = f"{self._url}/{quote(name, safe='@')}"
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
         try:
-            async with self._session.get(url, headers={"accept": ABBREVIATED}, timeout=timeout) as reply:
+            async with self._session.get(url, headers={"accept": WHOLE}, timeout=timeout) as reply:
                 if reply.status == 404:
                     return Published(name=name, exists=False)
                 if reply.status != 200:
@@ -77,4 +79,23 @@ def _published(name: str, body: bytes) -> Published:
         exists=True,
         versions=frozenset(versions) if isinstance(versions, dict) else frozenset(),
         latest=latest if isinstance(latest, str) else None,
+        newest=_newest(packument),
     )
+
+
+def _newest(packument: dict[str, Any]) -> Release | None:
+    """The version that was published last. `_npmUser` names a trusted publisher where one published it."""
+    versions, times = packument.get("versions"), packument.get("time")
+    if not isinstance(versions, dict) or not isinstance(times, dict):
+        return None
+    dated = [(at, number) for number, at in times.items() if number in versions and isinstance(at, str)]
+    if not dated:
+        return None
+    at, number = max(dated)
+    manifest = versions[number]
+    user = manifest.get("_npmUser") if isinstance(manifest, dict) else None
+    if not isinstance(user, dict):
+        return Release(number, moment_of(at))
+    trusted = "trustedPublisher" in user or user.get("email") == OIDC_EMAIL
+    name = user.get("name")
+    return Release(number, moment_of(at), "oidc" if trusted else "token", name if isinstance(name, str) else None)

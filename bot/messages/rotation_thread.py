@@ -1,0 +1,109 @@
+"""Short lines in the thread under a rotation's message: its history, and the words that call for somebody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.messages import rotation_words as words
+from bot.messages import text as t
+from bot.messages.message import Message, message, section
+from bot.rotation import steps
+from storage.rotations import Note, Rotation, Step
+
+
+def started(rotation: Rotation) -> Message:
+    """To whoever sent the form."""
+    where = f" in <#{rotation.channel}>" if rotation.channel and rotation.channel.isalnum() else ""
+    said = f"The rotation of {t.code(rotation.token_name)} has started."
+    return _lines([f"*{said}*", f"Its message{where} says what is next, and is kept up to date."])
+
+
+def looked(before: Rotation, after: Rotation, notes: Sequence[Note], now: datetime) -> Message:
+    """To whoever pressed "Look now": what came of it, in one sentence."""
+    done = [step for step, was in zip(after.steps, before.steps, strict=True) if step.done and step.done != was.done]
+    if done:
+        return _lines([f"Looked: {t.count(len(done), 'step')} ticked. Next: {words.next_step(after, now)}."])
+    wrong = [note for note in notes if note.kind == "wrong"] or [
+        note for note in notes if note.key.startswith("look:blind")
+    ]
+    why = f" {t.prose(wrong[0].text, 400)}" if wrong else ""
+    return _lines([f"Looked: nothing new. It still waits for this: {words.next_step(after, now)}.{why}"])
+
+
+def settled(rotation: Rotation, done: Sequence[Step]) -> Message:
+    """What one look of the bot, or one person, ticked."""
+    lines = [_settled_line(rotation, step) for step in done]
+    return _lines(lines if len(lines) == 1 else t.bullets(lines))
+
+
+def _settled_line(rotation: Rotation, step: Step) -> str:
+    assert step.done is not None
+    if step.kind == "overlap":
+        ends = steps.overlap_ends(rotation)
+        return f"Both are kept alive{f' until {t.date(ends)}' if ends else ''}."
+    what = t.mrkdwn(words.label(step), 160)
+    title = words.title(rotation, step.kind) + (f", {what}" if what else "")
+    if step.done.proof == "seen":
+        fact = f": {t.prose(step.done.what, 300)}" if step.done.what else "."
+        return f"Seen {t.date(step.done.at)}. {title}{fact}"
+    why = f": {t.sentence(step.done.what, 300)}" if step.done.what else "."
+    without = " (without waiting for the proof)" if step.done.override else ""
+    return f"{t.mention(step.done.who)} says it is done{without}. {title}{why}"
+
+
+def taken_back(rotation: Rotation, step: Step, by: str, why: str) -> Message:
+    what = t.mrkdwn(words.label(step), 160)
+    title = words.title(rotation, step.kind) + (f", {what}" if what else "")
+    reason = t.sentence(why, 300)
+    who = f"{t.mention(by)} says that it is not done" if t.is_user(by) else "It turned out not to be done"
+    return _lines([f"{who}. {title}: {reason}"])
+
+
+def noted(notes: Sequence[Note]) -> Message:
+    """What was seen to be wrong, or is worth knowing."""
+    lines = [t.prose(note.text, 500) for note in notes]
+    return _lines(lines if len(lines) == 1 else t.bullets(lines))
+
+
+def may_revoke(rotation: Rotation) -> Message:
+    """The prompt to revoke: only ever said once the new way is proven and both were kept alive for a while."""
+    left = steps.unproven(rotation)
+    names = t.listed([t.code(name, 80) for name in left[:5]], 5, len(left))
+    mind = f" Not yet published since the switch: {names}." if left else ""
+    return _lines(
+        [f"{t.mention(rotation.owner)}, {t.code(rotation.token_name)} can go now: revoke it as the message says.{mind}"]
+    )
+
+
+def stuck(rotation: Rotation, now: datetime) -> Message:
+    """A reminder of a step that is overdue; after the first, the second person hears of it too."""
+    assert rotation.stuck is not None
+    again = rotation.stuck.told > 0
+    others = f" and {t.mention(rotation.second)}" if again and rotation.second else ""
+    still = "still " if again else ""
+    offer = " Can you take over?" if others else " Can you go on, or hand it over?"
+    return _lines(
+        [
+            f"{t.mention(rotation.owner)}{others}: the rotation of {t.code(rotation.token_name)} is {still}stuck: "
+            f"{words.next_step(rotation, now)}.{offer}"
+        ]
+    )
+
+
+def handed_over(rotation: Rotation, by: str) -> Message:
+    to = t.mention(rotation.owner)
+    if by == rotation.owner:
+        return _lines([f"{to} took it over."])
+    return _lines([f"{t.mention(by)} handed it to {to}."])
+
+
+def ended(rotation: Rotation) -> Message:
+    assert rotation.end is not None
+    why = f": {t.sentence(rotation.end.why, 300)}" if rotation.end.why else "."
+    by = f" by {t.mention(rotation.end.by)}" if t.is_user(rotation.end.by) else ""
+    return _lines([f"{words.STATE_WORDS[rotation.end.state].capitalize()}{by}{why}"])
+
+
+def _lines(lines: Sequence[str]) -> Message:
+    return message(" ".join(lines), [section(*lines)])

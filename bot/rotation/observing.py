@@ -1,0 +1,246 @@
+"""Looks at everything that could prove a step of a rotation: our records, GitHub's secrets and workflows, the registry.
+
+Within one time budget, in parallel, each source optional. What could not be read is said and proves nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from bot.deps import Deps
+from bot.errors import GiveUp, TryAgain
+from bot.evidence import Published, SecretAge
+from bot.github.run import Run
+from bot.registries.npm.workflow import (
+    Unreadable,
+    Workflow,
+    WorkflowFacts,
+    called_address,
+    parse_workflow,
+    read_workflow,
+)
+from bot.rotation import steps
+from bot.rotation.proofs import Seen, UseSeen
+from storage import runs, tokens
+from storage.database import Connection
+from storage.rotations import Rotation
+from storage.tokens import Token, Use
+
+BUDGET_S = 20.0
+AT_ONCE = 6  # requests to one host: GitHub asks not to be hurried
+MOST_PACKAGES = 20  # packuments read at one look
+NEAR = timedelta(minutes=30)  # npm's last use and the end of the run that used it
+DEFAULT_BRANCH = "HEAD"
+T = TypeVar("T")
+
+
+async def look_at(rotation: Rotation, deps: Deps) -> Seen:
+    """Everything that is known now about what the rotation waits for."""
+    now = deps.now()
+    asking = Asking(BUDGET_S)
+    known, uses, published = await asyncio.gather(
+        deps.db.read(_records, rotation),
+        _uses(rotation, deps, asking),
+        _published(rotation, deps, asking),
+    )
+    return Seen(
+        at=now,
+        uses=uses,
+        published=published,
+        blind=tuple(dict.fromkeys(asking.blind)),
+        **known,
+    )
+
+
+def _records(connection: Connection, rotation: Rotation) -> dict[str, Any]:
+    """What our own tables know: the two tokens, publishers, runs."""
+    old = tokens.by_id(connection, rotation.token_id) if rotation.token_id is not None else None
+    repos = [step.use.repo for step in steps.steps_of(rotation, "store") if step.use is not None]
+    return {
+        "old": old,
+        "old_absent_at": tokens.absent_since(connection, old) if old else None,
+        "new": _new_token(connection, rotation),
+        "publishers": tuple(_publishers(connection, rotation)),
+        "released": tuple(runs.published_since(connection, repos, rotation.started_at)),
+        "old_used_by": _used_by(connection, repos, old),
+    }
+
+
+def _new_token(connection: Connection, rotation: Rotation) -> Token | None:
+    """The linked record, or one that npm's list brought under the name that the command gave it."""
+    if rotation.new_token_id is not None:
+        return tokens.by_id(connection, rotation.new_token_id)
+    if rotation.new_name is None:
+        return None
+    named = tokens.named(connection, [rotation.new_name]).get(rotation.new_name)
+    return named if named is not None and named.id != rotation.token_id else None
+
+
+def _publishers(connection: Connection, rotation: Rotation) -> list[Token]:
+    if rotation.path != "trusted-publishing":
+        return []
+    wanted = set(rotation.packages)
+    return [token for token in tokens.of_kind(connection, "npm", "trusted-publisher") if wanted & set(token.packages)]
+
+
+def _used_by(connection: Connection, repos: Iterable[str], old: Token | None) -> str | None:
+    """The run of one of these repositories that ended about when the old token was last used."""
+    if old is None or old.last_used_at is None:
+        return None
+    near = runs.around(connection, repos, old.last_used_at, NEAR)
+    if not near:
+        return None
+    at: datetime = old.last_used_at
+    nearest = min(near, key=lambda run: abs((run.completed_at or at) - at))
+    return f"probably by {nearest.workflow.rpartition('/')[2]} in {nearest.repo}"
+
+
+class Asking:
+    """Asks sources until one common deadline and keeps a sentence for each that did not answer."""
+
+    def __init__(self, budget_s: float) -> None:
+        self._deadline = asyncio.get_running_loop().time() + budget_s
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self.blind: list[str] = []
+
+    async def __call__(self, what: str, asked: Coroutine[Any, Any, T]) -> T | None:
+        try:
+            async with asyncio.timeout_at(self._deadline), self._room:
+                return await asked
+        except TimeoutError:
+            self.blind.append(f"Could not look at {what}: no answer in time.")
+        except (TryAgain, GiveUp) as error:
+            self.blind.append(f"Could not look at {what}: {_why(error)}.")
+        except Unreadable as error:
+            self.blind.append(f"Could not read {what}: {error}.")
+        finally:
+            asked.close()
+        return None
+
+
+def _why(error: TryAgain | GiveUp) -> str:
+    if error.reason == "github-not-found":
+        return "it is gone, renamed, or out of the bot's reach"
+    return error.message.rstrip(".")
+
+
+# --- GitHub ----------------------------------------------------------------------------------------------------------
+
+
+async def _uses(rotation: Rotation, deps: Deps, asking: Asking) -> dict[str, UseSeen]:
+    """What GitHub shows of each use that is still of interest."""
+    if not deps.github.configured:
+        return {}
+    asked = steps.steps_of(rotation, "store")
+    if rotation.path != "trusted-publishing":
+        asked = tuple(step for step in asked if step.done is None or step.done.proof == "said")
+    listed = _Secrets(deps, asking)
+    found = await asyncio.gather(*(_use(step.use, deps, asking, listed) for step in asked if step.use is not None))
+    return {step.subject: seen for step, seen in zip(asked, found, strict=True)}
+
+
+async def _use(use: Use, deps: Deps, asking: Asking, listed: _Secrets) -> UseSeen:
+    if use.level == "elsewhere":
+        return UseSeen()
+    facts = await workflow_facts(use, deps, asking)
+    if not use.secret:
+        return UseSeen(workflow=facts)
+    environments = [use.environment] if use.environment else list(facts.environments) if facts else []
+    levels: list[tuple[str | None, str]] = [(environment, "environment") for environment in environments]
+    levels += [(None, "repository"), (None, "organization")]
+    answers = await asyncio.gather(*(listed.at(use.repo, level, environment) for environment, level in levels))
+    ages: list[SecretAge] = []
+    others: list[SecretAge] = []
+    for (environment, level), written in zip(levels, answers, strict=True):
+        for name, at in (written or {}).items():
+            mine = name.upper() == use.secret.upper()
+            (ages if mine else others).append(SecretAge(name, level, at, environment))
+    unread = [level for (_, level), written in zip(levels, answers, strict=True) if written is None]
+    # A level that could not be read may overshadow those that could: then nothing below it is what the job reads.
+    blind = f"Could not see every level of `{use.secret}` in {use.repo}, so nothing is concluded." if unread else None
+    if unread and (not ages or _rank(unread[0]) < _rank(ages[0].level)):
+        ages = []
+    return UseSeen(tuple(ages), tuple(others), facts, blind, levels_read=not unread)
+
+
+def _rank(level: str) -> int:
+    return ("environment", "repository", "organization").index(level)
+
+
+class _Secrets:
+    """Lists the secrets of each place once per look: seven uses of one organisation secret ask once."""
+
+    def __init__(self, deps: Deps, asking: Asking) -> None:
+        self._deps = deps
+        self._asking = asking
+        self._lists: dict[tuple[str, str, str | None], asyncio.Task[dict[str, datetime] | None]] = {}
+
+    async def at(self, repo: str, level: str, environment: str | None) -> dict[str, datetime] | None:
+        """Name -> last written; None when it could not be read."""
+        of_organization = "/" not in repo or repo.endswith("/*")
+        if of_organization and level != "organization":
+            return {}
+        key = (repo, level, environment)
+        if key not in self._lists:
+            asked = self._deps.github.secrets(repo, environment, organization=level == "organization")
+            self._lists[key] = asyncio.ensure_future(self._asking(f"the secrets of {repo}", asked))
+        return await self._lists[key]
+
+
+async def workflow_facts(use: Use, deps: Deps, asking: Asking) -> WorkflowFacts | None:
+    """What the workflow of this use says on the default branch; None when there is none to read."""
+    path = workflow_path(use)
+    if path is None:
+        return None
+    run = Run(use.repo, 0, 1, path)
+    parsed = await asking(f"`{path}` in {use.repo}", _workflow(run, deps, path, DEFAULT_BRANCH))
+    if parsed is None:
+        return None
+    calls = [(uses, address) for uses in parsed.calls() if (address := called_address(uses)) is not None]
+    called = await asyncio.gather(
+        *(
+            asking(uses, _workflow(run, deps, address.path, address.ref or DEFAULT_BRANCH, address.repo))
+            for uses, address in calls
+        )
+    )
+    known = {uses: inner for (uses, _), inner in zip(calls, called, strict=True) if inner is not None}
+    return await asyncio.to_thread(read_workflow, parsed, known)
+
+
+def workflow_path(use: Use) -> str | None:
+    """Where its file is, or None for what is no file of one repository."""
+    path = use.workflow or ""
+    if not path.endswith((".yml", ".yaml")) or "/" not in use.repo or use.repo.endswith("*"):
+        return None
+    return path if "/" in path else f".github/workflows/{path}"
+
+
+async def workflow_text(use: Use, deps: Deps, asking: Asking) -> str | None:
+    """The workflow file itself, as it is on the default branch."""
+    path = workflow_path(use)
+    if path is None:
+        return None
+    data = await asking(f"`{path}` in {use.repo}", deps.github.file(Run(use.repo, 0, 1, path), path, DEFAULT_BRANCH))
+    return data.decode("utf-8", "replace") if data else None
+
+
+async def _workflow(run: Run, deps: Deps, path: str, ref: str, repo: str | None = None) -> Workflow:
+    data = await deps.github.file(run, path, ref, repo)
+    if data is None:
+        raise GiveUp("workflow-missing", "there is no such file")
+    return await asyncio.to_thread(parse_workflow, data)
+
+
+# --- the registry ----------------------------------------------------------------------------------------------------
+
+
+async def _published(rotation: Rotation, deps: Deps, asking: Asking) -> dict[str, Published]:
+    """The packages that have not proven anything yet; nothing before the new way can have published anything."""
+    if rotation.registry != "npm" or not any(step.done for step in steps.steps_of(rotation, "mint")):
+        return {}
+    names = [name for name in steps.unproven(rotation) if "*" not in name][:MOST_PACKAGES]
+    found = await asyncio.gather(*(asking(f"{name} on the registry", deps.npm.published(name)) for name in names))
+    return {name: published for name, published in zip(names, found, strict=True) if published is not None}

@@ -1,0 +1,255 @@
+"""What went wrong on the way, as far as what was seen tells: each with what to do about it. Pure.
+
+Nothing here ticks a step or takes one back; it explains why a step that somebody thinks done is still open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import Literal
+
+from bot.evidence import SecretAge
+from bot.matching import covers
+from bot.rotation import steps
+from bot.rotation.proofs import Seen, UseSeen, asks_for_identity, effective, level_words, place_words, written_since
+from bot.rotation.steps import LAG
+from storage.rotations import Note, Rotation, Step
+from storage.tokens import Token
+
+LOOK = "look:"  # keys of notes that each look finds anew or settles
+_TOKEN_WORDS = ("NPM", "TOKEN", "AUTH", "PUBLISH", "REGISTRY")
+_A_DAY_SHORT = timedelta(days=2)
+
+
+def wrong_moves(rotation: Rotation, seen: Seen) -> tuple[Note, ...]:
+    """Everything that holds now. `rotation`: after the look, so that what it ticked is no longer complained about."""
+    if rotation.end is not None:
+        return ()
+    return tuple(
+        Note(f"{LOOK}{key}", kind, text, seen.at)
+        for key, kind, text in (
+            *_about_new(rotation, seen),
+            *_about_uses(rotation, seen),
+            *_about_releases(rotation, seen),
+            *_about_old(rotation, seen),
+            *_blind(seen),
+        )
+    )
+
+
+_Said = Iterator[tuple[str, Literal["wrong", "fact"], str]]  # key, kind, sentence
+
+
+def _about_new(rotation: Rotation, seen: Seen) -> _Said:
+    """The new token as its record or npm's list shows it: does it have what the old one had?"""
+    new, old = seen.new, seen.old
+    if new is None or rotation.path == "trusted-publishing" or not steps.find(rotation, "mint").done:
+        return
+    again = "Make another with the command below and revoke this one."
+    if rotation.bypass and new.bypass_2fa is False:
+        yield "new-bypass", "wrong", f"`{new.name}` does not bypass two-factor, so CI cannot publish with it. {again}"
+    if rotation.path == "stage-token" and new.permission == "read-write":
+        yield "new-not-stage", "wrong", f"`{new.name}` may publish directly, not only stage. {again}"
+    if rotation.path == "token" and new.permission == "read-write-stage-only":
+        yield "new-stage", "wrong", f"`{new.name}` may only stage a version, not publish it. {again}"
+    if old is not None and old.permission == "read-write" and new.permission == "read-only":
+        yield "new-read-only", "wrong", f"`{new.name}` may only read. {again}"
+    lacking = [name for name in rotation.packages if "*" not in name and covers(new, name) is False]
+    if lacking:
+        yield "new-scope", "wrong", f"`{new.name}` may not publish {_listed(lacking)}. {again}"
+    wanted = timedelta(days=rotation.lifetime_days)
+    if new.created_at and new.expires_at and not new.expires_computed:
+        life = new.expires_at - new.created_at
+        if life < wanted - _A_DAY_SHORT:
+            yield (
+                "new-short",
+                "fact",
+                f"`{new.name}` lives {_days(life)} instead of {rotation.lifetime_days}. "
+                "Without `--expires` npm gives seven; you will be reminded before it ends.",
+            )
+
+
+def _about_uses(rotation: Rotation, seen: Seen) -> _Said:
+    open_stores = [step for step in steps.steps_of(rotation, "store") if step.done is None]
+    for step in open_stores:
+        found = seen.uses.get(step.subject)
+        if found is None or step.use is None:
+            continue
+        if rotation.path == "trusted-publishing":
+            yield from _about_workflow(step, found)
+        else:
+            yield from _about_secret(rotation, step, found)
+    if rotation.path == "trusted-publishing" and steps.reached(rotation) == "overlap":
+        for step in steps.steps_of(rotation, "store"):
+            yield from _still_reads(step, seen.uses.get(step.subject))
+
+
+def _still_reads(step: Step, found: UseSeen | None) -> _Said:
+    use = step.use
+    if found is None or found.workflow is None or use is None or use.secret not in found.workflow.secrets:
+        return
+    sentence = f"{_file(step)} in {use.repo} still reads `{use.secret}`. Take it out before the secret goes."
+    yield f"still-reads:{step.subject}", "fact", sentence
+
+
+def _about_secret(rotation: Rotation, step: Step, found: UseSeen) -> _Said:
+    """Why a use that somebody may think done is open: another level, another name, or too early."""
+    use = step.use
+    assert use is not None
+    read = effective(found)
+    where = f"{_file(step)} in {use.repo}"
+    if read is not None and written_since(read, step.since):
+        if not steps.find(rotation, "mint").done:
+            yield (
+                f"too-early:{step.subject}",
+                "fact",
+                f"{place_words(read)} of {use.repo} was written already. It counts once the new token is made.",
+            )
+        return
+    shadowed = next((age for age in found.secrets[1:] if written_since(age, step.since)), None)
+    if read is not None and shadowed is not None:
+        yield (
+            f"shadowed:{step.subject}",
+            "wrong",
+            f"{place_words(shadowed)} was written, but {where} reads the {level_words(read.level)} secret of "
+            f"the same name, last written {read.updated_at:%Y-%m-%d}. Store it there too, or delete that one.",
+        )
+        return
+    other = _other_name(found, step.since)
+    if other is not None:
+        yield (
+            f"other-name:{step.subject}",
+            "wrong",
+            f"{place_words(other)} of {use.repo} was written, but {where} reads `{use.secret}`. "
+            "Store the new token there, or change what the workflow reads.",
+        )
+    elif read is None and found.levels_read:
+        yield (
+            f"no-secret:{step.subject}",
+            "wrong",
+            f"{use.repo} has no secret `{use.secret}` at any level. Store it, or correct the record of where the token "
+            "is used.",
+        )
+    names = found.workflow.secrets if found.workflow else ()
+    if names and use.secret and use.secret.upper() not in {name.upper() for name in names}:
+        yield (
+            f"not-read:{step.subject}",
+            "fact",
+            f"{where} does not read `{use.secret}` when it publishes, but {_listed(names)}.",
+        )
+
+
+def _other_name(found: UseSeen, since: datetime) -> SecretAge | None:
+    """A secret that looks like a registry token and was written meanwhile, under a name that nothing asked for."""
+    for age in found.others:
+        if written_since(age, since) and any(word in age.name.upper() for word in _TOKEN_WORDS):
+            return age
+    return None
+
+
+def _about_workflow(step: Step, found: UseSeen) -> _Said:
+    facts = found.workflow
+    assert step.use is not None
+    if facts is None or asks_for_identity(facts):
+        return
+    if not facts.jobs:
+        yield f"no-publish:{step.subject}", "fact", f"{_file(step)} in {step.use.repo} has no job that publishes."
+        return
+    lacking = [job.name for job in facts.jobs if job.id_token is not True]
+    if facts.id_token is False and any(job.id_token for job in facts.jobs):
+        yield (
+            f"half-changed:{step.subject}",
+            "wrong",
+            f"In {_file(step)} of {step.use.repo} the job {_listed(lacking)} still lacks `id-token: write`.",
+        )
+
+
+def _about_releases(rotation: Rotation, seen: Seen) -> _Said:
+    """Versions after the switch that came the other way, or with a token that is not the new one."""
+    switch = steps.switched_at(rotation)
+    if switch is None:
+        return
+    for step in steps.steps_of(rotation, "prove"):
+        published = seen.published.get(step.subject)
+        newest = published.newest if published else None
+        if newest is None or newest.published_at is None or newest.published_at <= max(switch, step.since):
+            continue
+        named = f"{step.subject} {newest.version}"
+        if rotation.path == "trusted-publishing" and newest.by == "token":
+            yield (
+                f"by-token:{named}",
+                "wrong",
+                f"{named} was published with a token after the switch, not by the trusted publisher. Look at its "
+                "workflow, and run it with `npm_config_loglevel: verbose` to see why npm did not take the identity.",
+            )
+        elif rotation.path != "trusted-publishing" and newest.by == "oidc":
+            yield (
+                f"by-oidc:{named}",
+                "fact",
+                f"{named} was published by a trusted publisher, so it says nothing about the new token. "
+                "Perhaps no token is needed any more.",
+            )
+        elif rotation.path != "trusted-publishing" and _never_used(seen.new, newest.published_at):
+            yield (
+                f"never-used:{named}",
+                "wrong",
+                f"{named} was published after the switch, yet npm's list says that the new token was never used. "
+                "Perhaps the old value was stored again.",
+            )
+
+
+def _never_used(new: Token | None, published_at: datetime) -> bool:
+    """A list from well after the release shows no use of the new token."""
+    if new is None or new.listed_at is None or new.listed_at <= published_at + LAG:
+        return False
+    return new.last_used_at is None or new.last_used_at < published_at - LAG
+
+
+def _about_old(rotation: Rotation, seen: Seen) -> _Said:
+    old = seen.old
+    if old is None:
+        if rotation.token_id is None:
+            yield (
+                "removed",
+                "fact",
+                f"The record of `{rotation.token_name}` was removed meanwhile. What happens to it can no longer be "
+                "seen, only said.",
+            )
+        return
+    revoke = steps.find(rotation, "revoke")
+    if revoke.done is None and revoke.since > rotation.started_at:  # somebody's word, taken back
+        yield (
+            "not-revoked",
+            "wrong",
+            f"`{rotation.token_name}` is said to be revoked, but npm's list still has it. Revoke it again.",
+        )
+    if rotation.old_used_at is not None and steps.reached(rotation) in ("stored", "proven", "overlap"):
+        by = f", {seen.old_used_by}" if seen.old_used_by else ""
+        yield (
+            f"old-used:{rotation.old_used_at:%Y%m%d%H%M}",
+            "wrong",
+            f"The old token was still used after the switch, on {rotation.old_used_at:%Y-%m-%d at %H:%M} UTC{by}. "
+            "Some place still has it, or its value was stored again.",
+        )
+
+
+def _blind(seen: Seen) -> _Said:
+    """Nothing is concluded from what could not be looked at; that is said, so that nobody waits for a tick in vain."""
+    told = dict.fromkeys([*(found.blind for found in seen.uses.values() if found.blind), *seen.blind])
+    for sentence in list(told)[:5]:
+        yield f"blind:{sentence}"[:200], "fact", sentence
+
+
+def _file(step: Step) -> str:
+    return f"`{step.use.workflow.rpartition('/')[2]}`" if step.use and step.use.workflow else "The workflow"
+
+
+def _listed(names: Iterable[str]) -> str:
+    found = [f"`{name}`" for name in names]
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return ", ".join(found[:3]) + more
+
+
+def _days(span: timedelta) -> str:
+    return f"{max(1, round(span / timedelta(days=1)))} days"
