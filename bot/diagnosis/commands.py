@@ -8,6 +8,7 @@ import re2
 
 from bot.diagnosis.rule import Setting
 
+MOST_READ = 8000  # characters of a script
 _SPLIT = re2.compile(r"\s*(?:&&|\|\||;|\n|\|)\s*")
 _RUNNER = (
     r"^(?:\w+=\S* +)*(?:sudo +|exec +|command +|time +)*(?:npx +|bunx +|pnpx +|corepack +)?"
@@ -43,9 +44,10 @@ _PUBLISH = re2.compile(
     r"|crates-io-auth-action"
     r"|release-gem|configure-rubygems-credentials|\brake +release\b|\bnuget +push|NuGet/login"
     r"|\b(?:docker|podman|buildah|nerdctl|helm|oras) +(?:image +|manifest +)?push"
-    r"|\bkaniko/executor\b|docker/bake-action|\b(?:skopeo|crane) +(?:copy|push)"
+    r"|\bkaniko/executor\b|docker/bake-action|\bimagetools +create\b|\bjib:build\b|\b(?:skopeo|crane) +(?:copy|push)"
     r"|\bdocker\b[^\n]* --push\b|build-push-action"
-    r"|docker/login-action|\bdocker +login|\bmvnw?\b[^\n]*\bdeploy\b|\bgradlew?\b[^\n]*\b\w*[pP]ublish\w*"
+    r"|docker/login-action|\bdocker +login|\bmvnw?\b[^\n]*(?:\bdeploy\b|\brelease:p)"
+    r"|\bsbt\b[^\n]*(?:publish|Release\b)|\bjreleaser\b|\bgradlew?\b[^\n]*\b\w*[pP]ublish\w*"
     r"|\bgoreleaser\b"
     r"|(?:^|[\s/:])(?:release|publish|ci-publish|ci-release|deploy-npm|publish-packages"
     r"|release-packages)(?:[:\-.][\w:\-]+)*(?:\.(?:sh|js|mjs|cjs|ts|py))?(?:\s|$)"
@@ -65,6 +67,10 @@ _GIT_PUSH = re2.compile(
 )
 # Reads a repository and writes nothing.
 _GIT_READ = re2.compile(r"\bgit +(?:clone|fetch|pull|submodule|ls-remote)\b|^actions/checkout\b")
+_LOGIN = re2.compile(r"docker/login-action|\b(?:docker|podman|buildah|skopeo) +login\b|\bhelm +registry +login\b")
+_IMAGE_BUILD = re2.compile(
+    r"\b(?:docker|podman) +(?:image +|buildx +)?build\b|\bdocker +buildx +bake\b|build-push-action"
+)
 # Work on a package that publishes nothing.
 _ADMIN = re2.compile(
     r"\b(?:npm|pnpm|yarn npm|yarn)\s+(?:access|owner|team|org|token|trust|unpublish|deprecate|dist-tag"
@@ -76,7 +82,7 @@ _ADMIN = re2.compile(
 def setting_of(command: str) -> Setting:
     """What a step is for. A script that does several things is what its most telling command is: publish first."""
     kinds: set[Setting] = set()
-    for part in _SPLIT.split(command[:8000]):
+    for part in _SPLIT.split(command[:MOST_READ]):
         piece = _BUNDLED.sub("", part.strip().lstrip("(").strip())
         if not piece:
             continue
@@ -98,7 +104,19 @@ def reads_repository(command: str) -> bool:
 
 
 @functools.lru_cache(maxsize=512)
+def only_logs_in(command: str) -> bool:
+    """Whether the step logs in to an image registry and pushes nothing itself; pulls need a log-in too."""
+    parts = [p for p in _SPLIT.split(command[:MOST_READ]) if _PUBLISH.search(p) and not _NOT_PUBLISH.search(p.strip())]
+    return bool(parts) and all(_LOGIN.search(p) for p in parts)
+
+
+def builds_image(command: str) -> bool:
+    """Whether the step makes an image; after a log-in that is done to push it."""
+    return bool(_IMAGE_BUILD.search(command))
+
+
+@functools.lru_cache(maxsize=512)
 def is_administration(command: str) -> bool:
     """Whether the step only changes owners, access, tags or tokens."""
-    parts = [p for p in _SPLIT.split(command[:8000]) if _PUBLISH.search(p) and not _NOT_PUBLISH.search(p.strip())]
+    parts = [p for p in _SPLIT.split(command[:MOST_READ]) if _PUBLISH.search(p) and not _NOT_PUBLISH.search(p.strip())]
     return bool(parts) and all(_ADMIN.search(p) for p in parts)

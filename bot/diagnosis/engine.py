@@ -14,7 +14,7 @@ from typing import Any
 
 import re2
 
-from bot.diagnosis.commands import setting_of
+from bot.diagnosis.commands import only_logs_in, setting_of
 from bot.diagnosis.credential_count import CredentialCount
 from bot.diagnosis.diagnosis import Diagnosis
 from bot.diagnosis.job_log import Line, LineReader
@@ -155,8 +155,8 @@ class LogReader:
         self._matched = True
         self._tools.read(line, found)
         self._switch_setting(line, found)
-        may_name = found.packages and self._setting in ("publish", "other")
-        if may_name and self._packages.read(line.text, found.packages):
+        may_name = self._setting in ("publish", "other")
+        if found.packages and self._packages.read(line.text, found.packages, publishing=may_name):
             self._succeeded(line)
         if found.address and self._setting != "build":
             self._hosts[self._step] = host_of(line.text)
@@ -176,7 +176,7 @@ class LogReader:
         if named := self._book.registry_of_command(step.command):
             self._registry = named
         if step.setting == "publish":
-            self._publishing = True
+            self._publishing = self._publishing or not only_logs_in(step.command)
             self._tools.read_command(step.command)
             self._packages.read_command(step.command)
             self._dry_run = self._dry_run or "--dry-run" in step.command

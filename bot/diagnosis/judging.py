@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from bot.diagnosis.commands import reads_repository
+from bot.diagnosis.commands import only_logs_in, reads_repository
 from bot.diagnosis.deciding import Finding, Hit, Reading, findings_of
 from bot.diagnosis.diagnosis import Alternative, Diagnosis, Outcome, PackageOutcome, Phase
 from bot.diagnosis.excerpts import Excerpts
@@ -55,7 +55,9 @@ def judge(reading: Reading) -> Diagnosis:
     real = [f for f in findings if not f.rule.echo]
     echoes = [f for f in findings if f.rule.echo]
     published = [p for p in reading.packages.outcomes if p.outcome in ("published", "staged")]
-    if real:
+    if real and _only_to_pull(reading, real):
+        verdict = _login_to_pull_failed(real)
+    elif real:
         verdict = _failed(reading, real)
     elif echoes:
         verdict = _build_failed(reading, echoes)
@@ -90,6 +92,27 @@ def _failed(reading: Reading, findings: list[Finding]) -> _Verdict:
         fix=best.rule.fix,
         docs=best.rule.docs,
     )
+
+
+def _only_to_pull(reading: Reading, findings: list[Finding]) -> bool:
+    """Whether all that failed is the log-in of a job that fetches images and pushes none."""
+    return reading.steps.logs_in_to_pull and all(
+        f.registry == "docker" and only_logs_in(reading.steps.all[f.hit.step].command) for f in findings
+    )
+
+
+def _login_to_pull_failed(findings: list[Finding]) -> _Verdict:
+    """A credential that was refused wants a look all the same; one that is missing is usual for forks."""
+    best = findings[0]
+    missing = best.rule.cause == "token-missing"
+    if best.rule.cause not in AUTH_CAUSES:
+        cause, sentence = best.rule.cause, best.rule.sentence
+    elif missing:
+        cause, sentence = "not-a-publish", "The job has no credential to fetch images with; it does not publish."
+    else:
+        cause, sentence = "install-auth", "The log-in with which this job fetches images was refused; it pushes none."
+    maybe = Alternative(best.rule.cause, 0.3, "a later step of this job pushes the image")
+    return _Verdict(cause, "failed", "install", sentence, 0.7, findings, also=[maybe], fix=best.rule.fix)
 
 
 def _best(group: Sequence[Finding]) -> Finding:
@@ -199,13 +222,14 @@ def _succeeded(reading: Reading, published: list[PackageOutcome]) -> _Verdict:
 def _nothing_found(reading: Reading) -> _Verdict:
     failed = reading.failed_step
     tried = reading.publishing and (failed is None or failed.setting in ("publish", "other"))
-    if failed is not None and not (failed.setting == "publish" or reading.publishing):
+    before_publish = failed is not None and failed.setting == "build" and reading.steps.publishing_job
+    if failed is not None and not (failed.setting == "publish" or reading.publishing or before_publish):
         phase: Phase = "install" if failed.setting == "install" else "other"
         sentence = "A step failed that does not publish."
         return _Verdict("not-a-publish", "failed", phase, sentence, 0.6, also=[_may_be("unknown", 0.3)])
     if failed is not None and failed.setting in ("install", "build"):
         phase = "install" if failed.setting == "install" else "other"
-        cause = "build-failed" if failed.setting == "build" and reading.steps.publishing_job else "not-a-publish"
+        cause, phase = ("build-failed", "publish") if before_publish else ("not-a-publish", phase)
         return _Verdict(
             cause, "failed", phase, "A step before the publish failed.", 0.6, also=[_may_be("unknown", 0.3)]
         )
@@ -213,7 +237,7 @@ def _nothing_found(reading: Reading) -> _Verdict:
         sentence = "The job failed and does not publish."
         return _Verdict("not-a-publish", "failed", "other", sentence, 0.6, also=[_may_be("unknown", 0.3)])
     quiet = failed is None and not reading.has_errors and reading.recognised
-    if quiet and (reading.nothing_to_publish or not reading.publishing):
+    if quiet and (reading.nothing_to_publish or reading.dry_run or not reading.publishing):
         sentence = _SENTENCES["not-a-publish"]
         return _Verdict("not-a-publish", "succeeded", "other", sentence, 0.75, also=[_may_be("unknown", 0.2)])
     return _Verdict(
@@ -283,6 +307,8 @@ def _package_of(reading: Reading, verdict: _Verdict, first: Any) -> tuple[str | 
             package = names[0].package
             versions = [n.version for n in names if n.package == package and n.version]
             return package, versions[0] if versions else reading.packages.announced_version(str(package))
+        if first.registry not in (None, "npm", "github-packages") and (sole := reading.packages.sole)[0]:
+            return sole
         return None, first.hit.named.version
     if verdict.cause == "unknown" and reading.publishing:
         return reading.packages.current.package, reading.packages.current.version

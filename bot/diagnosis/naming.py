@@ -16,7 +16,13 @@ _STATUS = re2.compile(
     r"^(?:error: )?([45]\d\d) [A-Z][\w ]*: https?://| - ([45]\d\d)$|requested URL returned error: (\d{3})"
     r"|\"([45]\d\d) [A-Z]"
     r"|(?:HTTPError: |status |got |success: |[Ss]tatus(?: code)?:? |HTTP Error |[Ee]rror '?)([45]\d\d)\b"
-    r"|: ([45]\d\d) [A-Z][a-z]+[\w ]*$|(?:Server says: |<title>)([45]\d\d)\b|HTTP ([45]\d\d) "
+    r"|(?:Server says: |<title>)([45]\d\d)\b"
+    r"|HTTP ([45]\d\d) |Return code is: ([45]\d\d)\b"
+)
+# The clients of npm's kind have codes of their own.
+_STATUS_IN_WORDS = re2.compile(
+    r"\b([45]\d\d):? (?:Unauthorized|Payment Required|Forbidden|Conflict|Too Many Requests|Internal Server Error"
+    r"|Bad Gateway|Service)\b"
 )
 _NOT_CODES = frozenset({"ERROR", "ERRORS", "EVERY", "EXIT", "ELSE", "EXPECTED", "ERROR_CODE", "EXTERNAL", "EMPTY"})
 _NPM_LINE = re2.compile(r"npm (?:ERR!|error)")
@@ -47,6 +53,8 @@ def code_of(reading: Reading, findings: Sequence[Finding]) -> str | None:
     if near and registry in (None, "npm", "github-packages"):
         return min(near)[2]
     match = _STATUS.search(text)
+    if not match and (registry or rule.registry) not in (None, "npm", "github-packages"):
+        match = _STATUS_IN_WORDS.search(text)
     return next((str(g) for g in match.groups() if g), None) if match else None
 
 

@@ -60,7 +60,19 @@ _BEGINS_TEXTS = (
     rf"^{_NAME} (?P<version>\d[\w.]*) built to \S+\.gem\.?$",
     rf"^The push refers to repository \[{_IMAGE}\]",
     r"^\[INFO\] -+< (?P<group>[\w.\-]+):(?P<artifact>[\w.\-]+) >-+$",
-    rf"Uploading to \S+: {_MAVEN_FILE}",
+    rf"(?:Uploading to \S+: |Could not (?:PUT|write to resource) '){_MAVEN_FILE}",
+)
+# What a build made, often in a step of its own: it names the package when the publish never came to name it.
+_BUILT_TEXTS = (
+    rf"^Successfully built (?:\S*/)?{_PYTHON_FILE}",
+    rf"^(?:- )?Built (?:wheel [^\n]*to )?(?:\S*/)?{_PYTHON_FILE}",
+    rf"^📦 Built wheel [^\n]* to (?:\S*/)?{_PYTHON_FILE}",
+    rf"^Checking (?:\S*/)?{_PYTHON_FILE}: PASSED",
+    rf"[Ff]ailed to upload [`'\"\[]+(?:[^`'\"]*/)?{_PYTHON_FILE}",
+    (
+        r"^Successfully created package '(?:[^']*[/\\])?(?P<package>[A-Za-z][\w.\-]*?)"
+        r"\.(?P<version>\d+\.\d+[\w.\-]*)\.nupkg'"
+    ),
 )
 _VERSION_TEXT = (
     r"(?:npm notice version: +|^info (?:Current|New) version: |^\s*Version: |Publishing version "
@@ -108,7 +120,8 @@ _NAMED = tuple(
         rf"gem owner {_NAME} ",
         rf"File already exists \([`'\"]{_PYTHON_FILE}",
         rf"[Ff]ailed to (?:publish|upload) [`'\"\[]+(?:[^`'\"]*/)?{_PYTHON_FILE}",
-        rf"failed to push {_IMAGE}:{_TAG}(?:@sha256:\w+)?: ",
+        rf"failed to push {_IMAGE}:{_TAG}(?:@sha256:\w+)?(?: after \d+ tries)?: ",
+        rf"error: `{_NAME}` cannot be published",
         rf"push(?:ing)? permission for \"{_IMAGE}:{_TAG}\"",
         (
             r"artifact (?P<group>[\w.\-]+):(?P<artifact>[\w.\-]+):\w+(?::\w+)?:(?P<version>\d[\w.\-]*)"
@@ -154,7 +167,7 @@ def package_of_path(path: str) -> str | None:
 _COMMANDED = tuple(
     re2.compile(p)
     for p in (
-        rf"\bgem +push +(?:\S*/)?{_NAME}-(?P<version>\d[\w.]*)\.gem",
+        rf"\bgem +push +(?:[^\n]*? )?(?:[^\s/]*/)*{_NAME}-(?P<version>\d[\w.]*)\.gem",
         r"\bnuget +push +(?:\S*/)?(?P<package>[A-Za-z][\w.\-]*?)\.(?P<version>\d+\.\d+[\w.\-]*)\.s?nupkg",
         rf"\bcargo +publish\b[^\n]* (?:-p|--package)[ =]{_NAME}\b",
         rf"\b(?:docker|podman|buildah|nerdctl) +(?:image +)?push +(?:-\S+ +)*(?:docker://)?{_IMAGE}:{_TAG}(?:\s|$)",
@@ -171,6 +184,7 @@ _TOLD: tuple[tuple[str, str], ...] = (
     ("listed", _LISTED_TEXT),
     *((f"list {outcome}", pattern) for pattern, outcome in _LIST_TEXTS),
     ("bare", _BARE_TEXT),
+    *(("built", pattern) for pattern in _BUILT_TEXTS),
     *(("begins", pattern) for pattern in _BEGINS_TEXTS),
     *(("staged", pattern) for pattern in _STAGED_TEXTS),
     *(("published", pattern) for pattern in _PUBLISHED_TEXTS),
@@ -195,13 +209,23 @@ class Packages:
         self.current = Named()
         self._outcomes: dict[str, PackageOutcome] = {}
         self._announced: dict[str, str | None] = {}
+        self._built: dict[str, tuple[str, str | None]] = {}
         self._listing: str | None = None
 
-    def read(self, text: str, told: tuple[int, ...]) -> bool:
-        """Take in a line and the patterns it matches; True when it says that a package was published or staged."""
+    def read(self, text: str, told: tuple[int, ...], *, publishing: bool = True) -> bool:
+        """Take in a line and the patterns it matches; True when it says that a package was published or staged.
+
+        `publishing`: False where the line stands in a step that builds or installs; only what it made counts there.
+        """
         tells: dict[str, re2._Regexp] = {}
         for index in told:
             tells.setdefault(_TOLD[index][0], _PATTERNS[index])
+        if (built := tells.get("built")) and len(self._built) < MOST_PACKAGES:
+            package, version = _named_in(built.search(text))
+            name = package if ".nupkg" in text else package.replace("_", "-")  # Python's files spell hyphens so
+            self._built.setdefault(_plain_name(package), (name, version))
+        if not publishing:
+            return False
         if follows := tells.get("version"):
             version = follows.search(text).group("version")
             self.current = Named(self.current.package, version)
@@ -279,11 +303,21 @@ class Packages:
         if package in self._outcomes or len(self._outcomes) < MOST_PACKAGES:
             known = self._outcomes.pop(package, None)
             version = version or (known.version if known else None) or self._announced.get(package)
+            if known and known.version and known.outcome == outcome and version and not version[0].isdigit():
+                version = known.version  # an image is pushed under several tags: the number says more than `latest`
             self._outcomes[package] = PackageOutcome(package, version, outcome)
 
     def outcome_of(self, package: str | None) -> str | None:
         found = self._outcomes.get(package) if package else None
         return found.outcome if found else None
+
+    @property
+    def sole(self) -> tuple[str | None, str | None]:
+        """The one package that the log is about, by what was built and what was published; else nothing."""
+        known = dict(self._built)
+        for package, version in self._announced.items():
+            known[_plain_name(package)] = (package, version or known.get(_plain_name(package), (None, None))[1])
+        return next(iter(known.values())) if len(known) == 1 else (None, None)
 
     @property
     def outcomes(self) -> tuple[PackageOutcome, ...]:

@@ -24,6 +24,8 @@ _STRUCTURE = (
     r"^Run [a-zA-Z./$@\"(\[]|^#!/bin/(?:ba)?sh -e|Finished: |Done in [0-9]|Running after[_ ]script",
     rf"(?:^|[Z\x07]\]?) ?{_COLOURS}[$+]{_COLOURS} [@a-z./]",  # a command, or a package that was published
     r"> @?[\w./\-]+@[^ ]* [a-z]|^> [a-z]|Z > [a-z]",
+    r"Successfully (?:built|created package) |: PASSED|Built (?:wheel|[a-z0-9._-]+-[0-9])|Failed to upload ",
+    r"Complete job name: |Download action repository '",
     r"\] RUN |Step [0-9]+/[0-9]+ : RUN ",
 )
 _RUNNER = (

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import re2
 
-from bot.diagnosis.commands import is_administration, setting_of
+from bot.diagnosis.commands import builds_image, is_administration, only_logs_in, setting_of
 from bot.diagnosis.job_log import Line
 from bot.diagnosis.rule import Setting
 
@@ -20,7 +20,7 @@ MOST_COMMAND = 8000  # characters of a script that tell what it is for
 _COMMANDS = (
     r"(?:npm|npx|pnpm|pnpx|yarn|bun|bunx|node|corepack|lerna|changeset|nx|turbo|rush|lage|beachball|auto|vlt|deno|jsr"
     r"|cargo|release-plz|twine|uv|uvx|python3?|pip3?|pipx|poetry|flit|hatch|pdm|maturin|tox|nox|gem|bundle|rake"
-    r"|dotnet|nuget|docker|podman|buildah|skopeo|crane|helm|oras|mvn|gradle|go|goreleaser|git|gh|glab|make|just|task"
+    r"|dotnet|nuget|docker|podman|buildah|skopeo|crane|helm|oras|mvn|gradle|go|goreleaser|git|sbt|jreleaser|gh|glab|make|just|task"
     r"|sh|bash|\./[\w./\-]+|semantic-release|release-it|aws|gcloud|az|kubectl|terraform|tofu"
     r"|echo|for|if|cd|set|export|curl|wget)(?:\s|$)"
 )
@@ -52,8 +52,21 @@ _JOB_FAILURE = r"^(?:ERROR: )?script returned exit code [1-9]|^Finished: FAILURE
 _JOB_FAILED = re2.compile(_JOB_FAILURE)
 _AFTERMATH = r"^Running after[_ ]script"  # GitLab: what comes now cannot be what failed
 _AFTER = re2.compile(_AFTERMATH)
+# GitHub names the job, and fetches before it starts every action that the job may use, run or not.
+_JOB_NAME = r"^Complete job name: (.+)"
+_JOB_NAMED = re2.compile(_JOB_NAME)
+_FETCH = r"^Download action repository '([^'@\s]+)"
+_FETCHED = re2.compile(_FETCH)
+MOST_ACTIONS = 100
+_PUBLISHING_JOB = re2.compile(r"(?i)publish|release|deploy|push|image|build|ship|deliver")
+_TESTING_JOB = re2.compile(
+    r"(?i)\b(?:tests?|testing|unit|e2e|end-to-end|integration|lint\w*|checks?|specs?|pytest|jest|vitest|cypress"
+    r"|playwright|smoke|coverage|type-?check|analysis|analy[sz]e|verify|validate)\b"
+)
 _ENV_VALUE = re2.compile(r"^\s+([A-Z][A-Z0-9_]*(?:TOKEN|KEY|PASSWORD|AUTH|API_KEY|SECRET)[A-Z0-9_]*):(.*)$")
-_WITH_VALUE = re2.compile(r"^\s+(registry-url|registry|repository-url|node-version|token|npm-token|password):(.*)$")
+_WITH_VALUE = re2.compile(
+    r"^\s+(registry-url|registry|repository-url|node-version|token|npm-token|password|push|outputs):(.*)$"
+)
 _CHILD_LINE = r"^> (?:@?[\w./\-]+@\S* )?([a-z@./$]\S*.*)$"  # npm prints the package and script, then the command
 _CHILD = re2.compile(_CHILD_LINE)
 # For the one automaton over all patterns; lines that begin with `##[` are always read.
@@ -67,6 +80,8 @@ STEP_MARKS = {
         _JOB_FAILURE,
         _AFTERMATH,
         _TASK,
+        _JOB_NAME,
+        _FETCH,
         _CLIENT_BANNER,
         _CLIENT_ENDS,
     ),
@@ -103,6 +118,8 @@ class Steps:
         self._circle = False
         self._task = 0  # part of a task's head: its table, what follows it, its script
         self._script_end: Step | None = None
+        self.job = ""  # its name, where the log tells it
+        self.actions: list[str] = []  # that the job may use
         self.job_failed = False  # somewhere; the log does not say in which step
 
     @property
@@ -137,7 +154,23 @@ class Steps:
     @property
     def publishing_job(self) -> bool:
         """Whether the job was going to publish: a step of it does, or it was set up with a registry."""
-        return any(s.setting == "publish" or "registry-url" in s.inputs for s in self.all)
+        return (
+            any("registry-url" in s.inputs for s in self.all)
+            or self._publishes
+            or (any(builds_image(s.command) for s in self.all) and any(only_logs_in(s.command) for s in self.all))
+        )
+
+    @property
+    def _publishes(self) -> bool:
+        """Whether a step publishes, run or still to come; a log-in alone may be for pulls."""
+        return any(s.setting == "publish" and not only_logs_in(s.command) for s in self.all) or any(
+            setting_of(action) == "publish" and not only_logs_in(action) for action in self.actions
+        )
+
+    @property
+    def logs_in_to_pull(self) -> bool:
+        """Whether a log-in to an image registry serves a job that tests and pushes nothing."""
+        return not self._publishes and bool(_TESTING_JOB.search(self.job)) and not _PUBLISHING_JOB.search(self.job)
 
     def read(self, line: Line) -> None:
         """Take the next line in; must come before anything asks about `current`."""
@@ -176,6 +209,10 @@ class Steps:
             self._begin(prompt.group(1), line.number)
         elif _CIRCLE.search(text):
             self._circle = True
+        elif job := _JOB_NAMED.search(text):
+            self.job = job.group(1)
+        elif (fetched := _FETCHED.search(text)) and len(self.actions) < MOST_ACTIONS:
+            self.actions.append(fetched.group(1))
 
     def _read_task(self, text: str) -> bool:
         """Take in a line of a task's head; False when the line stands behind it."""
@@ -243,6 +280,8 @@ class Steps:
     def _close_header(self, step: Step) -> None:
         step.setting = setting_of(step.command)
         step.administration = is_administration(step.command)
+        if builds_image(step.command) and step.inputs.get("push") == "false":
+            step.setting = "publish" if "push=true" in step.inputs.get("outputs", "") else "build"
 
 
 def _kind_of_value(value: str) -> str:

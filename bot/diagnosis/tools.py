@@ -31,6 +31,8 @@ TOOLS: tuple[tuple[str, str, str], ...] = (
     ("twine", r"\btwine +upload", r"^Uploading distributions to"),
     ("uv", r"\buv +publish", r"^Publishing \d+ files?"),
     ("poetry", r"\bpoetry +publish", r"^Publishing \S+ \(\S+\) to PyPI"),
+    ("pdm", r"\bpdm +publish", r"^\[Pdm\w*Error\]"),
+    ("goreleaser", r"\bgoreleaser\b", r"^• (?:docker images|publishing|releasing)"),
     ("hatch", r"\bhatch +publish", r"^Error uploading to repository: "),
     ("flit", r"\bflit +publish", r"I-flit\.upload"),
     (
@@ -46,7 +48,10 @@ TOOLS: tuple[tuple[str, str, str], ...] = (
     ("NuGet/login", r"\bNuGet/login\b", r"^Token exchange failed"),
     ("dotnet", r"\bdotnet +nuget +push", r"Pushing \S+\.s?nupkg"),
     ("nuget", r"(?:^|[\s&/\\])nuget(?:\.exe)? +push", r"^NuGet Version: "),
-    ("maven", r"\bmvnw?\b.*\bdeploy", r"maven-deploy-plugin|central-publishing-maven-plugin"),
+    ("maven", r"\bmvnw?\b.*\b(?:deploy|release:\w+)", r"maven-deploy-plugin|central-publishing-maven-plugin"),
+    ("sbt", r"\bsbt\b.*(?:[pP]ublish|[rR]elease|sonatype)", r"^\[info\] published "),
+    ("jreleaser", r"\bjreleaser\b", r"JReleaser (?:failed|succeeded)"),
+    ("jib", r"\bjib:?(?:build)?\b", r"jib-maven-plugin|^Containerizing application to"),
     ("gradle", r"\bgradlew?\b.*[pP]ublish", r"PublicationTo\w+Repository"),
     ("podman", r"\bpodman +(?:push|login|manifest +push)", r"^podman version"),
     ("buildah", r"\bbuildah +(?:push|login)", r"^buildah version"),
@@ -56,7 +61,10 @@ TOOLS: tuple[tuple[str, str, str], ...] = (
     ("helm", r"\bhelm +(?:push|registry +login)", r"^version\.BuildInfo"),
     (
         "docker",
-        r"\b(?:docker|nerdctl) +(?:image +)?(?:push|login)|--push|build-push-action|bake-action|docker/login-action",
+        (
+            r"\b(?:docker|nerdctl) +(?:image +)?(?:push|login)|--push|imagetools +create"
+            r"|\bdocker +manifest +push|build-push-action|bake-action|docker/login-action"
+        ),
         r"^The push refers to repository|^pushing layers",
     ),
     ("pnpm", r"\bpnpm\b.*\b(?:publish|stage|whoami)\b", r"^📦 .+ →|ERR_PNPM|^pnpm: "),

@@ -13,7 +13,7 @@ ANCHORS = (
     r"crates?[.\-]io|failed to publish|remote server responded|Caused by|Uploading |Published |Packaging ",
     r"Cargo registry|Trusted Publishing",
     r"200 OK response|cargo login|already uploaded|already exists|resolve host|spurious|to select a version",
-    r"not yet committed|authentication failed",
+    r"not yet committed|authentication failed|cannot be published|package\.publish",
 )
 
 _STATUS = r"(?:status |got |HTTP/\S+ )"
@@ -34,7 +34,7 @@ RULES = (
         "crates.io knows no trusted publisher for this run.",
         (
             r"(?:Status: (?:\d{3})\. Error: )?No Trusted Publishing config found",
-            r"(?i)Trusted Publishing config[^\n]{0,160}(?:mismatch|does not match|not match)",
+            r"(?i)Trusted Publishing config[^\n]{0,160}(?:mismatch|does not match|not match|but the JWT)",
         ),
         (
             (
@@ -55,6 +55,13 @@ RULES = (
         ),
         ("Give the job `permissions: { id-token: write }`.", "Re-run the job."),
         docs="https://crates.io/docs/trusted-publishing",
+    ),
+    Rule(
+        "crates/exchange-outage",
+        "registry-outage",
+        "crates.io itself failed while the workflow's identity was exchanged.",
+        (r"Failed to retrieve token from Cargo registry\. Status: (?P<code>5\d\d)",),
+        ("Re-run later; look at https://status.crates.io.",),
     ),
     Rule(
         "crates/exchange",

@@ -8,12 +8,13 @@ NAME = "docker"
 HOSTS = r"(?:^|\.)(?:docker\.(?:io|com)|ghcr\.io|gcr\.io|quay\.io)$|\.dkr\.ecr\.|\.azurecr\.io$"
 COMMANDS = (
     r"\bdocker +(?:image +)?(?:push|login)\b|\bbuildx\b[^\n]*--push|build-push-action|docker/bake-action|login-action"
-    r"|\bkaniko/executor\b|\bnerdctl +push"
+    r"|\bkaniko/executor\b|\bnerdctl +push|\bimagetools +create\b|\bdocker +manifest +push|\bjib:?(?:build)?\b"
+    r"|amazon-ecr-login|\becr +get-login-password"
     r"|\b(?:podman|buildah|crane|skopeo|helm|oras) +(?:push|copy|login|registry login)"
 )
 OUTPUT = (
     r"The push refers to repository|pushing layers|failed to push [^\s/:]+[/:]|\bdigest: sha256:[0-9a-f]+ size:"
-    r"|checking push permission|/blobs/uploads/"
+    r"|checking push permission|/blobs/uploads/|jib-maven-plugin"
 )
 ANCHORS = (
     r"denied: |access denied|The push refers|pushing (?:layers|manifest)|failed to push|failed to solve",
@@ -21,7 +22,8 @@ ANCHORS = (
     r"Username and password required|interactive login|incorrect username|basic auth|dial tcp|TLS handshake",
     r"i/o timeout|HTTP status|reference format|not exist locally|--username|/v2/|name unknown|tag is needed",
     r"tag (?:invalid|does not exist)|resource is denied|invalid username/password|UNAUTHORIZED|DENIED",
-    r"HTTP [45][0-9][0-9] response|broken pipe|connection lost|ecr:",
+    r"HTTP [45][0-9][0-9] response|broken pipe|connection lost|ecr:|needs an argument",
+    r"unknown: |ExpiredToken|security token|locate credentials|jib-",
 )
 CLUES = (Clue("publish-succeeded", (r"\bdigest: sha256:[0-9a-f]+ size:|pushing manifest for .* done",)),)
 
@@ -85,6 +87,8 @@ RULES = (
             r"(?i)incorrect username or password|401 Unauthorized|unauthorized: ",
             r"(?i)denied: (?:your authorization token has expired|invalid token|bad credentials)",
             r"(?i)failed to (?:authorize|fetch oauth token)[^\n]{0,200}401|invalid username/password",
+            r"ExpiredToken|security token included in the request is (?:expired|invalid)|Wrong username was used",
+            r"unknown: (?:Unauthorized|Authentication is required)",
         ),
         _LOG_IN,
         confidence=0.85,
@@ -97,7 +101,8 @@ RULES = (
         (
             r"Username and password required|(?i)must provide --username",
             r"Cannot perform an interactive login from a non TTY|Must provide (?:a )?(?:username|password)",
-            r"password (?:is )?(?:empty|required)",
+            r"password (?:is )?(?:empty|required)|Unable to locate credentials",
+            r"flag needs an argument: '[pu]'|flag needs an argument: --(?:password|username)",
         ),
         _LOG_IN,
     ),
@@ -105,7 +110,10 @@ RULES = (
         "docker/denied",
         "insufficient-scope",
         "The registry denied the push.",
-        (r"\b(?:denied|DENIED): |(?:unexpected status[^\n]{0,60}|failed with status: )403|403 Forbidden",),
+        (
+            r"\b(?:denied|DENIED): |\bunknown: Forbidden\b",
+            r"(?:unexpected status[^\n]{0,60}|failed with status: )403|403 Forbidden",
+        ),
         _LOG_IN,
         confidence=0.65,
         maybe=(

@@ -6,7 +6,10 @@ from bot.diagnosis.rule import Clue, Maybe, Rule
 
 NAME = "maven"
 HOSTS = r"(?:^|\.)(?:sonatype\.(?:org|com)|maven\.org|apache\.org)$"
-COMMANDS = r"\bmvnw?\b[^\n]*\b(?:deploy|release)|\bgradlew?\b[^\n]*[pP]ublish"
+COMMANDS = (
+    r"\bmvnw?\b[^\n]*\b(?:deploy|release)|\bgradlew?\b[^\n]*[pP]ublish"
+    r"|\bsbt\b[^\n]*(?:[pP]ublish|[rR]elease|sonatype)|\bjreleaser\b"
+)
 OUTPUT = (
     r"maven-deploy-plugin|central-publishing|Uploading to \S+: https?://|Uploaded to \S+: https?://"
     r"|Could not (?:PUT|transfer artifact)|publish\w+PublicationTo|nexus-staging|SonatypeStagingRepository"
@@ -16,6 +19,7 @@ ANCHORS = (
     r"maven-deploy-plugin|central-publishing|Upload(?:ing|ed) to |Could not (?:PUT|transfer|write)",
     r"Received status code|status code|Failed to (?:execute goal|deploy)|PublicationTo|PublishingException",
     r"gpg: |BUILD (?:FAILURE|SUCCESS|FAILED)|Deployment|Return code is|pkg:maven|ReasonPhrase|what went wrong",
+    r"publishing keys|HTTP 4|40[0-9]:? [A-Z]|HTTP 5",
     r"UnknownHost|SocketTimeout|nexus-staging|[Ss]taging|properties are missing|must not be null|signatory|PGP",
     r"Upload failed|[Nn]amespace|already exists|provided but not found|[Mm]issing signature|is missing|not defined",
     r"Building .* [0-9]+\.[0-9]|\[INFO\] -+<|Execution failed for task|fingerprint|BUILD SUCCESSFUL",
@@ -41,7 +45,7 @@ RULES = (
         "The repository refused the credential: it is expired, revoked or wrong.",
         (
             _STATUS + r"401\b",
-            r"\b401,? (?:Unauthorized|Content access is protected by token)",
+            r"\b401[,:]? (?:Unauthorized|Content access is protected by token)",
             r"authentication failed for https?://|Received status code 401|not authorized[^\n]{0,20}401?",
             r"Not authorized ?, ReasonPhrase",
         ),
@@ -58,7 +62,8 @@ RULES = (
                 r"(?i)(?:username|password|credentials?)[^\n]{0,40}(?:must not be (?:null|empty)|not (?:set"
                 r"|found|provided)|missing)|Unable to find[^\n]{0,40}server[^\n]{0,20}settings"
                 r"|Cannot query the value of[^\n]{0,40}credentials|no server with id"
-                r"|Unable to get publisher server properties|properties are missing for '[^']*' credentials"
+                r"|Missing publishing keys|Unable to get publisher server properties"
+                r"|properties are missing for '[^']*' credentials"
                 r"|(?:user ?name|password) must not be null|server credentials with id[^\n]{0,60}not found"
             ),
         ),
@@ -91,7 +96,7 @@ RULES = (
             )
             + _STATUS
             + r"403\b",
-            r"Received status code 403|\b403,? Forbidden|authorization failed for https?://",
+            r"Received status code 403|\b403[,:]? Forbidden|authorization failed for https?://",
         ),
         ("Verify the namespace in the Central Portal and use a token of an account that owns it.",),
         confidence=0.75,

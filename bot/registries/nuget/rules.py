@@ -14,7 +14,7 @@ OUTPUT = (
 ANCHORS = (
     r"nupkg|status code does not indicate|API [Kk]ey|package was pushed|service index|NU[0-9]{4}|SkipDuplicate",
     r"HttpRequestException|Missing value|argument missing|Pushing took|[Tt]rust policy|[Tt]oken exchange|id-token",
-    r"ACTIONS_ID_TOKEN",
+    r"ACTIONS_ID_TOKEN|specified source|No such host|Name or service|Connection ",
 )
 CLUES = (
     Clue("publish-succeeded", (r"Your package was pushed",)),
@@ -150,6 +150,7 @@ RULES = (
         "The package cannot be pushed as it is.",
         (
             r"does not indicate success: (?:4(?:00|13|22))|(?i)file does not exist \(|NU\d{4}: ",
+            r"The specified source '[^']*' is invalid|Source parameter was not specified",
             r"The package is missing|nuspec[^\n]{0,40}(?:invalid|missing)|symbol package",
         ),
         ("Mend what the message names, pack again and re-run.",),

@@ -15,10 +15,11 @@ COMMANDS = (
 )
 OUTPUT = (
     r"^Uploading distributions to|Uploading \S+\.(?:whl|tar\.gz)|HTTPError: \d{3} [\w ]+ from https?://"
-    r"|Trusted publishing exchange|^💥 maturin failed|^🚀 Uploading \d+ package|^Publishing \S+ \(\S+\) to PyPI"
+    r"|Trusted publishing exchange|^💥 maturin failed|^🚀 Uploading \d+ package|^Publishing \S+ \(\S+\) to \S+$"
     r"|^Publishing \d+ files? |for url:? '?https?://[^/ ]+/legacy/|repository: https?://[^/ ]+/legacy/"
 )
 ANCHORS = (
+    r"HTTP Error|credential may be|Packages uploaded|Publishing \S+ \(",
     r"HTTPError|Uploading |Trusted publishing|trusted publishing|OpenID Connect|OIDC token|invalid-",
     r"Token request failed|publisher",
     r"password is empty|Credential not found|NonInteractive|Missing required option",
@@ -43,7 +44,7 @@ _DOCS = "https://docs.github.com/actions/how-tos/secure-your-work/security-harde
 CLUES = (
     Clue("password-empty", (r"Your password is empty",)),
     Clue("credential-asked", (r"^(?:Enter your (?:username|password|API token)|Username:|Password:)",)),
-    Clue("publish-succeeded", (r"^View at:",)),
+    Clue("publish-succeeded", (r"^View at:|^- Uploading \S+ 100%$|^✨ Packages uploaded successfully",)),
 )
 RULES = (
     Rule(
@@ -252,6 +253,7 @@ RULES = (
         (
             r"Invalid or non-existent authentication information",
             r"(?i)invalid API token|token (?:has )?expired|HTTPError: 401\b|\b401 Unauthorized",
+            r"(?i)HTTP Error 401\b|the credential may be incorrect|wrong username or password",
             r"Username or password are incorrect|Username and/or password are possibly wrong",
         ),
         _NEW_TOKEN,

@@ -10,7 +10,9 @@ COMMANDS = r"\bgem +(?:push|yank|owner|signin)\b|\brake +release\b|release-gem|c
 OUTPUT = r"Pushing gem to |Pushing \S+\.gem to |Successfully registered gem"
 ANCHORS = (
     r"registered gem",
-    r"[Gg]em\b|RubyGems|account yet|rubygems\.org|[Gg]emspec|metadata is invalid|Retry later|Net::|built to pkg",
+    r"need to be committed first|gem name on the command line|write_package|[45][0-9][0-9] [A-Z]",
+    r"[Gg]em\b|RubyGems|account yet|rubygems\.org|[Gg]emspec",
+    r"metadata is invalid|Retry later|Net::|TCP connection|built to pkg",
     r"Repushing|Access [Dd]enied|multi-?factor|OTP code|MFA|API key|  Name: |  Version: |  File: ",
     r"Gem::|Errno::|bad response|sign in with",
 )
@@ -92,7 +94,7 @@ RULES = (
         "The credential is alive but may not push this gem.",
         (
             r"You do not have permission to push to this gem|(?i)(?:API|existing) key (?:doesn't|does not) have access",
-            r"not (?:have|allowed)[^\n]{0,30}scope|(?i)API key cannot perform the specified action",
+            r"not (?:have|allowed)[^\n]{0,30}scope|write_package|(?i)API key cannot perform the specified action",
         ),
         (
             "Let an owner add the account: `gem owner GEM --add EMAIL`.",
@@ -152,6 +154,7 @@ RULES = (
         (
             r"(?i)there was a problem saving your gem|cannot process this gem",
             r"(?i)cannot open gem|is not a valid gem|invalid gemspec",
+            r"There are files that need to be committed first|Please specify a gem name on the command line",
             r"(?i)Your Gem version is invalid|allowed_push_host|\"\S+\" is not allowed by the gemspec",
         ),
         ("Mend what the message names in the gemspec, then re-run.",),
@@ -162,7 +165,8 @@ RULES = (
         "network-error",
         "The runner could not reach RubyGems; the credential is not at fault.",
         (
-            r"Gem::RemoteFetcher::FetchError|SocketError|getaddrinfo|Net::(?:Open|Read)Timeout",
+            r"Gem::RemoteFetcher::FetchError|Failed to open TCP connection",
+            r"SocketError|getaddrinfo|Net::(?:Open|Read)Timeout",
             r"Errno::E(?:CONN\w+|TIMEDOUT|HOSTUNREACH)|SSL_connect|(?i)timed out \(",
         ),
         ("Re-run the failed job.",),
