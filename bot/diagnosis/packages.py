@@ -17,7 +17,7 @@ _PYTHON_FILE = rf"{_NAME}-(?P<version>\d[\w.!+]*?)(?:\.tar\.gz|\.zip|-(?:py\d|cp
 # An image without its tag; Docker Hub's own host is left out of names, as people do.
 _HUB = r"(?:(?:index\.|registry-1\.)?docker\.io/(?:library/)?)?"
 _IMAGE = rf"{_HUB}(?P<package>[a-z0-9][\w.\-]*(?::\d+)?(?:/[\w.\-]+)+|[a-z0-9][\w.\-]*)"
-_TAG = r"(?P<version>\w[\w.\-]*)"
+_TAG = r"(?P<tag>\w[\w.\-]*)"
 # A file of a Maven repository; its path holds the group, once the path of the repository itself is known.
 _MAVEN_FILE = (
     r"https?:/[^\s'?]*?/(?:maven2|artifactory/[^/\s]+|repository/[^/\s]+|(?:maven-)?(?:releases|snapshots)"
@@ -146,6 +146,7 @@ _URL = re2.compile(
     r"|Request URL: |request to |error sending request for url \()"
     r"https?://[^/\s\"]+/(?P<path>[^\s\"):?]+)"
 )
+_NUMBERED = re2.compile(r"^v?\d")
 _SEPARATORS = re2.compile(r"[\-_.]+")
 _SCOPED = re2.compile(r"@[\w.~\-]+/[\w.~\-]+")
 
@@ -170,7 +171,8 @@ _COMMANDED = tuple(
         rf"\bgem +push +(?:[^\n]*? )?(?:[^\s/]*/)*{_NAME}-(?P<version>\d[\w.]*)\.gem",
         r"\bnuget +push +(?:\S*/)?(?P<package>[A-Za-z][\w.\-]*?)\.(?P<version>\d+\.\d+[\w.\-]*)\.s?nupkg",
         rf"\bcargo +publish\b[^\n]* (?:-p|--package)[ =]{_NAME}\b",
-        rf"\b(?:docker|podman|buildah|nerdctl) +(?:image +)?push +(?:-\S+ +)*(?:docker://)?{_IMAGE}:{_TAG}(?:\s|$)",
+        rf"\b(?:podman|buildah|skopeo) +(?:push|copy) [^\n]*docker://{_IMAGE}:{_TAG}(?:\s|$)",
+        rf"\b(?:docker|podman|buildah|nerdctl|oras) +(?:image +)?push +(?:-\S+ +)*(?:docker://)?{_IMAGE}:{_TAG}(?:\s|$)",
         rf"\b(?:skopeo|crane) +(?:copy|push) [^\n]*? (?:docker://)?{_IMAGE}:{_TAG}(?:\s|$)",
         rf"\bkaniko/executor [^\n]*--destination[ =]{_IMAGE}:{_TAG}(?:\s|$)",
         rf"\bhelm +push +(?:\S*/)?{_NAME}-(?P<version>\d[\w.\-]*)\.tgz",
@@ -227,7 +229,8 @@ class Packages:
         if not publishing:
             return False
         if follows := tells.get("version"):
-            version = follows.search(text).group("version")
+            told_in = follows.search(text).groupdict()
+            version = told_in.get("version") or told_in["tag"]
             self.current = Named(self.current.package, version)
             if self.current.package:
                 self._announced[self.current.package] = version
@@ -303,7 +306,7 @@ class Packages:
         if package in self._outcomes or len(self._outcomes) < MOST_PACKAGES:
             known = self._outcomes.pop(package, None)
             version = version or (known.version if known else None) or self._announced.get(package)
-            if known and known.version and known.outcome == outcome and version and not version[0].isdigit():
+            if known and known.version and known.outcome == outcome and version and not _NUMBERED.search(version):
                 version = known.version  # an image is pushed under several tags: the number says more than `latest`
             self._outcomes[package] = PackageOutcome(package, version, outcome)
 
@@ -346,6 +349,8 @@ def first_match(patterns: tuple[re2._Regexp, ...], text: str) -> tuple[str, str 
 def _named_in(match: re2._Match) -> tuple[str, str | None]:
     groups = match.groupdict()
     version = groups.get("version")
+    if "tag" in groups:
+        return groups["package"], groups["tag"]  # a tag is a name: its `v` belongs to it
     if "artifact" in groups:
         return f"{groups['group'].replace('/', '.')}:{groups['artifact']}", version
     return unquote(groups["package"]).rstrip("."), version.removeprefix("v") if version else None

@@ -158,6 +158,7 @@ _COMPILERS = (
     r"^(?:Uncaught )?(?:SyntaxError|TypeError|ReferenceError|RangeError): |ERROR in \./|RollupError|✘ \[ERROR\]",
     r"Cannot find (?:module|package) '|Could not resolve \"|Module not found: |Failed to compile",
     r"Build failed(?: with [1-9]\d* errors?|\b)",
+    r"failed to solve: (?:process \"|failed to (?:compute|read|calculate)|dockerfile parse)",
     r"Build FAILED|BUILD FAILURE|BUILD FAILED|JavaScript heap out of memory|ENOSPC",
     r"dist/? is missing|files? (?:is|are) missing|entry point .* does not exist",
 )

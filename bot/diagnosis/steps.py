@@ -21,7 +21,7 @@ _COMMANDS = (
     r"(?:npm|npx|pnpm|pnpx|yarn|bun|bunx|node|corepack|lerna|changeset|nx|turbo|rush|lage|beachball|auto|vlt|deno|jsr"
     r"|cargo|release-plz|twine|uv|uvx|python3?|pip3?|pipx|poetry|flit|hatch|pdm|maturin|tox|nox|gem|bundle|rake"
     r"|dotnet|nuget|docker|podman|buildah|skopeo|crane|helm|oras|mvn|gradle|go|goreleaser|git|sbt|jreleaser|gh|glab|make|just|task"
-    r"|sh|bash|\./[\w./\-]+|semantic-release|release-it|aws|gcloud|az|kubectl|terraform|tofu"
+    r"|sh|bash|\.?/[\w./\-]+|semantic-release|release-it|aws|gcloud|az|kubectl|terraform|tofu"
     r"|echo|for|if|cd|set|export|curl|wget)(?:\s|$)"
 )
 _RUN = re2.compile(r"^##\[group\]Run (.*)")

@@ -58,6 +58,7 @@ TOOLS: tuple[tuple[str, str, str], ...] = (
     ("skopeo", r"\bskopeo +(?:copy|login|sync)", r"^skopeo version"),
     ("crane", r"\bcrane +(?:push|copy|auth)", r"^crane version"),
     ("kaniko", r"\bkaniko/executor\b", r"^error checking push permissions"),
+    ("oras", r"\boras +(?:push|copy|attach|login)", r"^Error response from registry: "),
     ("helm", r"\bhelm +(?:push|registry +login)", r"^version\.BuildInfo"),
     (
         "docker",

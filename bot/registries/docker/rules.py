@@ -14,7 +14,7 @@ COMMANDS = (
 )
 OUTPUT = (
     r"The push refers to repository|pushing layers|failed to push [^\s/:]+[/:]|\bdigest: sha256:[0-9a-f]+ size:"
-    r"|checking push permission|/blobs/uploads/|jib-maven-plugin"
+    r"|checking push permission|failed to push to destination|/blobs/uploads/|jib-maven-plugin"
 )
 ANCHORS = (
     r"denied: |access denied|The push refers|pushing (?:layers|manifest)|failed to push|failed to solve",

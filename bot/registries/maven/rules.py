@@ -19,7 +19,7 @@ ANCHORS = (
     r"maven-deploy-plugin|central-publishing|Upload(?:ing|ed) to |Could not (?:PUT|transfer|write)",
     r"Received status code|status code|Failed to (?:execute goal|deploy)|PublicationTo|PublishingException",
     r"gpg: |BUILD (?:FAILURE|SUCCESS|FAILED)|Deployment|Return code is|pkg:maven|ReasonPhrase|what went wrong",
-    r"publishing keys|HTTP 4|40[0-9]:? [A-Z]|HTTP 5",
+    r"publishing keys|Server returned HTTP|HTTP 4|40[0-9]:? [A-Z]|HTTP 5",
     r"UnknownHost|SocketTimeout|nexus-staging|[Ss]taging|properties are missing|must not be null|signatory|PGP",
     r"Upload failed|[Nn]amespace|already exists|provided but not found|[Mm]issing signature|is missing|not defined",
     r"Building .* [0-9]+\.[0-9]|\[INFO\] -+<|Execution failed for task|fingerprint|BUILD SUCCESSFUL",

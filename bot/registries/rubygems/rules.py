@@ -10,7 +10,8 @@ COMMANDS = r"\bgem +(?:push|yank|owner|signin)\b|\brake +release\b|release-gem|c
 OUTPUT = r"Pushing gem to |Pushing \S+\.gem to |Successfully registered gem"
 ANCHORS = (
     r"registered gem",
-    r"need to be committed first|gem name on the command line|write_package|[45][0-9][0-9] [A-Z]",
+    r"already been yanked|need to be committed first|gem name on the command line|write_package",
+    r"[45][0-9][0-9] (?:Int|Bad G|Serv|Gat|Unauth|Too)",
     r"[Gg]em\b|RubyGems|account yet|rubygems\.org|[Gg]emspec",
     r"metadata is invalid|Retry later|Net::|TCP connection|built to pkg",
     r"Repushing|Access [Dd]enied|multi-?factor|OTP code|MFA|API key|  Name: |  Version: |  File: ",
@@ -83,7 +84,7 @@ RULES = (
         "version-exists",
         "This version of the gem is already published.",
         (
-            r"Repushing of gem versions is not allowed|(?i)has already been (?:pushed|taken)",
+            r"Repushing of gem versions is not allowed|(?i)has already been (?:pushed|taken|yanked)",
             r"already been pushed to rubygems|tag v?\S+ has already been created",
         ),
         ("If a re-run met it, nothing is to be done.", "Else raise the version."),
