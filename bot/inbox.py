@@ -28,10 +28,12 @@ log = structlog.get_logger("inbox")
 AT_ONCE = 8
 LEASE = timedelta(seconds=20)  # what a killed process held is taken up again after this
 RENEW_EVERY_S = 6
-MOST_TRIES = 12  # with the growth below: about a day
+MOST_TRIES = 12
+WORTH_TRYING = timedelta(days=1)  # a short outage with many tries, or many killed processes, must not end it sooner
 FIRST_WAIT_S = 2.0
-LONGEST_WAIT_S = 4 * 3600.0
+LONGEST_WAIT_S = 3600.0  # what an outage held up is worked within the hour after it
 GROWTH = 3.0
+WORK_WITHIN_S = 300.0  # a log that trickles for ever must not keep its repository's deliveries waiting
 GIVES_WAY_S = 0.1  # to arriving deliveries, before each claim
 LONGEST_NAP_S = 2.0  # another process (a replay typed by a person) may store work without waking us
 
@@ -80,6 +82,9 @@ class Inbox:
         self._wake.set()
 
     async def run(self) -> None:
+        with contextlib.suppress(StorageError):
+            # Somebody may have mended a setting, a credential or the network before starting us.
+            await self._db.write(deliveries.hurry, self._now())
         try:
             while True:
                 await self._room.acquire()
@@ -119,7 +124,9 @@ class Inbox:
 
     async def _claim(self) -> Stored | None:
         try:
-            return await self._db.write(deliveries.claim, owner=self._owner, now=self._now(), lease=LEASE)
+            return await self._db.write(
+                deliveries.claim, owner=self._owner, now=self._now(), lease=LEASE, wait=_wait_after_death
+            )
         except StorageError as error:
             log.error("claim failed", error=str(error))
             return None
@@ -146,8 +153,9 @@ class Inbox:
 
     async def _try(self, delivery: Stored) -> None:
         try:
-            worked = await self._work(delivery)
-            await self._finish(delivery, worked)
+            if delivery.reason == deliveries.INTERRUPTED and self._hopeless(delivery):
+                raise TryAgain(deliveries.INTERRUPTED, "the process died each time this was worked")
+            await self._finish(delivery, await self._within_time(delivery))
         except TryAgain as error:
             await self._later(delivery, error)
         except GiveUp as error:
@@ -158,6 +166,15 @@ class Inbox:
         except Exception as error:
             log.exception("delivery failed unexpectedly")
             await self._later(delivery, TryAgain("defect", f"unexpected {type(error).__name__}"))
+
+    async def _within_time(self, delivery: Stored) -> Worked:
+        try:
+            async with asyncio.timeout(WORK_WITHIN_S) as limit:
+                return await self._work(delivery)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise TryAgain("too-slow", f"not done within {WORK_WITHIN_S:.0f} s") from error
 
     async def _finish(self, delivery: Stored, worked: Worked) -> None:
         now = self._now()
@@ -181,9 +198,10 @@ class Inbox:
         self._sent_something()
 
     async def _later(self, delivery: Stored, error: TryAgain) -> None:
-        last = delivery.tries >= MOST_TRIES
+        last = self._hopeless(delivery)
         now = self._now()
-        wait_s = error.after_s if error.after_s is not None else grown_wait_s(delivery.tries, random.random())  # noqa: S311
+        # Whoever asks for a minute each time would otherwise use up all tries in a quarter of an hour.
+        wait_s = max(error.after_s or 0.0, grown_wait_s(delivery.tries, random.random()))  # noqa: S311 - spread
 
         def write(connection: Connection) -> None:
             deliveries.finish(
@@ -220,6 +238,9 @@ class Inbox:
         if last:
             self._sent_something()
 
+    def _hopeless(self, delivery: Stored) -> bool:
+        return delivery.tries >= MOST_TRIES and self._now() - delivery.received_at >= WORTH_TRYING
+
     async def _keep_lease(self, delivery: Stored) -> None:
         while True:
             await asyncio.sleep(RENEW_EVERY_S)
@@ -228,5 +249,10 @@ class Inbox:
 
 
 def grown_wait_s(tries: int, chance: float) -> float:
-    """Seconds before the next try: grows threefold a try up to four hours, spread by half. `chance` is 0..1."""
-    return min(FIRST_WAIT_S * GROWTH ** (max(tries, 1) - 1), LONGEST_WAIT_S) * (0.75 + 0.5 * chance)
+    """Seconds before the next try: grows threefold a try up to an hour, spread by half. `chance` is 0..1."""
+    return min(FIRST_WAIT_S * GROWTH ** (min(max(tries, 1), 20) - 1), LONGEST_WAIT_S) * (0.75 + 0.5 * chance)
+
+
+def _wait_after_death(tries: int) -> timedelta:
+    """The lease that ran out was most of the wait already."""
+    return max(timedelta(0), timedelta(seconds=grown_wait_s(tries, 0.5)) - LEASE)

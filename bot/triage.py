@@ -43,7 +43,7 @@ from storage.runs import RunRecord
 log = structlog.get_logger("triage")
 
 LOG_TRIES = 4  # job logs may 404 for some seconds after `completed`; with the inbox's growth this waits half a minute
-NO_CHANNEL_S = 1800.0  # an operator sets it and restarts; six hours of tries, then it can be replayed
+NO_CHANNEL_S = 1800.0  # an operator sets it and restarts, which tries at once; after a day of tries it can be replayed
 MOST_LOGS = 20  # of one run: a matrix that fails everywhere fails for one reason
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -20,6 +20,7 @@ PER_REPOSITORY_IN_ORDER = """
     NOT EXISTS (SELECT 1 FROM deliveries w WHERE w.repository = d.repository AND w.state = 'working')
 """
 
+INTERRUPTED = "interrupted"  # the process that worked it died
 KEPT_AT_LEAST = timedelta(days=4)  # GitHub shows deliveries for three: one that we forgot would look lost
 
 
@@ -150,16 +151,20 @@ def packed(body: bytes) -> bytes:
     return zlib.compress(body, 1)
 
 
-def claim(connection: Connection, *, owner: str, now: datetime, lease: timedelta) -> Stored | None:
+def claim(
+    connection: Connection,
+    *,
+    owner: str,
+    now: datetime,
+    lease: timedelta,
+    wait: Callable[[int], timedelta] = lambda tries: timedelta(0),
+) -> Stored | None:
     """Take the oldest due delivery whose repository nobody is working on; None when there is none.
 
-    A row whose lease ran out (the process that held it died) is due again.
+    A row whose lease ran out (the process that held it died) is due again after `wait(tries)`: it may be the very row
+    that kills whoever works it.
     """
-    parameters = {"now": to_ms(now), "until": to_ms(now + lease), "owner": owner}
-    connection.execute(
-        "UPDATE deliveries SET state = 'waiting', lease_owner = NULL WHERE state = 'working' AND lease_until < :now",
-        {"now": parameters["now"]},
-    )
+    _recover(connection, now, wait)
     row = connection.one(
         f"""
         UPDATE deliveries SET state = 'working', tries = tries + 1, lease_owner = :owner, lease_until = :until
@@ -170,9 +175,34 @@ def claim(connection: Connection, *, owner: str, now: datetime, lease: timedelta
         )
         RETURNING *
         """,  # noqa: S608 - the inserted texts are the constants above
-        parameters,
+        {"now": to_ms(now), "until": to_ms(now + lease), "owner": owner},
     )
     return _stored(row) if row else None
+
+
+def _recover(connection: Connection, now: datetime, wait: Callable[[int], timedelta]) -> None:
+    for row in connection.all(
+        "SELECT seq, tries, lease_until FROM deliveries WHERE state = 'working' AND lease_until < :now",
+        {"now": to_ms(now)},
+    ):
+        connection.execute(
+            "UPDATE deliveries SET state = 'waiting', lease_owner = NULL, reason = :reason, due_at = :due"
+            " WHERE seq = :seq",
+            {
+                "seq": row["seq"],
+                "reason": INTERRUPTED,
+                "due": to_ms(moment(row["lease_until"]) + wait(row["tries"])),
+            },
+        )
+
+
+def hurry(connection: Connection, now: datetime) -> int:
+    """What waits for something to be mended is due now, except what may have killed its process."""
+    return connection.execute(
+        f"UPDATE deliveries SET due_at = :now WHERE {UNFINISHED} AND state = 'waiting' AND due_at > :now"  # noqa: S608
+        " AND COALESCE(reason, '') <> :interrupted",
+        {"now": to_ms(now), "interrupted": INTERRUPTED},
+    )
 
 
 def extend(connection: Connection, delivery: Stored, *, owner: str, until: datetime) -> None:

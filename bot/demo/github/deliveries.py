@@ -110,6 +110,7 @@ class Deliveries:
         self.sent: list[Delivery] = []
         self.url = ""
         self.secret = ""
+        self.hook = Hook()  # whose deliveries these are, unless one names another
         self._ids = count(12_000_000_001)
 
     def to(self, url: str, secret: str) -> None:
@@ -138,7 +139,7 @@ class Deliveries:
         raw = _body(payload)
         body = urlencode({"payload": raw.decode()}).encode() if form else raw
         guid = guid or str(uuid.uuid4())
-        hook = hook or Hook()
+        hook = hook or self.hook
         to = url if url is not None else self.url
         signed = signed_headers(event, body, self.secret if secret is None else secret, guid, hook)
         if form:
@@ -169,7 +170,7 @@ class Deliveries:
                 event=event,
                 payload=payload,
                 raw=_body(payload),
-                hook=hook or Hook(),
+                hook=hook or self.hook,
                 url=self.url,
                 status=status,
                 answer="Bad Gateway",
