@@ -12,6 +12,7 @@ from typing import Any
 from bot.diagnosis.diagnosis import Alternative, Diagnosis, EvidenceLine, PackageOutcome
 from bot.github.run import Run
 from bot.verdict import Verdict
+from bot.verdict.verdict import EVERYWHERE
 from storage.incidents import Incident
 from storage.runs import RunRecord
 
@@ -48,6 +49,7 @@ class Facts:
     repo: str | None = None
     run_id: int | None = None
     other_jobs: tuple[str, ...] = ()
+    then: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
@@ -81,10 +83,11 @@ def facts_of(
         reasons=verdict.reasons,
         advice=verdict.advice,
         evidence=diagnosis.evidence,
-        also=() if verdict.code != diagnosis.cause else diagnosis.also,
+        also=verdict.also,
+        then=verdict.then,
         packages=diagnosis.packages,
         code=diagnosis.code,
-        auth=diagnosis.auth,
+        auth=diagnosis.auth and verdict.blames_credential,
         workflow_name=run.workflow_name,
         run_url=run.url,
         run_number=run.number,
@@ -95,7 +98,7 @@ def facts_of(
         token_guess=verdict.match.guess,
         token_ties=tuple(candidate.token.name for candidate in verdict.match.ties),
         missing=missing,
-        docs=diagnosis.docs,
+        docs=verdict.docs or diagnosis.docs,
         can_rerun=can_rerun,
         seen_late=run.seen_late,
         failed_at=int(run.completed_at.timestamp()) if run.completed_at else None,
@@ -158,8 +161,11 @@ def worth_a_card(diagnosis: Diagnosis) -> bool:
 
 
 def fingerprint(run: Run, diagnosis: Diagnosis, verdict: Verdict) -> str:
-    """What makes two failures the same: one token at fault, wherever it failed, else one cause in one workflow."""
+    """What makes two failures the same: one token at fault or the registry itself, wherever it failed, else one cause
+    in one workflow."""
     registry = diagnosis.registry or "npm"
+    if verdict.code in EVERYWHERE:
+        return f"{registry}|{verdict.code}"
     if verdict.token is not None and verdict.token.id is not None:
         return f"{registry}|{verdict.code}|token:{verdict.token.id}"
     return f"{registry}|{verdict.code}|{run.repo}|{run.workflow}".lower()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
+from bot.evidence import SecretAge
 from storage.tokens import Token, Use
 
 
@@ -16,7 +18,8 @@ class PublishAttempt:
 
     `workflow`: path of the file that the run started from (`workflow_ref`); `called_workflow`: the reusable workflow
     that holds the publishing job (`job_workflow_ref`), as written in `uses`; `secrets`: names the publish step reads,
-    best first, or empty; `event`, `actor`, `from_fork`: what started the run; `runners`: labels of the job's runner.
+    best first, or empty; `secret`: when the one it really reads was last written, and at which level; `event`, `actor`,
+    `from_fork`: what started the run; `runners`: labels of the job's runner.
     """
 
     repo: str
@@ -31,6 +34,7 @@ class PublishAttempt:
     from_fork: bool = False
     branch: str | None = None
     runners: tuple[str, ...] = ()
+    secret: SecretAge | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,10 @@ _COVERS_NOTHING = -12
 _REVOKED = -2
 _CANNOT_PUBLISH = -1
 _ONLY_ONE = 1
+# A secret holds what was stored when it was last written: most likely the newest token there was. This outweighs what
+# a token may publish, and which workflow it is recorded for.
+_NEWEST_THEN = 40
+_CLOCKS_APART = timedelta(minutes=10)  # npm's and GitHub's
 # GitHub reads an environment's secret before the repository's, and that before the organisation's.
 _LEVEL = {"environment": 9, "repository": 6, "organization": 3, "elsewhere": 0}
 _CANNOT = {"read-only": "it is read-only", "no-access": "it has no access to packages"}
@@ -70,10 +78,13 @@ _CANNOT = {"read-only": "it is read-only", "no-access": "it has no access to pac
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
+    """`tied`: something on record ties the token to the job; `reads`: even the secret that the job reads."""
+
     score: int = 0
     reasons: tuple[str, ...] = ()
     tied: bool = False
     elsewhere: bool = False
+    reads: bool = False
 
 
 def match(attempt: PublishAttempt, tokens: Iterable[Token]) -> Match:
@@ -81,11 +92,12 @@ def match(attempt: PublishAttempt, tokens: Iterable[Token]) -> Match:
 
     Only tokens of the attempt's registry count. A token whose every use contradicts the job (another repository,
     another secret, another environment) is left out. Without any tie the best is a guess: a token that may publish the
-    packages, or the only one known of this registry.
+    packages, or the only one known of this registry. Of several that are recorded for the same secret, the newest there
+    was when the secret was last written is preferred.
     """
     known = [token for token in tokens if token.registry == attempt.registry]
     weighed = [(_weigh(attempt, token, only=len(known) == 1), token) for token in known]
-    likely = [(finding, token) for finding, token in weighed if finding.score > 0]
+    likely = _newest_then(attempt, [(finding, token) for finding, token in weighed if finding.score > 0])
     if not likely:
         return Match()
     likely.sort(key=lambda pair: (-pair[0].score, pair[1].name))
@@ -116,6 +128,30 @@ def same_workflow(one: str, other: str) -> bool:
     return a == b if "/" in a and "/" in b else _file(a) == _file(b)
 
 
+def holds(secret: SecretAge, token: Token) -> bool | None:
+    """Whether the secret can hold the token: not when it was last written before the token was made. None: unknown."""
+    if token.created_at is None:
+        return None
+    return secret.updated_at + _CLOCKS_APART >= token.created_at
+
+
+def _newest_then(attempt: PublishAttempt, likely: list[tuple[_Finding, Token]]) -> list[tuple[_Finding, Token]]:
+    secret = attempt.secret
+    sharing = [token for finding, token in likely if finding.reads]
+    if secret is None or len(sharing) < 2 or any(token.created_at is None for token in sharing):
+        return likely  # one of unknown age could be the newest
+    then = max((token.created_at for token in sharing if token.created_at and holds(secret, token)), default=None)
+    if then is None:
+        return likely
+    reason = f"the newest of {len(sharing)} when {secret.name} was last written, on {secret.updated_at:%Y-%m-%d}"
+    return [
+        (replace(finding, score=finding.score + _NEWEST_THEN, reasons=(*finding.reasons, reason)), token)
+        if finding.reads and token.created_at == then
+        else (finding, token)
+        for finding, token in likely
+    ]
+
+
 def _weigh(attempt: PublishAttempt, token: Token, *, only: bool) -> _Finding:
     use = _best_use(attempt, token)
     if use.elsewhere:
@@ -141,7 +177,7 @@ def _weigh(attempt: PublishAttempt, token: Token, *, only: bool) -> _Finding:
     if token.revoked_at is not None:
         score = max(1, score + _REVOKED)
         reasons.append(f"it was revoked on {token.revoked_at:%Y-%m-%d}")
-    return _Finding(score, tuple(reasons), use.tied)
+    return _Finding(score, tuple(reasons), use.tied, reads=use.reads)
 
 
 def _best_use(attempt: PublishAttempt, token: Token) -> _Finding:
@@ -163,6 +199,9 @@ def _weigh_use(attempt: PublishAttempt, token: Token, use: Use) -> _Finding:
         return _weigh_trust(attempt, use, own, where)
     score, tied, reason = 0, own, f"used in {where}"
     read = _place(use, attempt)
+    if read is not None and _hidden(use, attempt):
+        level = attempt.secret.level if attempt.secret else "other"
+        return _Finding(1, (f"secret {use.secret} of {where} is hidden by the {level} secret of that name",))
     if read is not None:
         score += _SECRET + max(0, _FIRST_SECRET - 2 * read)
         tied = True
@@ -184,7 +223,9 @@ def _weigh_use(attempt: PublishAttempt, token: Token, use: Use) -> _Finding:
         reason += f" in environment {use.environment}"
     if use.level != "environment" or attempt.environment is not None:
         score += _LEVEL.get(use.level, 0)
-    return _Finding(score + (_TIED if tied else 1), (reason,), tied)
+    return _Finding(
+        score + (_TIED if tied else 1), (reason,), tied, reads=bool(attempt.secret and _is(attempt.secret, use))
+    )
 
 
 def _weigh_trust(attempt: PublishAttempt, use: Use, own: bool, where: str) -> _Finding:
@@ -205,6 +246,18 @@ def _place(use: Use, attempt: PublishAttempt) -> int | None:
     """Which of the secrets that the job reads this is. GitHub's secret names ignore case."""
     wanted = [secret.upper() for secret in attempt.secrets]
     return wanted.index(use.secret.upper()) if use.secret and use.secret.upper() in wanted else None
+
+
+def _hidden(use: Use, attempt: PublishAttempt) -> bool:
+    """Whether GitHub reads a secret of the same name at a nearer level instead."""
+    read = attempt.secret
+    if read is None or use.level not in _LEVEL or use.level == "elsewhere":
+        return False
+    return _is(read, use) and _LEVEL.get(read.level, 0) > _LEVEL[use.level]
+
+
+def _is(secret: SecretAge, use: Use) -> bool:
+    return use.secret is not None and use.secret.upper() == secret.name.upper()
 
 
 def _other_environment(use: Use, attempt: PublishAttempt) -> bool:

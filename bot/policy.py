@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 
 from storage.tokens import Token
 
-Effect = Literal["lifetime", "capped", "dies", "no-creation", "no-management", "no-direct-publish"]
+Effect = Literal["lifetime", "capped", "dies", "no-creation", "no-management", "no-direct-publish", "immutable-subject"]
 
 MAY_PUBLISH = ("read-write", "read-write-stage-only")
 # A record that does not say what a token may do is there because something publishes with it.
@@ -101,6 +101,23 @@ def latest_end(token: Token) -> datetime | None:
         elif rule.effect == "capped" and rule.most:
             ends.append(rule.at + rule.most)
     return min(ends, default=None)
+
+
+def lives(registry: str, kind: str) -> tuple[timedelta, ...]:
+    """How long tokens of this kind live when nobody chooses, and at most; shortest first."""
+    found = {
+        span
+        for rule in rules()
+        if rule.registry == registry and kind in rule.kinds and rule.effect == "lifetime"
+        for span in (rule.default, rule.most)
+        if span is not None
+    }
+    return tuple(sorted(found))
+
+
+def rule(ident: str) -> Rule | None:
+    """The rule of this id; None when policy.toml has no such one."""
+    return next((found for found in rules() if found.id == ident), None)
 
 
 def may_be_endless(token: Token) -> bool:

@@ -131,6 +131,7 @@ def attempt_of(run: Run, failure: Failure, evidence: Evidence) -> PublishAttempt
         from_fork=run.from_fork,
         branch=run.branch,
         runners=labels or (job.runners if job else ()),
+        secret=evidence.secret,
     )
 
 

@@ -32,6 +32,7 @@ RERUN = "incident.rerun"
 ROTATE = "token.rotate"
 
 MOST_STEPS = 4
+MOST_OBSTACLES = 3
 MOST_REASONS = 4
 MOST_LOG_LINES = 3
 MOST_ALTERNATIVES = 3
@@ -80,6 +81,7 @@ def explanation(about: _Failure, facts: Facts, token: Token | None, now: datetim
     """What to do, whose token it is, what else was published or failed, and how it is known."""
     return [
         *_steps(facts),
+        *_then(facts),
         *_outcome(about, facts, token, now),
         *_other_jobs(facts),
         *_evidence(facts),
@@ -99,7 +101,7 @@ def blames_token(incident: Incident, facts: Facts, token: Token | None) -> bool:
         and facts.auth
         and not facts.token_guess
         and token.kind != token_facts.TRUSTED
-        and incident.cause in TOKEN_AT_FAULT
+        and incident.verdict in TOKEN_AT_FAULT
     )
 
 
@@ -165,11 +167,17 @@ def _steps(facts: Facts) -> list[Part | None]:
     return [section("*What to do*", *lines)] if lines else []
 
 
+def _then(facts: Facts) -> list[Part | None]:
+    """What would stop the publish next, so that it is mended in one go and not in three releases."""
+    lines = [t.sentence(obstacle, 320) for obstacle in facts.then[:MOST_OBSTACLES]]
+    return [section("*What would stop it next*", *t.bullets(lines), rank=_ALSO)] if lines else []
+
+
 def _token(incident: _Failure, facts: Facts, token: Token | None, now: datetime) -> list[Part | None]:
     if not facts.auth:
-        return [context(BLAMELESS.get(incident.cause, BLAMELESS_ELSE))]
+        return [context(BLAMELESS.get(incident.verdict, BLAMELESS_ELSE))]
     if token is None:
-        if incident.cause not in TOKEN_AT_FAULT:
+        if incident.verdict not in TOKEN_AT_FAULT:
             return []
         return [
             section(
@@ -186,7 +194,7 @@ def _token(incident: _Failure, facts: Facts, token: Token | None, now: datetime)
     why = "; ".join(t.mrkdwn(reason, 200) for reason in facts.token_reasons[:4])
     if facts.token_guess:
         lines.append("Only a guess: nothing on record ties it to this workflow." + (f" For it: {why}." if why else ""))
-        if incident.cause in TOKEN_AT_FAULT:
+        if incident.verdict in TOKEN_AT_FAULT:
             lines.append(f"If it is the one: {t.code('/tokens rotate ' + token.name)}")
     elif why:
         lines.append(f"How it was matched: {why}.")

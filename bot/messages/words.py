@@ -45,11 +45,14 @@ BLAMELESS = {
     "registry-outage": "The registry had the problem. No token is at fault and there is nothing to rotate.",
     "rate-limited": "The registry asked to slow down. No token is at fault and there is nothing to rotate.",
     "network-error": "The runner's connection failed. No token is at fault and there is nothing to rotate.",
+    "registry-side": "Unrelated tokens fail in the same minutes. Do not rotate any of them for this.",
+    "version-exists": "The version is out. No token has to be replaced for it.",
 }
 BLAMELESS_ELSE = "No token is at fault."
 
-# A new or better token would mend these. Not: token-missing (the token may be fine), tokens-disallowed (a new one is
-# refused as well), oidc-* and direct-publish-denied (there is no token).
+# A new or better token would mend these: codes of verdicts, and causes where no verdict goes further. Not:
+# token-missing, secret-never-updated, wrong-level-rotated (the token may be fine), tokens-disallowed, bypass-restricted
+# and policy-date-passed (a new one is refused as well), whatever is about trust (there is no token).
 TOKEN_AT_FAULT = frozenset(
     {
         "token-rejected",
@@ -57,9 +60,18 @@ TOKEN_AT_FAULT = frozenset(
         "insufficient-scope",
         "two-factor-required",
         "otp-required",
-        "bypass-restricted",
         "stage-required",
         "install-auth",
+        "token-classic",
+        "token-expired",
+        "token-needs-bypass",
+        "token-not-granted",
+        "token-read-only",
+        "token-revoked",
+        "token-revoked-early",
+        "token-stage-only",
+        "token-stopped-working",
+        "secret-old",
     }
 )
 

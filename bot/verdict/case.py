@@ -1,0 +1,163 @@
+"""Everything an explanation may look at, and the questions that several of them ask. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.diagnosis.diagnosis import Diagnosis
+from bot.evidence import Evidence, Release, SecretAge
+from bot.matching import Candidate, Match, PublishAttempt
+from bot.registries.npm.workflow import PublishingJob
+from bot.verdict.phrases import day, named, place, span
+from storage.tokens import Token, Use
+
+TRUSTED = "trusted-publisher"
+OIDC = frozenset(
+    {
+        "oidc-permission-missing",
+        "oidc-publisher-mismatch",
+        "oidc-cli-too-old",
+        "oidc-runner-unsupported",
+        "oidc-failed",
+        "direct-publish-denied",
+    }
+)
+_NPM_VERSION = re.compile(r"\bnpm[ /@v]*(\d{1,4})\.(\d{1,4})\.(\d{1,5})")
+_LEVEL_ORDER = {"environment": 0, "repository": 1, "organization": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    diagnosis: Diagnosis
+    evidence: Evidence
+    attempt: PublishAttempt
+    match: Match
+    now: datetime
+
+    # --- what failed ------------------------------------------------------------------------------------------------
+
+    @property
+    def npm(self) -> bool:
+        return (self.diagnosis.registry or "npm") == "npm"
+
+    @property
+    def package(self) -> str | None:
+        return next(iter(self.evidence.packages), None) or self.diagnosis.package
+
+    @property
+    def package_name(self) -> str:
+        """For sentences."""
+        return named(self.package) if self.package else "the package"
+
+    @property
+    def client(self) -> tuple[int, int, int] | None:
+        """The version of npm that published, as the log names it."""
+        found = _NPM_VERSION.search(self.diagnosis.client or "")
+        return (int(found[1]), int(found[2]), int(found[3])) if found else None
+
+    # --- the workflow -----------------------------------------------------------------------------------------------
+
+    @property
+    def job(self) -> PublishingJob | None:
+        """The publishing job; None when the workflow file could not be read or shows none."""
+        jobs = self.evidence.workflow.jobs if self.evidence.workflow else ()
+        return jobs[0] if jobs else None
+
+    @property
+    def tokenless(self) -> bool:
+        """Whether the workflow file shows that no registry token reaches the publishing step."""
+        return self.job is not None and not self.job.secrets and not self.job.token_variables
+
+    # --- tokens and secrets -----------------------------------------------------------------------------------------
+
+    @property
+    def token(self) -> Token | None:
+        """The stored token that was used, maybe a guess; None when several are as likely."""
+        best = self.match.best
+        return best.token if best and not self.match.ties and best.token.kind != TRUSTED else None
+
+    @property
+    def certain_token(self) -> Token | None:
+        return None if self.match.guess else self.token
+
+    @property
+    def secret(self) -> SecretAge | None:
+        """The secret that the job reads."""
+        return self.evidence.secret
+
+    @property
+    def hidden_secrets(self) -> tuple[SecretAge, ...]:
+        """Secrets of the same name that the job does not read because a nearer level has one."""
+        read = self.secret
+        if read is None:
+            return ()
+        nearness = _LEVEL_ORDER.get(read.level, 0)
+        return tuple(
+            other
+            for other in self.evidence.secrets[1:]
+            if other.name.upper() == read.name.upper() and _LEVEL_ORDER.get(other.level, 0) > nearness
+        )
+
+    @property
+    def worked_since_written(self) -> timedelta | None:
+        """How old the secret was when a version last went out with what it holds now; None when it never did, or
+        nobody knows."""
+        good, secret = self.evidence.last_good, self.secret
+        if good is None or secret is None or not good.published or good.completed_at < secret.updated_at:
+            return None
+        return good.completed_at - secret.updated_at
+
+    @property
+    def secret_fact(self) -> str:
+        """`NPM_TOKEN (acme/ui) was last written on 2026-08-24, 93 days ago`; empty without a secret."""
+        secret = self.secret
+        if secret is None:
+            return ""
+        where = place(self.attempt.repo, secret.level, secret.environment)
+        age = span(self.now - secret.updated_at)
+        return f"{named(secret.name)} ({where}) was last written on {day(secret.updated_at)}, {age} ago"
+
+    # --- trust ------------------------------------------------------------------------------------------------------
+
+    @property
+    def publishers(self) -> tuple[tuple[Token, Use], ...]:
+        """Trusted publishers on record for the packages that failed."""
+        packages = {package.lower() for package in self.evidence.packages}
+        return tuple(
+            (token, use)
+            for token in self.evidence.tokens
+            if token.kind == TRUSTED
+            and token.registry == (self.diagnosis.registry or "npm")
+            and not token.revoked_at
+            and packages & {package.lower() for package in token.packages}
+            for use in token.used_by
+        )
+
+    @property
+    def newest(self) -> Release | None:
+        return self.evidence.published.newest if self.evidence.published else None
+
+    @property
+    def trust_known(self) -> bool:
+        """Whether anything shows that the package has a trusted publisher: our records, or its last release."""
+        return bool(self.publishers) or (self.newest is not None and self.newest.by == "oidc")
+
+    @property
+    def trust_meant(self) -> bool:
+        """Whether this run was to publish by OIDC: the log says so, or no token is there to do it with."""
+        if self.diagnosis.cause in OIDC:
+            return True
+        if not self.npm or self.diagnosis.phase != "publish" or not self.tokenless:
+            return False
+        return self.trust_known or bool(self.job and self.job.id_token)
+
+    @property
+    def trust_match(self) -> Match:
+        """The matched trusted publisher; nothing when the match is a token, which has no part in it."""
+        best = self.match.best
+        return self.match if best and best.token.kind == TRUSTED and not self.match.guess else Match()
+
+    def with_publisher(self, token: Token) -> Match:
+        return Match(Candidate(token, 0, (f"{named(token.name)} is its trusted publisher on record",)))

@@ -1,0 +1,228 @@
+"""Tries the explanations in order; the first that the facts bear out is the verdict. Pure.
+
+The order is the one maintainers go by when npm answers 404 to a publish (proof of death, age of the secret, trusted
+publishing, new name, package list), and within a family the order in which things have to be mended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot import policy
+from bot.diagnosis.diagnosis import Alternative, Diagnosis
+from bot.evidence import Evidence
+from bot.matching import Match, PublishAttempt, covers
+from bot.verdict import commands, registry, secrets, tokens, trust
+from bot.verdict.case import OIDC, TRUSTED, Case
+from bot.verdict.contradictions import contradictions
+from bot.verdict.phrases import ago, day, file_name, named, span
+from bot.verdict.verdict import LONGEST_SENTENCE, Verdict
+
+MOST_OBSTACLES = 3
+
+_DEAD = frozenset({"token-rejected", "no-access", "install-auth"})
+_RIGHTS = frozenset({"no-access", "insufficient-scope"})
+_FACTOR = frozenset({"two-factor-required", "otp-required"})
+_MISSING = frozenset({"token-missing"})
+_SILENT_OIDC = frozenset({"oidc-failed", "token-missing", "no-access"})
+_NO_SECRETS = frozenset({"token-missing", "github-auth", "oidc-permission-missing"})
+_TRANSIENT = frozenset({"registry-outage", "network-error", "rate-limited", "version-exists", "already-staged"})
+ABOUT_A_TOKEN = (
+    _DEAD | _RIGHTS | _FACTOR | {"tokens-disallowed", "bypass-restricted", "stage-required", "ip-not-allowed"}
+)
+_PUBLISHED_ANYWAY = ABOUT_A_TOKEN - {"install-auth", "bypass-restricted"} | OIDC | _MISSING | _TRANSIENT | {"unknown"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Explanation:
+    """`causes`: what the log says where this can be behind it."""
+
+    causes: frozenset[str]
+    find: Callable[[Case], Verdict | None]
+
+
+_ORDER = (
+    _Explanation(_PUBLISHED_ANYWAY, registry.version_is_there),
+    _Explanation(frozenset({"github-auth"}), registry.only_the_push_failed),
+    # GitHub hands nothing over.
+    _Explanation(_NO_SECRETS, secrets.from_fork),
+    _Explanation(_NO_SECRETS, secrets.from_dependabot),
+    _Explanation(_MISSING, secrets.not_passed_on),
+    # Trusted publishing, in the order in which it has to be mended.
+    _Explanation(OIDC | _SILENT_OIDC, trust.new_name),
+    _Explanation(_SILENT_OIDC | {"oidc-permission-missing"}, trust.id_token_missing),
+    _Explanation(_SILENT_OIDC | {"oidc-cli-too-old", "token-rejected"}, trust.npm_too_old),
+    _Explanation(_SILENT_OIDC | {"oidc-runner-unsupported"}, trust.self_hosted),
+    _Explanation(frozenset({"direct-publish-denied"}), trust.direct_publish_denied),
+    _Explanation(
+        _SILENT_OIDC | {"oidc-publisher-mismatch", "direct-publish-denied"},
+        trust.publisher_mismatch,
+    ),
+    _Explanation(_SILENT_OIDC | {"oidc-publisher-mismatch"}, trust.immutable_subject),
+    _Explanation(_DEAD - {"install-auth"}, trust.token_shadows_trust),
+    # No credential came along.
+    _Explanation(_MISSING | _DEAD, secrets.absent),
+    _Explanation(_MISSING, secrets.unnamed),
+    _Explanation(_MISSING, secrets.not_received),
+    # The credential was another one, or is recorded as dead.
+    _Explanation(_DEAD, secrets.wrong_level),
+    _Explanation(_DEAD | _RIGHTS | _FACTOR | {"stage-required"}, secrets.never_updated),
+    _Explanation(_DEAD, tokens.classic),
+    _Explanation(_DEAD, tokens.revoked),
+    _Explanation(_DEAD, tokens.expired),
+    _Explanation(_RIGHTS | _FACTOR | {"stage-required"}, tokens.policy_date_passed),
+    # What only points that way.
+    _Explanation(_DEAD | _RIGHTS | _SILENT_OIDC, registry.registry_side),
+    _Explanation(frozenset({"token-rejected"}), secrets.just_written),
+    _Explanation(frozenset({"token-rejected"}), tokens.revoked_early),
+    _Explanation(_RIGHTS | _FACTOR, tokens.read_only),
+    _Explanation(_RIGHTS | {"stage-required"}, tokens.stage_only),
+    _Explanation(_FACTOR, tokens.needs_bypass),
+    _Explanation(frozenset({"tokens-disallowed", "otp-required"}), tokens.tokens_disallowed),
+    _Explanation(frozenset({"two-factor-required"}), tokens.bypass_ignored),
+    _Explanation(frozenset({"ip-not-allowed"}), tokens.wrong_address),
+    _Explanation(_DEAD, secrets.old),
+    _Explanation(frozenset({"no-access"}), registry.new_name),
+    _Explanation(_RIGHTS, tokens.not_granted),
+    _Explanation(frozenset({"insufficient-scope"}), tokens.lost_its_right),
+    _Explanation(_DEAD, secrets.stopped_working),
+)
+
+# What else would stop the publish once the verdict is mended, in the order in which it would.
+_OF_A_TOKEN = (tokens.read_only, tokens.not_granted, tokens.stage_only, tokens.needs_bypass)
+_OF_TRUST = (trust.id_token_missing, trust.npm_too_old, trust.self_hosted, trust.publisher_mismatch)
+_OF_THE_NEXT_VERSION = (tokens.classic, tokens.revoked, tokens.expired)
+_STOPPED_BY = {
+    "version-exists": _OF_THE_NEXT_VERSION,
+    "id-token-missing": _OF_TRUST,
+    "npm-too-old": _OF_TRUST,
+    "self-hosted-runner": _OF_TRUST,
+    **dict.fromkeys(
+        (
+            "token-classic",
+            "token-revoked",
+            "token-expired",
+            "token-revoked-early",
+            "token-read-only",
+            "token-not-granted",
+            "token-needs-bypass",
+            "secret-old",
+            "new-name",
+        ),
+        _OF_A_TOKEN,
+    ),
+}
+
+
+def judge(diagnosis: Diagnosis, evidence: Evidence, attempt: PublishAttempt, match: Match, now: datetime) -> Verdict:
+    """The first explanation that the facts bear out, else what the log says by itself."""
+    case = Case(diagnosis, evidence, attempt, match, now)
+    for explanation in _ORDER:
+        if diagnosis.cause in explanation.causes and (found := explanation.find(case)) is not None:
+            return _finished(case, _with_what_follows(case, found, explanation.causes))
+    return _finished(case, _by_the_log_alone(case))
+
+
+def _with_what_follows(case: Case, verdict: Verdict, explains: frozenset[str]) -> Verdict:
+    next_ones = _obstacles(case, verdict, _STOPPED_BY.get(verdict.code, ()))
+    also = () if verdict.sure else tuple(other for other in case.diagnosis.also if other.cause not in explains)
+    return replace(verdict, then=next_ones, also=also)
+
+
+def _obstacles(case: Case, verdict: Verdict, finders: Iterable[Callable[[Case], Verdict | None]]) -> tuple[str, ...]:
+    if case.diagnosis.phase != "publish":
+        return ()
+    if verdict.code == "version-exists" and case.diagnosis.cause not in _DEAD:
+        return ()  # what was not refused does not stop the next version either
+    found = [other for find in finders if (other := find(case)) is not None and other.code != verdict.code]
+    return tuple(dict.fromkeys(_fit(other.sentence) for other in found if other.sure))[:MOST_OBSTACLES]
+
+
+def _by_the_log_alone(case: Case) -> Verdict:
+    diagnosis = case.diagnosis
+    return Verdict(
+        code=diagnosis.cause,
+        sentence=diagnosis.sentence,
+        reasons=tuple(_looked_at(case)),
+        advice=commands.filled(diagnosis.fix, case.package, case.attempt.repo, case.attempt.workflow),
+        match=case.match if _concerns(diagnosis.cause, case.match) else Match(),
+        also=tuple(other for other in diagnosis.also if not _ruled_out(case, other)),
+    )
+
+
+def _finished(case: Case, verdict: Verdict) -> Verdict:
+    """With what contradicts itself in the record that the verdict goes by, and no longer than a card takes."""
+    of_the_token = verdict.match.best is not None and verdict.match.best.token is case.certain_token
+    contradicting = contradictions(case) if of_the_token else ()
+    return replace(verdict, sentence=_fit(verdict.sentence), reasons=(*verdict.reasons, *contradicting))
+
+
+def _fit(sentence: str) -> str:
+    return sentence if len(sentence) <= LONGEST_SENTENCE else sentence[: LONGEST_SENTENCE - 1].rstrip() + "…"
+
+
+def _concerns(cause: str, match: Match) -> bool:
+    """Whether the matched record belongs on the card: a token nobody used must not stand beside an OIDC failure."""
+    if match.best is None:
+        return False
+    trusted = match.best.token.kind == TRUSTED
+    if cause in OIDC:
+        return trusted and not match.guess
+    if cause == "token-missing":
+        return not trusted and not match.guess
+    return cause in ABOUT_A_TOKEN and not trusted
+
+
+def _ruled_out(case: Case, other: Alternative) -> bool:
+    """What the log alone could not rule out and the rest of the evidence does."""
+    token, job, secret = case.certain_token, case.job, case.secret
+    if other.cause == "insufficient-scope" and token is not None:
+        return all(covers(token, package) for package in case.evidence.packages) and bool(case.evidence.packages)
+    if other.cause.startswith("oidc-") and job is not None and case.diagnosis.cause not in OIDC:
+        return not job.id_token and not case.trust_known
+    if other.cause == "token-rejected" and case.diagnosis.cause == "no-access" and secret is not None:
+        lives = policy.lives("npm", "granular")
+        return bool(lives) and case.now - secret.updated_at < lives[0]
+    return False
+
+
+def _looked_at(case: Case) -> Iterable[str]:
+    """What was looked at and decided nothing, where a person would look next."""
+    cause = case.diagnosis.cause
+    if cause == "bypass-restricted":
+        rules = (rule for rule in policy.rules() if rule.effect == "no-management" and rule.at <= case.now)
+        yield from (f"since {day(rule.at)}: {rule.says}" for rule in rules)
+        return
+    if cause not in ABOUT_A_TOKEN | OIDC | _MISSING | {"unknown"}:
+        return
+    if case.secret is not None and cause not in OIDC:
+        yield f"{case.secret_fact}{_young(case)}"
+    token = case.certain_token
+    if token is not None and cause not in OIDC:
+        end = policy.ends_at(token)
+        yield f"by its record {named(token.name)} {f'lives until {day(end)}' if end else 'has no end'}"
+    published = case.evidence.published
+    if published is not None and published.exists and published.newest is not None:
+        newest = published.newest
+        how = {"oidc": " by a trusted publisher", "token": " with a token", None: ""}[newest.by]
+        when = f" {ago(newest.published_at, case.now)}" if newest.published_at else ""
+        yield f"{named(published.name)} exists: {named(newest.version)} was published{how}{when}"
+    elif published is not None and published.exists:
+        yield f"{named(published.name)} exists on the registry"
+    good = case.evidence.last_good
+    if good is not None and good.published:
+        yield f"this workflow last published {ago(good.completed_at, case.now)}"
+    if case.job is not None and cause == "unknown":
+        yield f"{file_name(case.attempt.workflow)} was read and shows nothing wrong"
+
+
+def _young(case: Case) -> str:
+    secret, lives = case.secret, policy.lives("npm", "granular")
+    if secret is None or not lives or not case.npm:
+        return ""
+    age = case.now - secret.updated_at
+    if age < lives[0]:
+        return ": too young to have ended by itself, unless it was made for less than a week"
+    return f": tokens live {span(lives[0])} when nobody chooses" if age < lives[-1] else ""

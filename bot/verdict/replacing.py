@@ -1,0 +1,49 @@
+"""The steps that replace a credential, with the commands for this very one. Pure."""
+
+from __future__ import annotations
+
+from bot.verdict import commands
+from bot.verdict.case import Case
+from bot.verdict.phrases import named
+from storage.tokens import Token
+
+
+def renewal(case: Case, token: Token | None) -> tuple[str, ...]:
+    """Steps that replace a dead token, in the order that never leaves a release without one."""
+    if not case.npm:
+        what = f"to replace {named(token.name)}" if token else "on the registry's own page"
+        return (f"Create a new token {what}.", store(case, token))
+    return (
+        create(case, token, f"Create a new token to replace {named(token.name)}" if token else "Create a new token"),
+        store(case, token),
+        trust_instead(case),
+    )
+
+
+def create(case: Case, token: Token | None, what: str) -> str:
+    if not case.npm:
+        return f"{what}."
+    command = commands.create_token(token, case.evidence.packages, case.now)
+    return f"{what}: `{command}` (without `--expires` it lives 7 days)."
+
+
+def store(case: Case, token: Token | None) -> str:
+    """Where the job reads it, if that is known, else where the token is on record, else in words."""
+    repo, secret = case.attempt.repo, case.secret
+    if secret is not None:
+        command = commands.store_secret(secret.name, repo, secret.level, secret.environment)
+        return f"Store it where the job reads it: `{command}`, then re-run the failed jobs."
+    uses = token.used_by if token else ()
+    use = next((use for use in uses if use.secret and use.level != "elsewhere"), None)
+    if use is not None and use.secret:
+        command = commands.store_secret(use.secret, use.repo, use.level, use.environment)
+        return f"Store it: `{command}`, then re-run the failed jobs."
+    named_secret = next(iter(case.attempt.secrets), None)
+    where = f"secret {named(named_secret)}" if named_secret else "the secret that the workflow reads"
+    return f"Store it in {where}, then re-run the failed jobs."
+
+
+def trust_instead(case: Case) -> str:
+    attempt = case.attempt
+    command = commands.trust(case.package, attempt.repo, attempt.workflow, attempt.environment)
+    return f"Better for good: trusted publishing, which needs no token: `{command}`."

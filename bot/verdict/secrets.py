@@ -1,0 +1,350 @@
+"""Explanations that the secret gives: missing, too old, never updated, rotated at another level. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bot import policy
+from bot.matching import Candidate, Match, holds
+from bot.verdict import commands
+from bot.verdict.case import TRUSTED, Case
+from bot.verdict.phrases import LEVELS, ago, day, file_name, named, place, span
+from bot.verdict.replacing import renewal
+from bot.verdict.verdict import Verdict
+from storage.tokens import Token
+
+# So new that its first use failed: what was stored is more likely wrong than dead.
+JUST_WRITTEN = timedelta(days=1)
+_DEPENDABOT = "dependabot[bot]"
+# GitHub gives secrets to these even when a fork is what started them.
+_TRUSTED_EVENTS = frozenset({"pull_request_target", "workflow_run", "issue_comment", "issues", "push", "schedule"})
+
+
+# --- no credential reached the registry ------------------------------------------------------------------------------
+
+
+def from_fork(case: Case) -> Verdict | None:
+    attempt = case.attempt
+    if not attempt.from_fork or attempt.event in _TRUSTED_EVENTS:
+        return None
+    return Verdict(
+        code="secret-fork",
+        sentence="The run came from a fork: GitHub gives such runs no secrets and a GITHUB_TOKEN that only reads.",
+        reasons=(f"it was started by {named(attempt.event or 'an event')} of another repository",),
+        advice=(
+            f"Do not publish from forks: let the publishing job run only where `github.repository` is"
+            f" `{named(attempt.repo)}`, on `push` or `release`.",
+            "No token needs to be replaced.",
+        ),
+        sure=attempt.event is not None,
+    )
+
+
+def from_dependabot(case: Case) -> Verdict | None:
+    if case.attempt.actor != _DEPENDABOT:
+        return None
+    return Verdict(
+        code="secret-dependabot",
+        sentence="Dependabot started this run: such runs see only Dependabot's own secrets, and their GITHUB_TOKEN only"
+        " reads.",
+        reasons=(f"the run was started by {_DEPENDABOT}",),
+        advice=(
+            "Do not publish from runs that Dependabot starts: merge its change, and let the push to the default branch"
+            " by a person release it.",
+            f"If it has to be: `{commands.store_secret(_wanted(case), case.attempt.repo, 'repository')}"
+            " --app dependabot`.",
+        ),
+        sure=True,
+    )
+
+
+def not_passed_on(case: Case) -> Verdict | None:
+    """A reusable workflow sees only what its caller hands over."""
+    job = case.job
+    if job is None or not job.called or not job.secrets_not_passed:
+        return None
+    name = named(job.secrets_not_passed[0])
+    return Verdict(
+        code="secret-not-inherited",
+        sentence=f"{file_name(case.attempt.workflow)} does not hand {name} over to the reusable workflow that"
+        " publishes.",
+        reasons=(f"{named(job.called)} reads {name}, and the calling job passes no such secret",),
+        advice=(
+            f"Give the calling job `secrets: inherit`, or `secrets: {{ {name}: ${{{{ secrets.{name} }}}} }}`.",
+            "No token needs to be replaced.",
+        ),
+        sure=True,
+    )
+
+
+def absent(case: Case) -> Verdict | None:
+    """The workflow names a secret that GitHub has at no level."""
+    evidence, repo = case.evidence, case.attempt.repo
+    named_first = next(iter(case.attempt.secrets), None)
+    if named_first is None or named_first not in evidence.absent_secrets or case.secret is not None:
+        return None
+    unread = any("secret" in sentence for sentence in evidence.missing)
+    elsewhere = _kept_under_another_name(case, named_first)
+    owner = repo.partition("/")[0]
+    sentence = f"There is no secret {named(named_first)}: not for {named(repo)}, not for organisation {named(owner)}."
+    if unread:
+        sentence = f"No secret {named(named_first)} was found for {named(repo)}, as far as the bot may look."
+    return Verdict(
+        code="secret-absent",
+        sentence=sentence,
+        reasons=(
+            f"{file_name(case.attempt.workflow)} reads {named(named_first)}, and GitHub lists no secret of that name",
+            *((elsewhere,) if elsewhere else ()),
+        ),
+        advice=(
+            "Correct the name in the workflow, or store the token under it:"
+            f" `{commands.store_secret(named_first, repo, 'repository')}`.",
+            "A secret of an environment is only read by a job with that `environment:`, and one of the organisation"
+            " only by the repositories it is shared with.",
+        ),
+        match=case.match,
+        sure=not unread,
+    )
+
+
+def unnamed(case: Case) -> Verdict | None:
+    """The publishing step gets no secret at all, and nothing shows that it was to do without."""
+    if not case.tokenless or case.trust_meant or case.trust_known:
+        return None
+    return Verdict(
+        code="secret-not-named",
+        sentence=f"{file_name(case.attempt.workflow)} passes no token to the step that publishes.",
+        reasons=("no secret and no token variable reaches that step",),
+        advice=(
+            "Pass it: `NODE_AUTH_TOKEN: ${{ secrets.NPM_TOKEN }}` in the `env` of that step, with `registry-url` in"
+            " setup-node.",
+            "Or publish without one: a trusted publisher and `id-token: write`.",
+        ),
+        match=case.match,
+    )
+
+
+def not_received(case: Case) -> Verdict | None:
+    """The secret is there; so its value was lost on the way, or is empty."""
+    secret = case.secret
+    if secret is None:
+        return None
+    name = named(secret.name)
+    return Verdict(
+        code="secret-not-received",
+        sentence=f"Secret {name} exists, but no token reached the registry.",
+        reasons=(case.secret_fact,),
+        advice=(
+            "Check that the step's variable is the one `.npmrc` reads (setup-node: `NODE_AUTH_TOKEN`), and that nothing"
+            " overwrites `.npmrc` before the publish.",
+            "If that is right, the stored value is empty: store it again with"
+            f" `{commands.store_secret(secret.name, case.attempt.repo, secret.level, secret.environment)}`.",
+        ),
+        match=case.match,
+    )
+
+
+# --- a credential was refused ----------------------------------------------------------------------------------------
+
+
+def wrong_level(case: Case) -> Verdict | None:
+    """Somebody renewed a secret that this job does not read."""
+    read = case.secret
+    newer = [other for other in case.hidden_secrets if read and other.updated_at - read.updated_at > timedelta(hours=1)]
+    if read is None or not newer or _worked_with_what_is_read(case, newer[0].updated_at):
+        return None
+    other, repo, name = newer[0], case.attempt.repo, named(read.name)
+    return Verdict(
+        code="wrong-level-rotated",
+        sentence=f"The {LEVELS.get(other.level, other.level)} secret {name} was renewed"
+        f" {ago(other.updated_at, case.now)}, but the job reads the {LEVELS.get(read.level, read.level)} secret of that"
+        f" name, last written {ago(read.updated_at, case.now)}.",
+        reasons=(
+            f"GitHub reads an environment's secret before the repository's, and that before the organisation's:"
+            f" {case.secret_fact}",
+            f"{name} ({place(repo, other.level, other.environment)}) was written on {day(other.updated_at)}",
+        ),
+        advice=(
+            f"Delete the older one, so that the renewed one is read: `{commands.delete_secret(read, repo)}`.",
+            "Or store the new token there as well:"
+            f" `{commands.store_secret(read.name, repo, read.level, read.environment)}`.",
+            "Then re-run the failed jobs.",
+        ),
+        match=case.match,
+    )
+
+
+def never_updated(case: Case) -> Verdict | None:
+    """The secret is older than the token it should hold, so it holds another one."""
+    secret = case.secret
+    if secret is None:
+        return None
+    newer = [token for token in _kept_there(case) if holds(secret, token) is False and _alive(token, case.now)]
+    if not newer:
+        return None
+    should = max(newer, key=lambda token: (token.created_at or case.now, token.name))
+    made = should.created_at or case.now
+    name = named(secret.name)
+    store = commands.store_secret(secret.name, case.attempt.repo, secret.level, secret.environment)
+    older = case.certain_token
+    held = older is not None and older.id != should.id and holds(secret, older) is not False
+    reasons = [case.secret_fact, f"{named(should.name)} was created on {day(made)}"]
+    if older is not None and held:
+        reasons.append(_fate(older, case.now))
+    return Verdict(
+        code="secret-never-updated",
+        sentence=f"Secret {name} does not hold token {named(should.name)}: it was last written"
+        f" {span(made - secret.updated_at)} before that token was created.",
+        reasons=tuple(reason for reason in reasons if reason),
+        advice=(
+            f"Store {named(should.name)} in the secret: `{store}`, then re-run the failed jobs.",
+            "If its value was not kept, nobody can read it again: create another one and store that.",
+        ),
+        match=case.match if held else _it_should_be(should, name),
+        sure=True,
+    )
+
+
+def just_written(case: Case) -> Verdict | None:
+    """The first publish since the secret was written, and what it holds is refused as no token at all."""
+    secret = case.secret
+    if secret is None or not timedelta(0) <= case.now - secret.updated_at < JUST_WRITTEN:
+        return None
+    if case.worked_since_written is not None:
+        return None
+    name = named(secret.name)
+    return Verdict(
+        code="secret-wrong-value",
+        sentence=f"What {name} holds since it was written {ago(secret.updated_at, case.now)} was refused: probably a"
+        " wrong or cut-off value.",
+        reasons=(case.secret_fact, "the registry refused it as no valid token"),
+        advice=(
+            "Store the token again, without blanks or a line break:"
+            f" `{commands.store_secret(secret.name, case.attempt.repo, secret.level, secret.environment)}`, then re-run"
+            " the failed jobs.",
+            "If it is refused again, create another one: a token that was pasted somewhere public is revoked within"
+            " minutes.",
+        ),
+        match=case.match,
+    )
+
+
+def old(case: Case) -> Verdict | None:
+    """As old as npm's tokens get. The last good run says which of the usual lives it can have been."""
+    secret = case.secret
+    published = case.evidence.published
+    if secret is None or not case.npm:
+        return None
+    if case.diagnosis.cause == "no-access" and published is not None and not published.exists:
+        return None  # that the name is new explains it as well
+    lives = policy.lives("npm", "granular")
+    age, worked = case.now - secret.updated_at, case.worked_since_written
+    over = [life for life in lives if life <= age and (worked is None or worked < life)]
+    if not lives or not over:
+        return None
+    longest = over[-1] == lives[-1]
+    if not longest and worked is None:
+        return None  # it may have any end that somebody chose
+    name, reading = named(secret.name), case.diagnosis.phase == "install"
+    if longest and reading:
+        why = f"{lives[-1].days} days is the longest that npm tokens which may also write live"
+    elif longest:
+        why = f"npm tokens that may publish live {lives[-1].days} days at most"
+    else:
+        said = "tokens live {} days when nobody chooses" if over[-1] == lives[0] else "{} days is a life often chosen"
+        why = said.format(over[-1].days)
+    reasons = [case.secret_fact]
+    if worked is not None:
+        reasons.append(
+            f"it still worked when it was {span(worked)} old, and the secret is unchanged since: it ended in between"
+        )
+    return Verdict(
+        code="secret-old",
+        sentence=f"The token in {name} has probably expired: the secret was last written"
+        f" {ago(secret.updated_at, case.now)}, and {why}.",
+        reasons=tuple(reasons),
+        advice=renewal(case, case.certain_token),
+        match=case.match,
+    )
+
+
+def stopped_working(case: Case) -> Verdict | None:
+    """Nothing else explains it, but it worked with the same value not long ago."""
+    secret, good = case.secret, case.evidence.last_good
+    if secret is None or good is None or case.worked_since_written is None:
+        return None
+    died = case.diagnosis.cause == "token-rejected"
+    what = "The token in" if died else "What"
+    verb = "died within" if died else "holds stopped being accepted within"
+    return Verdict(
+        code="token-stopped-working",
+        sentence=f"{what} {named(secret.name)} {verb} the last {span(case.now - good.completed_at)}: it published then,"
+        " and the secret is unchanged since.",
+        reasons=(
+            case.secret_fact,
+            f"the last good publish was on {day(good.completed_at)}"
+            + (f" ({named(good.version)})" if good.version else ""),
+        ),
+        advice=(
+            "Look whether the token is still in `npm token list`, and whether its owner may still write:"
+            f" `{commands.collaborators(case.package)}`."
+            if case.npm
+            else "Look on the registry whether the token still exists, and whether its owner may still write.",
+            *renewal(case, case.certain_token),
+        ),
+        match=case.match,
+    )
+
+
+def _it_should_be(token: Token, secret: str) -> Match:
+    return Match(Candidate(token, 0, (f"on record for secret {secret}, which cannot hold it yet",)))
+
+
+def _worked_with_what_is_read(case: Case, since: datetime) -> bool:
+    """Whether the older secret still worked after the other one was renewed: then it is not why."""
+    good = case.evidence.last_good
+    return good is not None and good.published and good.completed_at > since
+
+
+def _kept_there(case: Case) -> list[Token]:
+    """Tokens on record for just this secret of this repository, or of its organisation."""
+    secret, repo = case.secret, case.attempt.repo.lower()
+    owner = repo.partition("/")[0]
+    if secret is None:
+        return []
+    return [
+        token
+        for token in case.evidence.tokens
+        if token.registry == (case.diagnosis.registry or "npm") and token.kind != TRUSTED
+        for use in token.used_by
+        if (use.secret or "").upper() == secret.name.upper()
+        and use.level == secret.level
+        and (use.repo.lower() == repo or (use.level == "organization" and use.repo.lower().partition("/")[0] == owner))
+        and (use.environment is None or use.environment == secret.environment)
+    ]
+
+
+def _alive(token: Token, now: datetime) -> bool:
+    end = policy.ends_at(token)
+    return end is None or end > now
+
+
+def _fate(token: Token, now: datetime) -> str:
+    end = policy.ends_at(token)
+    if end is None or end > now:
+        return f"it most likely still holds {named(token.name)}"
+    verb = "was revoked" if token.revoked_at == end else "ended"
+    return f"it most likely still holds {named(token.name)}, which {verb} {ago(end, now)}"
+
+
+def _kept_under_another_name(case: Case, wanted: str) -> str | None:
+    for token in case.evidence.tokens:
+        for use in token.used_by:
+            same = use.repo.lower() == case.attempt.repo.lower()
+            if same and use.secret and use.secret.upper() != wanted.upper() and token.kind != TRUSTED:
+                return f"{named(token.name)} is on record in secret {named(use.secret)} of this repository"
+    return None
+
+
+def _wanted(case: Case) -> str:
+    return next(iter(case.attempt.secrets), "NPM_TOKEN")
