@@ -294,8 +294,8 @@ def _mismatch(case: Case, first: Difference) -> str:
     called = case.attempt.called_workflow
     if first.what == "workflow file" and called and file_name(called.partition("@")[0]) == first.recorded:
         return (
-            f"The trusted publisher of {package} names {first.recorded}, the reusable workflow; the registry compares the"
-            f" one that calls it, {first.actual}."
+            f"The trusted publisher of {package} names {first.recorded}, the reusable workflow; the registry compares"
+            f" the one that calls it, {first.actual}."
         )
     if first.what == "workflow file" and first.recorded.lower() == first.actual.lower():
         return (
