@@ -224,7 +224,7 @@ def test_a_trusted_publisher_is_not_called_a_token():
 
 @pytest.mark.parametrize("cause", ["tokens-disallowed", "token-missing", "oidc-permission-missing"])
 def test_rotation_is_not_offered_where_a_new_token_would_not_help(cause):
-    assert card.ROTATE not in action_ids(incident_card(replace(OPEN, cause=cause), FACTS, TOKEN, NOW))
+    assert card.ROTATE not in action_ids(incident_card(replace(OPEN, cause=cause, verdict=cause), FACTS, TOKEN, NOW))
 
 
 def test_a_hundred_packages_stay_a_few_lines():
