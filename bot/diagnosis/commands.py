@@ -1,4 +1,4 @@
-"""What a step was for, by the commands it ran: publish, install, build (tests and linters too) or other. Pure."""
+"""What a step was for, by its commands: publish, install, build (tests and linters too), text or other. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ _BUILD = re2.compile(
     r"|coverage|codecov"
     r"|lint|eslint|biome|prettier|format|typecheck|type-check|tsc|tsup|build|compile|bundle|webpack|rollup|vite"
     r"|check|ci:check"
-    r"|verify|audit|e2e|unit|ruff|mypy|flake8|clippy)(?:[:\-.][\w:.\-]+)?(?:\s|$)"
+    r"|verify|audit|e2e|unit|ruff|mypy|flake8|clippy"
+    r"|commitlint|markdownlint|textlint|cspell|actionlint|zizmor|shellcheck|yamllint|hadolint|stylelint|oxlint"
+    r"|knip|publint|attw|size-limit|syncpack|sherif|danger|gitleaks|trufflehog|trivy|snyk|semgrep|pre-commit"
+    r"|lint-staged|storybook|chromatic|lhci|typedoc|api-extractor|semantic-pull-request|super-linter)"
+    r"(?:[:\-.@][\w:.\-@]*)?(?:\s|$)"
     r"|^(?:cargo (?:\+\S+ )?(?:test|build|check|clippy|fmt|nextest|doc)|go (?:test|build|vet)"
     r"|dotnet (?:test|build|format)"
     r"|mvn[^\n]* (?:test|verify|package)$|\S*gradlew? (?:test|check|build)\b"
@@ -63,8 +67,28 @@ _INSTALL = re2.compile(
     r"|actions/setup-|pnpm/action-setup|setup-bun|actions/cache"
 )
 _GIT_PUSH = re2.compile(
-    r"\bgit +push\b|create-release|action-gh-release|release-please|peter-evans/create-pull-request"
+    r"\bgit +push\b|\bgh +release +(?:create|upload|edit)\b|create-release|action-gh-release|release-please"
+    r"|peter-evans/create-pull-request"
 )
+# Shows text that was written elsewhere: files, messages of commits, issues, logs of other runs.
+_TEXT = re2.compile(
+    r"^(?:then +|else +|do +|\\{ +)?(?:cat|bat|head|tail|less|more|echo|printf|grep|egrep|fgrep|rg"
+    r"|sed|awk|jq|yq|diff|sort|uniq|cut|wc|tee|find|ls|tree)\b|^(?:env|printenv|column|fold|tac|nl)\b"
+    r"|^git +(?:-\S+ +)*(?:diff|log|show|status|blame|grep|shortlog|describe|rev-parse|ls-files|branch|notes)\b"
+    r"|^gh +(?:run|pr|issue|search|workflow|label|repo) +(?:view|list|comment|create|edit|diff|status|watch|close)\b"
+    r"|^gh +release +(?:view|list)\b|^glab +(?:mr|issue|ci)\b"
+)
+# Around other commands; says nothing about what the step is for.
+_NEUTRAL = re2.compile(
+    r"^(?:(?:set|cd|export|exit|true|false|:|then|else|fi|do|done|\}|(?:if +)?(?:! +)?(?:test|\[\[?))(?:\s|$)"
+    r"|\w+=\S*$|#)"
+)
+_ACTION = re2.compile(r"^[\w.\-]+/[\w.\-]+(?:/[\w.\-/]+)?@\S+\s*(?:\n|$)")
+# An action that may run a registry's client says so in its name.
+_TELLING_ACTION = re2.compile(
+    r"(?i)^[^\n]*(?:publish|release|deploy|ship|npm|registry|packag|push|semantic|changeset|version|login)"
+)
+_COLLAPSED = "# collapsed multi-line command"  # GitLab shows the first line only
 # Reads a repository and writes nothing.
 _GIT_READ = re2.compile(r"\bgit +(?:clone|fetch|pull|submodule|ls-remote)\b|^actions/checkout\b")
 _LOGIN = re2.compile(r"docker/login-action|\b(?:docker|podman|buildah|skopeo) +login\b|\bhelm +registry +login\b")
@@ -94,13 +118,21 @@ def setting_of(command: str) -> Setting:
             kinds.add("publish")
         elif _INSTALL.search(piece):
             kinds.add("install")
-    order: tuple[Setting, ...] = ("publish", "build", "install")
+        elif _TEXT.search(piece):
+            kinds.add("text")
+        elif not _NEUTRAL.search(piece):
+            kinds.add("other")
+    if _COLLAPSED in command:
+        kinds.add("other")
+    if kinds == {"other"} and _ACTION.search(command) and not _TELLING_ACTION.search(command):
+        return "text"
+    order: tuple[Setting, ...] = ("publish", "build", "install", "other", "text")
     return next((setting for setting in order if setting in kinds), "other")
 
 
 def reads_repository(command: str) -> bool:
     """Whether the step only gets sources."""
-    return bool(_GIT_READ.search(command)) and setting_of(command) == "other"
+    return bool(_GIT_READ.search(command)) and setting_of(command) in ("other", "text")
 
 
 @functools.lru_cache(maxsize=512)

@@ -16,7 +16,8 @@ from bot.diagnosis.steps import Step, Steps
 from bot.diagnosis.tools import OIDC_SINCE, Tools
 
 _NPM_TOKEN = re2.compile(r"NPM|NODE_AUTH|BUN_|YARN|^INPUT_TOKEN|REGISTRY_TOKEN|PUBLISH_TOKEN")
-_BARE_STATUS = re2.compile(r"^[^{}]*: 40[13] (?:Unauthorized|Forbidden)(?:$|: [a-z])")
+_NPM_LIKE = frozenset({"npm", "github-packages"})
+_NPM_SAID = re2.compile(r"(?i)\b(?:PUT|POST) https?://|\bnpm|trusted publish")
 _VERB = re2.compile(r"\b(?:PUT|POST)\b")
 _ERROR_LIKE = re2.compile(
     r"npm (?:ERR!|error) |^##\[error\]|^error(?::| )|^ERROR|ERR_PNPM|\bError: |exit code [1-9]"
@@ -75,6 +76,7 @@ class Reading:
     success_lines: list[int]
     good_lines: list[Line]  # that say a publish went through, or that there was nothing to do
     hosts: dict[int, str]  # the registry host each step publishes to
+    voices: dict[int, set[str]]  # the registries whose clients spoke in each step
     masked: int
     matched: bool  # some line was known
     at: date | None  # when the job ran
@@ -138,9 +140,10 @@ def findings_of(reading: Reading) -> list[Finding]:
 
 def _finding(reading: Reading, hit: Hit, clues: frozenset[str]) -> Finding | None:
     chosen: tuple[int, str | None, Rule] | None = None
+    voices = reading.voices.get(hit.step, set())
     for order in hit.rules:
         registry, rule = reading.book.rules[order]
-        if hit.setting not in rule.settings or not _speaks(registry, hit):
+        if hit.setting not in rule.settings or not _speaks(registry, hit, voices):
             continue
         if not rule.requires <= clues or rule.excludes & clues:
             continue
@@ -153,14 +156,14 @@ def _finding(reading: Reading, hit: Hit, clues: frozenset[str]) -> Finding | Non
     return Finding(chosen[2], chosen[1], chosen[0], hit) if chosen else None
 
 
-def _speaks(registry: str | None, hit: Hit) -> bool:
+def _speaks(registry: str | None, hit: Hit, voices: set[str]) -> bool:
     """Whether a rule of this registry may judge the line."""
     if registry is None:
         return True
-    if registry == "npm" and hit.registry is None and hit.setting == "other" and _BARE_STATUS.search(hit.line.text):
+    if registry == "npm" and hit.setting == "other" and not voices & _NPM_LIKE and not _NPM_SAID.search(hit.line.text):
         return False  # any service answers so; no client of a registry has spoken
     if registry == "npm":
-        return hit.registry in (None, "npm", "github-packages")
+        return hit.registry in (None, *_NPM_LIKE)
     return hit.registry == registry
 
 

@@ -21,16 +21,19 @@ from bot.diagnosis.job_log import Line, LineReader
 from bot.diagnosis.judging import Hit, Reading, judge
 from bot.diagnosis.marks import code_line, date_of, host_of, image_command
 from bot.diagnosis.packages import Packages
-from bot.diagnosis.rule import Setting
+from bot.diagnosis.quotes import Quotes
+from bot.diagnosis.rule import QUIET, Setting
 from bot.diagnosis.rulebook import Match, rule_book
 from bot.diagnosis.steps import Steps, child_command
-from bot.diagnosis.tools import Tools
+from bot.diagnosis.tools import NPM_CLIENTS, Tools
 
 MOST_HITS = 3000  # of one log; beyond, only new kinds of hits are kept
 MOST_OF_A_KIND = 40  # hits of one rule in one step
 MOST_CLUE_LINES = 3
 MOST_JOINED = 40  # lines of one message that its tool broke into several
 
+_NPM_LIKE = frozenset({"npm", "github-packages"})
+LINES_OF_MESSAGE = 8  # that npm prints of one error
 LINES_AFTER = 6  # read after a line whose tool prints the reason below it
 # Messages that a tool breaks into lines: a word they hold, how they begin, and what their other lines look like.
 _WRAPPED = (
@@ -65,6 +68,9 @@ class LogReader:
         self._success_lines: list[int] = []
         self._good_lines: list[Line] = []
         self._hosts: dict[int, str] = {}
+        self._voices: dict[int, set[str]] = {}
+        self._quotes = Quotes()
+        self._read_missed = -LINES_OF_MESSAGE - 1
         self._credentials = CredentialCount()
         self._matched = False
         self._registry: str | None = None
@@ -103,6 +109,7 @@ class LogReader:
                 success_lines=self._success_lines,
                 good_lines=self._good_lines,
                 hosts=self._hosts,
+                voices=self._voices,
                 masked=self._credentials.count,
                 matched=self._matched,
                 at=self._at or date_of(self._lines.head),
@@ -114,7 +121,7 @@ class LogReader:
         """What to look for next. Tests print whatever they like about registries; only their failures count there."""
         if self._follow or self._wrapped or self._steps.reading_header:
             return None
-        return self._book.build_anchors if self._steps.in_build and self._setting == "build" else self._book.anchors
+        return self._book.build_anchors if self._steps.quiet and self._setting in QUIET else self._book.anchors
 
     def _take(self, line: Line) -> None:
         if self._wrapped:
@@ -150,18 +157,20 @@ class LogReader:
             self._enter(len(self._steps.all) - 1)
             if self._steps.current.line == line.number and self._steps.current.command:
                 return  # the command itself: what it names, it has not met
-        if not found.anything:
+        if not found.anything and not self._quotes.inside:
             return
         self._matched = True
+        if found.code and len(self._codes) < MOST_HITS and (code := code_line(line.text)):
+            self._codes.append((self._step, line.number, code))
+        if self._quotes.swallows(line) or self._quotes.quoted(line, found):
+            return
         self._tools.read(line, found)
         self._switch_setting(line, found)
         may_name = self._setting in ("publish", "other")
         if found.packages and self._packages.read(line.text, found.packages, publishing=may_name):
             self._succeeded(line)
-        if found.address and self._setting != "build":
+        if found.address and self._setting not in QUIET:
             self._hosts[self._step] = host_of(line.text)
-        if found.code and len(self._codes) < MOST_HITS and (code := code_line(line.text)):
-            self._codes.append((self._step, line.number, code))
         self._note(line, found)
         if found.reason_below:
             self._follow = LINES_AFTER
@@ -172,6 +181,7 @@ class LogReader:
         if step.entered:
             return
         step.entered = True
+        self._quotes.end()
         self._step, self._setting = index, step.setting
         if named := self._book.registry_of_command(step.command):
             self._registry = named
@@ -196,7 +206,7 @@ class LogReader:
             # Building an image may run anything, also a publish; what it runs decides, as everywhere.
             self._setting = setting_of(image_command(line.text)) if step.setting == "build" else self._setting
             self._publishing = self._publishing or self._setting == "publish"
-        if step.setting == "build":
+        if step.setting in QUIET:
             return
         if "lifecycle" in found.marks:
             self._publishing = True
@@ -220,7 +230,10 @@ class LogReader:
             step.administration = True
 
     def _note(self, line: Line, found: Match) -> None:
-        if found.output_of and self._steps.current.setting != "build":
+        if NPM_CLIENTS.intersection(found.tools) and self._steps.current.setting not in QUIET:
+            self._voices.setdefault(self._step, set()).add("npm")
+        if found.output_of and self._steps.current.setting not in QUIET:
+            self._voices.setdefault(self._step, set()).update(found.output_of)
             named = next((n for n in found.output_of if n != "npm"), found.output_of[0])
             if self._registry in (None, "npm") or named != "npm":
                 self._registry = named
@@ -231,10 +244,16 @@ class LogReader:
                 lines.append(line)
         if "nothing-to-publish" in found.clues and len(self._good_lines) < MOST_OF_A_KIND:
             self._good_lines.append(line)
-        published = "publish-succeeded" in found.clues and self._setting != "build"
+        published = "publish-succeeded" in found.clues and self._setting not in QUIET
         if published or ("step-succeeded" in found.clues and self._setting == "publish"):
             self._succeeded(line)
-        rules = self._book.without_registries(found.rules) if "test-result" in found.marks else found.rules
+        if "read-missed" in found.marks:
+            self._read_missed = line.number
+        rules = found.rules
+        if self._quotes.signed(line):
+            rules = self._book.without_registries(rules, _NPM_LIKE)
+        if "test-result" in found.marks or self._tells_what_was_read(line, found):
+            rules = self._book.without_registries(rules)
         if not rules or len(self._hits) >= MOST_HITS:
             return
         kind = (self._step, rules[0])
@@ -244,6 +263,10 @@ class LogReader:
                 line.text, by_address=self._registry in (None, "npm", "github-packages")
             )
             self._hits.append(Hit(line, rules, self._step, self._setting, self._registry, named_package))
+
+    def _tells_what_was_read(self, line: Line, found: Match) -> bool:
+        """Whether the line is the rest of a message about a package that could not be read; writes are told alike."""
+        return "missing" in found.marks and line.number - self._read_missed <= LINES_OF_MESSAGE
 
     def _succeeded(self, line: Line) -> None:
         if len(self._success_lines) < MOST_HITS:

@@ -21,9 +21,14 @@ MOST_SEGMENTS = 64  # of one line that a progress bar rewrote with carriage retu
 _ESCAPES = re2.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]_P^X][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\^_]|[\x00\x07\x08]")
 # GitHub: 2026-11-22T10:11:12.1234567Z; GitLab adds a stream mark (01O, 00E+); Jenkins' timestamper puts it in brackets.
 _STAMP = re2.compile(
-    r"^(?:\x{FEFF}?\[?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z\]? ?(?:[0-9a-f]{2}[OE]\+? ?)?)+|^\x{FEFF}"
+    r"^(?:\x{FEFF}?\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+\-]\d\d:?\d\d)?\]? ?"
+    r"(?:[0-9a-f]{2}[OE]\+? ?)?)+|^\x{FEFF}"
+    r"|^\[?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:\](?:[WE]:| :)?|Z)?\s+(?:\[Step \d+/\d+\] )?"  # Jenkins, Drone, TeamCity
+    r"|^\[Container\] \d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)? "  # CodeBuild
     r"|^section_(?:start|end):\d+:[a-z_]+(?:\[[^\]]*\])?"
 )
+# `gh run view --log` names the job and the step before the time.
+_GH_VIEW = re2.compile(r"^[^\t]+\t[^\t]+\t\x{FEFF}?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z ?")
 # What tools put before the words of the client they run; taken off again and again, because they nest.
 _PREFIX = re2.compile(
     r"^\s*(?:"
@@ -82,7 +87,9 @@ def without_stamp(text: str) -> str:
         and text[end + 4 : end + 5] not in "OE"
     ):
         return text[end + 2 :]  # GitHub's, by far the most frequent
-    return str(_STAMP.sub("", text)) if text[:1] in _MAY_BE_STAMPED else text
+    if text[:1] in _MAY_BE_STAMPED:
+        return str(_STAMP.sub("", text))
+    return str(_GH_VIEW.sub("", text)) if "\t" in text else text
 
 
 def unwrap(shown: str) -> str:

@@ -11,6 +11,10 @@ MARKS: dict[str, tuple[str, ...]] = {
     "installs": (
         r"^bun install v|^yarn install v|^\[1/[45]\] (?:🔍 +)?(?:Resolving|Validating)|Resolution step",
         r"^Lockfile is up to date",
+        # A dependency that is a repository.
+        r"npm (?:ERR!|error) (?:command|Error while executing:?|An unknown git error)\b.*\bgit\b|ERR_PNPM_GIT_",
+        r"Arguments: ls-remote|Command failed with exit code 128: git (?:ls-remote|fetch|clone)",
+        r"Updating git repository `|failed to authenticate when downloading repository",
         r"^Progress: resolved|^Resolving dependencies|installing dependencies",
         r"while installing a direct dependency|^Scope: all \d+",
         r"ERR_PNPM_(?:FETCH_|NO_MATCHING)|GET https?://[^ ]+ - [45]\d\d$|failed to resolve$",
@@ -18,6 +22,11 @@ MARKS: dict[str, tuple[str, ...]] = {
     ),
     # A package that is read, not written: outside a publish step, an install.
     "reads": (r"(?:Not Found|Forbidden|Unauthorized) - GET https?://[^/ ]+/(?:@[^/ ?]+|[^\-@/ ?][^/ ?]*)(?: |$)",),
+    # A package that is not there for a reader; the second: how npm goes on, also after a refused write.
+    "read-missed": (
+        r"Not Found - GET https?://[^ ?]+(?: |$)|\bNo match found for version\b|^npm (?:ERR!|error) notarget ",
+    ),
+    "missing": (r"' is not in (?:this|the npm) registry|could not be found or you do not have permission",),
     "installed": (
         r"^(?:added|up to date|changed|removed) \d* ?packages?|^up to date|^Done in |YN0000: · Done",
         r"packages? installed",

@@ -49,8 +49,10 @@ OTHER_CAUSES = frozenset(
 CAUSES = AUTH_CAUSES | OTHER_CAUSES
 
 # Where in a job a line was printed, by the command that runs. "build" covers tests and linters: what they print about
-# registries is test output, never a diagnosis.
-Setting = Literal["publish", "install", "build", "other"]
+# registries is test output, never a diagnosis. "text" covers commands and actions that only show or handle what was
+# written elsewhere: files, commit messages, issues, logs of other runs.
+Setting = Literal["publish", "install", "build", "text", "other"]
+QUIET: frozenset[Setting] = frozenset({"build", "text"})  # what these print about registries decides nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import re2
 from bot.diagnosis import runner_rules
 from bot.diagnosis.marks import MARKS
 from bot.diagnosis.packages import PACKAGE_TEXTS
+from bot.diagnosis.quotes import QUOTE_ANCHORS, QUOTE_MARKS
 from bot.diagnosis.rule import Rule
 from bot.diagnosis.steps import STEP_MARKS
 from bot.diagnosis.tools import TOOLS, VERSION_PATTERNS
@@ -31,7 +32,7 @@ _STRUCTURE = (
 _RUNNER = (
     r"denied to |not accessible|GH0[01][0-9]|[Pp]rotected branch|rule violations|hook declined",
     r"create or approve pull|Authentication failed|Invalid username",
-    r"could not read Username|unable to access|refusing to allow|publickey|marked as read only|HttpError",
+    r"could not read (?:Username|from remote)|unable to access|refusing to allow|publickey|marked as read only|HttpError",
     r"GITHUB_TOKEN|github-token|Bad credentials|allow list",
     r"error TS[0-9]|TS[0-9]{4}: |FAIL|[1-9][0-9]* fail|failed|AssertionError|[1-9][0-9]* errors?, ",
     r"# fail [1-9]|failures|SyntaxError|TypeError|ReferenceError|RangeError|Cannot find|Could not resolve",
@@ -44,6 +45,9 @@ _RUNNER = (
     r"Could not GET|NU1301|Credentials not correct|HTTP error 40|status client error",
     r"Authentication is required for|Bad username or password for|pull access denied|source metadata|anonymous token",
     r"/manifests/|successful HTTP response",
+    r"command git |ls-remote|downloading repository|GIT_[A-Z_]*FAILED|exit(?:ed with)? code:? 128",
+    r"(?:TOKEN|_KEY|PASSWORD|_PAT|_AUTH)\b.{0,80}(?:set|missing|empty|defined|required|provided|found|configured)",
+    r"(?:[Mm]issing|[Ee]mpty|[Uu]ndefined|[Uu]nset|[Nn]o|[Rr]equire[sd]?|must|set|MISSING) .{0,80}[A-Z](?:TOKEN|_KEY|PASSWORD|_PAT)\b",
 )
 
 
@@ -107,8 +111,9 @@ class RuleBook:
             for clue in registry.CLUES:
                 self._add(clue.patterns, ("clue", clue.name))
             self._add((registry.OUTPUT,), ("output", name))
-        self._add(runner_rules.UNEXPLAINED_TEXTS, ("clue", "unexplained"))
-        for marks in (MARKS, STEP_MARKS):
+        for clue in runner_rules.CLUES:
+            self._add(clue.patterns, ("clue", clue.name))
+        for marks in (MARKS, STEP_MARKS, QUOTE_MARKS):
             for name, patterns in marks.items():
                 self._add(patterns, ("mark", name))
         for index, pattern in enumerate(PACKAGE_TEXTS):
@@ -117,7 +122,7 @@ class RuleBook:
             self._add((output,), ("tool", name))
         self._add(VERSION_PATTERNS, ("mark", "version"))
         self._set.Compile()
-        anchors = [*_STRUCTURE, *_RUNNER]
+        anchors = [*_STRUCTURE, *_RUNNER, *QUOTE_ANCHORS]
         for registry in REGISTRIES.values():
             anchors += registry.ANCHORS
         self.anchors: Any = re2.compile(("(?m)" + "|".join(anchors)).encode(), _options())
@@ -143,9 +148,12 @@ class RuleBook:
                 self._matches[key] = match
         return match
 
-    def without_registries(self, rules: tuple[int, ...]) -> tuple[int, ...]:
-        """Those of the rules that blame no registry."""
-        return tuple(index for index in rules if self.rules[index][0] is None)
+    def without_registries(self, rules: tuple[int, ...], named: frozenset[str] | None = None) -> tuple[int, ...]:
+        """Those of the rules that blame no registry, or none of those named."""
+        kept = (
+            index for index in rules if (registry := self.rules[index][0]) is None or (named and registry not in named)
+        )
+        return tuple(kept)
 
     def _meaning_of(self, key: tuple[int, ...]) -> Match:
         meanings = [self._meaning[i] for i in key]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.diagnosis.rule import Maybe, Rule, Setting, anywhere
+from bot.diagnosis.rule import Clue, Maybe, Rule, Setting, anywhere
 
 _EVERYWHERE = anywhere("publish", "install", "build", "other")
 _FIX_BUILD = ("Mend the failing build or test; nothing reached the registry.", "Then re-run the release.")
@@ -34,7 +34,8 @@ GITHUB_RULES = (
             r"fatal: could not read Username for",
             r"unable to access 'https://github\.com/[^']*': The requested URL returned error: 40[13]",
             r"refusing to allow (?:a|an) .{0,40} to create or update workflow",
-            r"Permission denied \(publickey\)|The key you are authenticating with has been marked as read only",
+            # ssh as git uses it; any other login that ssh refuses is about some server.
+            r"\bgit@[\w.\-]+: Permission denied \(publickey|The key you are authenticating with has been marked as read only",
             r"HttpError: (?:Bad credentials|Not Found|Must have admin rights)",
             r"(?i)GitHub (?:API )?(?:token|authentication)[^.]{0,40}(?:invalid|missing|required|expired)",
             r"Environment variable \"?GITHUB_TOKEN\"? is required|Input required and not supplied: github-token",
@@ -42,9 +43,22 @@ GITHUB_RULES = (
         ),
         _FIX_GITHUB,
         registry="other",
-        settings=anywhere("publish", "other", "build"),
+        settings=anywhere("publish", "other", "build", "text"),
         confidence=0.92,
         docs="https://docs.github.com/en/actions/security-guides/automatic-token-authentication",
+    ),
+    Rule(
+        "git/ssh-refused",
+        "github-auth",
+        "git could not log in to the repository by ssh: its key is missing, dead or not known there.",
+        (r"^Permission denied \(publickey", r"^fatal: Could not read from remote repository"),
+        _FIX_GITHUB,
+        registry="other",
+        settings=anywhere("publish", "other", "build", "text"),
+        requires=frozenset({"git-remote"}),
+        excludes=frozenset({"other-login"}),
+        confidence=0.85,
+        maybe=(Maybe("not-a-publish", 0.15, "the remote is a server to deploy to"),),
     ),
     Rule(
         "github/allow-list",
@@ -111,6 +125,13 @@ INSTALL_AUTH_RULES = (
     _install_refused(
         "crates",
         r"failed to get successful HTTP response from [^\n]*, got 40[13]\b",
+    ),
+    _install_refused(
+        "other",
+        r"\bgit@[\w.\-]+: Permission denied \(publickey|could not read Username for '?https?://",
+        r"fatal: Authentication failed for|terminal prompts disabled|(?i)fatal: could not read from remote repository",
+        r"failed to authenticate when downloading repository|remote: (?:Repository not found|Invalid username)",
+        settings=anywhere("install"),
     ),
     _install_refused(
         "rubygems",
@@ -228,6 +249,16 @@ UNEXPLAINED_TEXTS = (
     r"Exit handler never called",
     r"Segmentation fault|core dumped",
     r"the publish request failed: builder error",
+)
+
+CLUES = (
+    Clue("unexplained", UNEXPLAINED_TEXTS),
+    Clue("git-remote", (r"(?i)fatal: Could not read from remote repository",)),
+    # ssh names the account it tried; that of a forge is always called git.
+    Clue(
+        "other-login",
+        (r"\b(?:[a-fh-z][\w.\-]*|g(?:[a-hj-z][\w.\-]*)?|gi(?:[a-su-z][\w.\-]*)?)@[\w.\-]+: Permission denied",),
+    ),
 )
 
 FIRST_RULES = (*GITHUB_RULES, *INSTALL_AUTH_RULES)  # whatever the registry

@@ -12,7 +12,7 @@ import re2
 
 from bot.diagnosis.commands import builds_image, is_administration, only_logs_in, setting_of
 from bot.diagnosis.job_log import Line
-from bot.diagnosis.rule import Setting
+from bot.diagnosis.rule import QUIET, Setting
 
 MOST_STEPS = 2000  # of one job; a log with more is not a job log
 MOST_HEADER_LINES = 200
@@ -146,10 +146,10 @@ class Steps:
         )
 
     @property
-    def in_build(self) -> bool:
-        """Whether the current step, told by GitHub's own markers, only builds or tests."""
+    def quiet(self) -> bool:
+        """Whether the current step, told by GitHub's own markers, only builds, tests or shows text."""
         step = self.all[-1]
-        return step.headed and step.setting == "build"
+        return step.headed and step.setting in QUIET
 
     @property
     def publishing_job(self) -> bool:
@@ -178,6 +178,8 @@ class Steps:
         if self._circle:
             self._circle = False
             self._begin(text, line.number)
+            if self.current.setting == "text":
+                self.current.setting = "other"  # of a script, this is the first line only
             return
         if self._task and self._read_task(text):
             return

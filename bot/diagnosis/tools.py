@@ -72,7 +72,7 @@ TOOLS: tuple[tuple[str, str, str], ...] = (
     (
         "bun",
         r"\bbun(?:x)?\b.*\b(?:publish|whoami)\b",
-        r"^bun (?:publish|install) v|bunx npm login|^[45]\d\d [A-Z][\w ]+: https?://",
+        r"^bun (?:publish|install) v|bunx npm login|^error: failed to authenticate with registry|^[45]\d\d [A-Z][\w ]+: https?://",
     ),
     ("yarn-berry", r"\byarn +(?:workspaces? .*)?npm +(?:publish|whoami)", r"YN00\d\d: "),
     ("yarn1", r"\byarn +publish", r"^yarn (?:publish|install) v1"),
@@ -99,6 +99,7 @@ _CLIENT_VERSIONS = (
 VERSION_PATTERNS = tuple(pattern for _, pattern in _CLIENT_VERSIONS)
 _VERSIONS = tuple((client, re2.compile(pattern)) for client, pattern in _CLIENT_VERSIONS)
 _CLIENT_OF = {"pnpm": "pnpm", "bun": "bun", "yarn1": "yarn", "yarn-berry": "yarn", "cargo": "cargo", "twine": "twine"}
+NPM_CLIENTS = frozenset({"npm", "pnpm", "bun", "yarn1", "yarn-berry", "lerna", "changesets", "semantic-release", "nx"})
 OIDC_SINCE = (11, 5, 1)  # npm with trusted publishing
 _TURBO = re2.compile(r"^(?:@[\w.\-]+/)?[\w.\-]+:[\w.\-]+: npm ")
 _BARE_VERSION = re2.compile(r"^(\d+\.\d+\.\d+)$")

@@ -1,0 +1,97 @@
+"""Tells what a client printed from what quotes it: release notes, commit messages, diffs, code, logs. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import re2
+
+from bot.diagnosis.job_log import Line
+
+if TYPE_CHECKING:
+    from bot.diagnosis.rulebook import Match
+
+MOST_LINES = 400  # of one quotation; what never ends was none
+FRAME_DISTANCE = 12  # lines between two lines of one client that have the same words before them
+MOST_FRAMES = 200
+
+# What begins a quotation, and what ends it.
+_REGIONS = (
+    ("release notes", r"Release note for version \S+:$", r"\[semantic-release\]"),
+    ("commit message", r"^⧗ +input: ", r"^[✖✔⚠] +found \d+ problem"),
+    ("fenced code", r"^\s*(?:```|~~~)[\w+\-]*$", r"^\s*(?:```|~~~)$"),
+)
+_OPENERS = tuple((re2.compile(begins), re2.compile(ends)) for _, begins, ends in _REGIONS)
+QUOTE_MARKS = {"quotation": tuple(begins for _, begins, _ in _REGIONS)}
+QUOTE_ANCHORS = (r"```|~~~|⧗|Release note for version|found [0-9]+ problem",)
+
+_CLIENT = re2.compile(r"npm (?:ERR!|error|notice|warn|WARN) ")
+# Before the client's name: a sign of a diff, a list, a quotation, a heading, a test's report.
+_SIGN = re2.compile(r"^\s*(?:[+<>*•]\s|[+\-]npm |- (?:[A-Z*`\[]|npm )|\d+[.)] |#{1,6} [A-Z*`]|E {2,}|⧗)")
+_NO_SIGN = re2.compile(r"^\s*>+ +(?:NX|nx)\b|^> (?:Could|Received|Task|Failed)")
+# A file's line (grep, a linter), an opening quote, a line of another job's log.
+_POINTED = re2.compile(r"^\S+:\d+(?::\d+)?(?::|\s|-)|^[^\t]+\t[^\t]+\t\x{FEFF}?\d{4}-\d\d-\d\dT")
+_OPEN = re2.compile(r"[\"'`(“‘«]$")
+# What tools put before the words of the client they ran.
+_WRAPPER = re2.compile(
+    r"(?:lerna ERR! |(?:^|[^\w])(?i:error|err|stderr|stdout|output|message|summary|detail|reason)"
+    r"[\"']?[:\]]? *[\"'`]?)$"
+)
+_DIGITS = re2.compile(r"\d+")
+
+
+class Quotes:
+    """Follows where quotations begin and end, and which words stand before a client's lines again and again."""
+
+    def __init__(self) -> None:
+        self._ends: re2._Regexp | None = None
+        self._began = 0
+        self._frames: dict[str, int] = {}  # words before a client's lines: number of the last line
+
+    def end(self) -> None:
+        """A step ends whatever was being quoted."""
+        self._ends = None
+
+    @property
+    def inside(self) -> bool:
+        return self._ends is not None
+
+    def swallows(self, line: Line) -> bool:
+        """Whether the line still belongs to the quotation that has begun."""
+        if self._ends is None:
+            return False
+        over = line.number - self._began > MOST_LINES
+        if over or self._ends.search(line.shown):
+            self._ends = None
+            return not over and line.shown.strip(" `~") == ""
+        return True
+
+    def quoted(self, line: Line, found: Match) -> bool:
+        """Whether the line repeats what was said elsewhere."""
+        if "quotation" in found.marks:
+            for begins, ends in _OPENERS:
+                if begins.search(line.shown):
+                    self._ends, self._began = ends, line.number
+                    return True
+        return not line.parts and self._quotes_client(line)
+
+    @staticmethod
+    def signed(line: Line) -> bool:
+        """Whether the line begins as those of a list, a diff or a quotation do, and no line of npm does."""
+        return not line.parts and bool(_SIGN.search(line.shown)) and not _NO_SIGN.search(line.shown)
+
+    def _quotes_client(self, line: Line) -> bool:
+        """Whether words stand before the client's name that are no tool's nor CI system's way of showing its output."""
+        client = _CLIENT.search(line.text)
+        if client is None or client.start() == 0:
+            return bool(_POINTED.search(line.shown)) and client is not None
+        before = line.text[: client.start()]
+        if not before.strip() or _WRAPPER.search(before):
+            return False
+        if _POINTED.search(line.shown) or _OPEN.search(before):
+            return True
+        frame = str(_DIGITS.sub("0", before))
+        last = self._frames.get(frame)
+        if last is not None or len(self._frames) < MOST_FRAMES:
+            self._frames[frame] = line.number
+        return last is None or line.number - last > FRAME_DISTANCE
