@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.credentials import mask
+from bot.diagnosis import runner_rules
 from bot.diagnosis.diagnosis import Diagnosis
 from bot.diagnosis.engine import LogReader, diagnose
 from bot.diagnosis.rule import AUTH_CAUSES, CAUSES
@@ -101,6 +102,7 @@ def test_rules_name_known_causes_and_say_what_to_do() -> None:
 
 def test_rules_require_only_clues_that_exist() -> None:
     clues = {clue.name for registry in REGISTRIES.values() for clue in registry.CLUES}
+    clues |= {clue.name for clue in runner_rules.CLUES}
     told_by_the_step = {
         "token-set",
         "token-empty",

@@ -32,7 +32,7 @@ _BUILD = re2.compile(
     r"|rake +(?:test|spec)\b|rubocop\b|make (?:test|lint|build|check)"
     r"|node --test|python -m (?:pytest|build|unittest)|uv run pytest|codecov/|\S*codecov|docker build\b)"
 )
-_PUSHED_IMAGE = re2.compile(r"\bdocker\b.* --push\b")
+_PUSHED_IMAGE = re2.compile(r"\bdocker\b.* --push\b|build-push-action")
 # Ruby's bundler, not a script named "bundle".
 _BUNDLED = re2.compile(r"^bundle +exec +")
 _BUNDLER = re2.compile(r"^bundle(?: +(?:install|config|update|check|lock|package|cache)\b.*| +--.*)?$")
@@ -86,9 +86,12 @@ _NEUTRAL = re2.compile(
 _ACTION = re2.compile(r"^[\w.\-]+/[\w.\-]+(?:/[\w.\-/]+)?@\S+\s*(?:\n|$)")
 # An action that may run a registry's client says so in its name.
 _TELLING_ACTION = re2.compile(
-    r"(?i)^[^\n]*(?:publish|release|deploy|ship|npm|registry|packag|push|semantic|changeset|version|login)"
+    r"(?i)^[^\n]*(?:publish|release|deploy|ship|npm|registry|packag|push|semantic|changeset|version|login"
+    r"|maturin|bake|docker|image|aws|ecr|gcloud|azure|cargo|crate|gradle|maven|gem|twine|pypi|nuget|dotnet|poetry"
+    r"|auth|oidc|credential|token)"
 )
 _COLLAPSED = "# collapsed multi-line command"  # GitLab shows the first line only
+_OR_ELSE = re2.compile(r"\|\| *(?:true|:|exit +0|(?:echo|printf)\b[^|&;]*)\s*$")
 # Reads a repository and writes nothing.
 _GIT_READ = re2.compile(r"\bgit +(?:clone|fetch|pull|submodule|ls-remote)\b|^actions/checkout\b")
 _LOGIN = re2.compile(r"docker/login-action|\b(?:docker|podman|buildah|skopeo) +login\b|\bhelm +registry +login\b")
@@ -133,6 +136,12 @@ def setting_of(command: str) -> Setting:
 def reads_repository(command: str) -> bool:
     """Whether the step only gets sources."""
     return bool(_GIT_READ.search(command)) and setting_of(command) in ("other", "text")
+
+
+@functools.lru_cache(maxsize=512)
+def tolerated(command: str) -> bool:
+    """Whether the step goes on whatever this one command answers, and publishes nothing: `git push ... || true`."""
+    return "\n" not in command.strip() and bool(_OR_ELSE.search(command)) and "publish" not in command
 
 
 @functools.lru_cache(maxsize=512)

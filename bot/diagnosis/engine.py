@@ -14,7 +14,7 @@ from typing import Any
 
 import re2
 
-from bot.diagnosis.commands import only_logs_in, setting_of
+from bot.diagnosis.commands import only_logs_in, setting_of, tolerated
 from bot.diagnosis.credential_count import CredentialCount
 from bot.diagnosis.diagnosis import Diagnosis
 from bot.diagnosis.job_log import Line, LineReader
@@ -252,8 +252,10 @@ class LogReader:
         rules = found.rules
         if self._quotes.signed(line):
             rules = self._book.without_registries(rules, _NPM_LIKE)
-        if "test-result" in found.marks or self._tells_what_was_read(line, found):
+        if self._tells_what_was_read(line, found):
             rules = self._book.without_registries(rules)
+        if "test-result" in found.marks or tolerated(self._steps.current.command):
+            rules = self._book.without_credentials(rules)
         if not rules or len(self._hits) >= MOST_HITS:
             return
         kind = (self._step, rules[0])

@@ -42,8 +42,9 @@ MARKS: dict[str, tuple[str, ...]] = {
         r"Pushing \S+ to |The push refers|^Trusted publishing exchange|is being published because",
         r"error occurred while publishing",
     ),
-    # A test's name may be any error text.
+    # A test's name may be any error text, and so may what a linter finds fault with.
     "test-result": (
+        r"^\d+:\d+ +(?:error|warning) ",
         r"^(?:✓|✔|√|✗|✘|✕|●|○|PASS|ok \d+|not ok \d+|--- (?:PASS|FAIL)|=== RUN)",
         r"^(?:stderr \||stdout \||Passed |test .* \.\.\. )",
         r"::test_\w+|\.(?:test|spec)\.[cm]?[jt]sx?\b|\(\d+(?:\.\d+)? ?m?s\)$|\[\d+ ms\]$| \d+ms$",

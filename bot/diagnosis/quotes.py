@@ -11,19 +11,28 @@ from bot.diagnosis.job_log import Line
 if TYPE_CHECKING:
     from bot.diagnosis.rulebook import Match
 
-MOST_LINES = 400  # of one quotation; what never ends was none
+MOST_LINES = 400  # of a quotation; one that never ends was none
 FRAME_DISTANCE = 12  # lines between two lines of one client that have the same words before them
 MOST_FRAMES = 200
 
-# What begins a quotation, and what ends it.
+# What begins a quotation, what ends it, and after how many lines it was none. Only lines that hold an anchor are seen,
+# so what ends one must be anchored or be short.
 _REGIONS = (
-    ("release notes", r"Release note for version \S+:$", r"\[semantic-release\]"),
-    ("commit message", r"^⧗ +input: ", r"^[✖✔⚠] +found \d+ problem"),
-    ("fenced code", r"^\s*(?:```|~~~)[\w+\-]*$", r"^\s*(?:```|~~~)$"),
+    (r"Release note for version \S+:$", r"\[semantic-release\]", MOST_LINES),
+    (r"^#{1,3} \[?v?\d+\.\d+\.\d+[^\n]{0,300}\(\d{4}-\d\d-\d\d\)$", r"\[semantic-release\]", 60),
+    (r"^⧗ +input: ", r"^[✖✔⚠] +found \d+ problem", MOST_LINES),
+    (r"^\s*(?:```|~~~)[\w+\-]*$", r"^\s*(?:```|~~~)$", MOST_LINES),
+    # What the code under test printed: jest, vitest, pytest.
+    (r"^\s*● Console$", r"^(?:PASS|FAIL) |^Test Suites: ", 80),
+    (r"^(?:stderr|stdout) \| ", r"^\s*[✓✔❯×✗] ", 12),
+    (r"^-{5,} Captured (?:stdout|stderr|log)", r"^[=_]{5,}", 80),
 )
-_OPENERS = tuple((re2.compile(begins), re2.compile(ends)) for _, begins, ends in _REGIONS)
-QUOTE_MARKS = {"quotation": tuple(begins for _, begins, _ in _REGIONS)}
-QUOTE_ANCHORS = (r"```|~~~|⧗|Release note for version|found [0-9]+ problem",)
+_OPENERS = tuple((re2.compile(begins), re2.compile(ends), most) for begins, ends, most in _REGIONS)
+QUOTE_MARKS = {"quotation": tuple(begins for begins, _, _ in _REGIONS)}
+QUOTE_ANCHORS = (
+    r"```|~~~|⧗|Release note for version|found [0-9]+ problem|## \[?v?[0-9]+\.[0-9]+\.[0-9]+",
+    r"● Console|stderr \| |stdout \| |-- Captured |^=====+ |PASS |Test Suites: ",
+)
 
 _CLIENT = re2.compile(r"npm (?:ERR!|error|notice|warn|WARN) ")
 # Before the client's name: a sign of a diff, a list, a quotation, a heading, a test's report.
@@ -45,7 +54,7 @@ class Quotes:
 
     def __init__(self) -> None:
         self._ends: re2._Regexp | None = None
-        self._began = 0
+        self._over = 0  # the last line that it can have
         self._frames: dict[str, int] = {}  # words before a client's lines: number of the last line
 
     def end(self) -> None:
@@ -60,7 +69,7 @@ class Quotes:
         """Whether the line still belongs to the quotation that has begun."""
         if self._ends is None:
             return False
-        over = line.number - self._began > MOST_LINES
+        over = line.number > self._over
         if over or self._ends.search(line.shown):
             self._ends = None
             return not over and line.shown.strip(" `~") == ""
@@ -69,9 +78,9 @@ class Quotes:
     def quoted(self, line: Line, found: Match) -> bool:
         """Whether the line repeats what was said elsewhere."""
         if "quotation" in found.marks:
-            for begins, ends in _OPENERS:
+            for begins, ends, most in _OPENERS:
                 if begins.search(line.shown):
-                    self._ends, self._began = ends, line.number
+                    self._ends, self._over = ends, line.number + most
                     return True
         return not line.parts and self._quotes_client(line)
 

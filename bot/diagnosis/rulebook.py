@@ -12,7 +12,7 @@ from bot.diagnosis import runner_rules
 from bot.diagnosis.marks import MARKS
 from bot.diagnosis.packages import PACKAGE_TEXTS
 from bot.diagnosis.quotes import QUOTE_ANCHORS, QUOTE_MARKS
-from bot.diagnosis.rule import Rule
+from bot.diagnosis.rule import AUTH_CAUSES, Rule
 from bot.diagnosis.steps import STEP_MARKS
 from bot.diagnosis.tools import TOOLS, VERSION_PATTERNS
 from bot.registries import REGISTRIES
@@ -32,7 +32,8 @@ _STRUCTURE = (
 _RUNNER = (
     r"denied to |not accessible|GH0[01][0-9]|[Pp]rotected branch|rule violations|hook declined",
     r"create or approve pull|Authentication failed|Invalid username",
-    r"could not read (?:Username|from remote)|unable to access|refusing to allow|publickey|marked as read only|HttpError",
+    r"could not read (?:Username|from remote)|unable to access|refusing to allow|publickey|marked as read only",
+    r"HttpError",
     r"GITHUB_TOKEN|github-token|Bad credentials|allow list",
     r"error TS[0-9]|TS[0-9]{4}: |FAIL|[1-9][0-9]* fail|failed|AssertionError|[1-9][0-9]* errors?, ",
     r"# fail [1-9]|failures|SyntaxError|TypeError|ReferenceError|RangeError|Cannot find|Could not resolve",
@@ -47,7 +48,8 @@ _RUNNER = (
     r"/manifests/|successful HTTP response",
     r"command git |ls-remote|downloading repository|GIT_[A-Z_]*FAILED|exit(?:ed with)? code:? 128",
     r"(?:TOKEN|_KEY|PASSWORD|_PAT|_AUTH)\b.{0,80}(?:set|missing|empty|defined|required|provided|found|configured)",
-    r"(?:[Mm]issing|[Ee]mpty|[Uu]ndefined|[Uu]nset|[Nn]o|[Rr]equire[sd]?|must|set|MISSING) .{0,80}[A-Z](?:TOKEN|_KEY|PASSWORD|_PAT)\b",
+    r"(?:[Mm]issing|[Ee]mpty|[Uu]ndefined|[Uu]nset|[Nn]o|[Rr]equire[sd]?|must|set|MISSING)"
+    r" .{0,80}[A-Z](?:TOKEN|_KEY|PASSWORD|_PAT)\b",
 )
 
 
@@ -154,6 +156,10 @@ class RuleBook:
             index for index in rules if (registry := self.rules[index][0]) is None or (named and registry not in named)
         )
         return tuple(kept)
+
+    def without_credentials(self, rules: tuple[int, ...]) -> tuple[int, ...]:
+        """Those of the rules that blame neither a registry nor a credential."""
+        return tuple(index for index in self.without_registries(rules) if self.rules[index][1].cause not in AUTH_CAUSES)
 
     def _meaning_of(self, key: tuple[int, ...]) -> Match:
         meanings = [self._meaning[i] for i in key]

@@ -35,7 +35,8 @@ GITHUB_RULES = (
             r"unable to access 'https://github\.com/[^']*': The requested URL returned error: 40[13]",
             r"refusing to allow (?:a|an) .{0,40} to create or update workflow",
             # ssh as git uses it; any other login that ssh refuses is about some server.
-            r"\bgit@[\w.\-]+: Permission denied \(publickey|The key you are authenticating with has been marked as read only",
+            r"\bgit@[\w.\-]+: Permission denied \(publickey",
+            r"The key you are authenticating with has been marked as read only",
             r"HttpError: (?:Bad credentials|Not Found|Must have admin rights)",
             r"(?i)GitHub (?:API )?(?:token|authentication)[^.]{0,40}(?:invalid|missing|required|expired)",
             r"Environment variable \"?GITHUB_TOKEN\"? is required|Input required and not supplied: github-token",
@@ -43,7 +44,7 @@ GITHUB_RULES = (
         ),
         _FIX_GITHUB,
         registry="other",
-        settings=anywhere("publish", "other", "build", "text"),
+        settings=anywhere("publish", "other"),
         confidence=0.92,
         docs="https://docs.github.com/en/actions/security-guides/automatic-token-authentication",
     ),
@@ -54,7 +55,7 @@ GITHUB_RULES = (
         (r"^Permission denied \(publickey", r"^fatal: Could not read from remote repository"),
         _FIX_GITHUB,
         registry="other",
-        settings=anywhere("publish", "other", "build", "text"),
+        settings=anywhere("publish", "other"),
         requires=frozenset({"git-remote"}),
         excludes=frozenset({"other-login"}),
         confidence=0.85,
@@ -215,7 +216,11 @@ DEPENDENCY_RULES = (
         "not-a-publish",
         "Installing dependencies failed for a reason of their own; nothing was published.",
         (
-            r"\bERESOLVE\b|\bETARGET\b|\bEINTEGRITY\b|\bEBADENGINE\b|\bENOVERSIONS\b|\bEUNSUPPORTEDPROTOCOL\b",
+            # npm warns of the same things and goes on.
+            (
+                r"(?:ERR!|(?i:error))[^\n]*\b(?:ERESOLVE|ETARGET|EINTEGRITY|EBADENGINE|ENOVERSIONS|EUNSUPPORTEDPROTOCOL)\b"
+                r"|^(?:ERESOLVE|ETARGET|EINTEGRITY|EBADENGINE|ENOVERSIONS|EUNSUPPORTEDPROTOCOL)\b"
+            ),
             (
                 r"(?i)lockfile (?:had changes|would have been|needs to be updated|is not up to date|is broken"
                 r"|would be)|but lockfile is frozen|(?:with|without) .?(?:--)?frozen-lockfile"

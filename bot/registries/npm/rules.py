@@ -224,7 +224,7 @@ ACCESS_RULES = (
         "npm/variable-unreplaced",
         "token-missing",
         "The token variable named in .npmrc was not set, so no credential reached the registry.",
-        (*UNAUTHORIZED, *NEED_AUTH, *NOT_FOUND, r"error Error: Failed to replace env in config: \$\{"),
+        (*UNAUTHORIZED, *NEED_AUTH, *NOT_FOUND, r"Error: Failed to replace env in config: \$\{"),
         fixes.SUPPLY_TOKEN,
         requires=frozenset({"unreplaced-variable"}),
         maybe=(Maybe("token-rejected", 0.1, "the variable was set and its token is dead"),),
@@ -393,7 +393,7 @@ INSTALL_RULES = (
                 r"error Error: https?://[^ ]+: (?:authorization required|.*(?:Unauthorized|Forbidden"
                 r"|unauthorized access|is not allowed to access))|Request failed \\?\"40[13] "
             ),
-            r"is not allowed to access package|Failed to replace env in config: \$\{",
+            r"is not allowed to access package|Error: Failed to replace env in config: \$\{",
             r"Permission permission_denied: read_package|The token provided does not match expected scopes",
         ),
         (
