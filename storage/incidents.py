@@ -209,6 +209,18 @@ def latest(connection: Connection, *, unresolved: bool = False, limit: int = 50)
     return [_incident(row) for row in rows]
 
 
+def seen_elsewhere(connection: Connection, repo: str, registry: str, since: datetime) -> list[Incident]:
+    """Unresolved incidents of the registry that began in another repository and were seen again since then."""
+    rows = connection.all(
+        """
+        SELECT * FROM incidents WHERE state <> 'resolved' AND registry = :registry AND repo <> :repo
+            AND last_seen_at >= :since ORDER BY last_seen_at DESC LIMIT 50
+        """,
+        {"repo": repo, "registry": registry, "since": to_ms(since)},
+    )
+    return [_incident(row) for row in rows]
+
+
 def count_open(connection: Connection) -> int:
     return int(connection.value("SELECT COUNT(*) FROM incidents WHERE state <> 'resolved'"))
 

@@ -21,6 +21,7 @@ import gidgethub
 import gidgethub.aiohttp
 
 from bot.errors import GiveUp, TryAgain
+from bot.evidence import Repository
 from bot.github.auth import Auth
 from bot.github.run import Job, Run, job_of, moment_of, run_of
 from bot.manifests import GITHUB_EVENTS, GITHUB_PERMISSIONS
@@ -207,6 +208,20 @@ class GitHub:
         """When the repository's (or environment's) secret was last written; None when there is none of that name."""
         scope = f"environments/{quote(environment, safe='')}" if environment else "actions"
         return await self._updated_at(run, f"/repos/{run.repo}/{scope}/secrets/{quote(name, safe='')}")
+
+    async def repository(self, run: Run) -> Repository:
+        """The repository itself: its ids, and when it was made."""
+        reply = await self._call("GET", f"/repos/{run.repo}", repo=run.repo, installation_id=run.installation_id)
+        owner = reply.get("owner")
+        owner_id = owner.get("id") if isinstance(owner, dict) else None
+        repo_id, private = reply.get("id"), reply.get("private")
+        return Repository(
+            full_name=run.repo,
+            repo_id=repo_id if isinstance(repo_id, int) else None,
+            owner_id=owner_id if isinstance(owner_id, int) else None,
+            created_at=moment_of(reply.get("created_at")),
+            private=private if isinstance(private, bool) else None,
+        )
 
     async def organization_secret_updated_at(self, run: Run, name: str) -> datetime | None:
         """When the organisation's secret, as this repository sees it, was last written."""

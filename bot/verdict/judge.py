@@ -63,7 +63,8 @@ _ORDER = (
     _Explanation(_SILENT_OIDC | {"oidc-publisher-mismatch"}, trust.immutable_subject),
     _Explanation(_DEAD - {"install-auth"}, trust.token_shadows_trust),
     # No credential came along.
-    _Explanation(_MISSING | _DEAD, secrets.absent),
+    # Not for a refusal: an environment that an expression names has secrets nobody can look up.
+    _Explanation(_MISSING, secrets.absent),
     _Explanation(_MISSING, secrets.unnamed),
     _Explanation(_MISSING, secrets.not_received),
     # The credential was another one, or is recorded as dead.
