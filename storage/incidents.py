@@ -210,11 +210,13 @@ def latest(connection: Connection, *, unresolved: bool = False, limit: int = 50)
 
 
 def seen_elsewhere(connection: Connection, repo: str, registry: str, since: datetime) -> list[Incident]:
-    """Unresolved incidents of the registry that began in another repository and were seen again since then."""
+    """Unresolved incidents of the registry in other repositories, seen since then, that nothing but their log or the
+    registry itself explains: a token that is known to have ended says nothing about the registry."""
     rows = connection.all(
         """
         SELECT * FROM incidents WHERE state <> 'resolved' AND registry = :registry AND repo <> :repo
-            AND last_seen_at >= :since ORDER BY last_seen_at DESC LIMIT 50
+            AND last_seen_at >= :since AND (verdict = cause OR verdict = 'registry-side')
+        ORDER BY last_seen_at DESC LIMIT 50
         """,
         {"repo": repo, "registry": registry, "since": to_ms(since)},
     )

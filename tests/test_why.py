@@ -170,3 +170,17 @@ async def test_replay_prints_the_verdict_that_the_running_bot_found(running: Run
     printed, _ = await asyncio.wait_for(replay.communicate(), 60)
     assert replay.returncode == 0
     assert "token-rejected: " in printed.decode()
+
+
+async def test_failures_that_are_explained_blame_no_registry(running: Running) -> None:
+    """Dead tokens of other repositories in the same minutes are a coincidence, whatever their number."""
+    now = running.hands.now()
+    for number in range(4):
+        repo = f"acme/tool-{number}"
+        used = (Use(repo, ".github/workflows/release.yml", "NPM_TOKEN"),)
+        dead = Token(name=f"dead-{number}", expires_at=now - timedelta(days=2), used_by=used)
+        running.db.write_now(tokens.add, dead, now)
+        await running.deliver_run(npm_logs.not_found(), repo=repo)
+    await running.worked(4)
+    said = await ask(running, failed(running, npm_logs.not_found()))
+    assert "at fault" not in said
