@@ -27,7 +27,7 @@ _MENTION = re.compile(r"<[!@#]")
 PAGES = {
     "npm": "https://docs.npmjs.com/creating-and-viewing-access-tokens",
     "github-packages": f"{GITHUB}/settings/tokens",
-    "pypi": "https://pypi.org/help/#apitoken",
+    "pypi": "https://packaging.python.org/en/latest/specifications/pypirc/",
     "crates": "https://crates.io/settings/tokens",
     "rubygems": "https://rubygems.org/profile/api_keys",
     "nuget": "https://www.nuget.org/account/apikeys",
