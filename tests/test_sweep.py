@@ -220,7 +220,9 @@ async def test_a_short_outage_is_waited_out(outside: Outside, tmp_path: Path) ->
 async def test_a_rate_limit_is_kept_to(outside: Outside, tmp_path: Path) -> None:
     lost(outside, ran(outside))
     outside.github.rate_limit("/deliveries", retry_after_s=600, times=None)
-    async with running_bot(outside, hooked(outside, tmp_path)) as running:
+    hands = Hands()
+    hands.ahead = timedelta(minutes=(65 - hands.now().minute) % 60)  # the next hour's sweep is far away
+    async with running_bot(outside, hooked(outside, tmp_path), hands) as running:
         await outside.slack.until(lambda: listings(outside) == 1, what="the refusal")
         running.hands.ahead += timedelta(minutes=9)
         await running.bot.sweep.tick()
