@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from bot.demo.github import job_from_log
+from bot.demo.github import events, job_from_log, payloads
 from bot.demo.outside import Outside
 from bot.demo.slack.workspace import RELEASES
 from storage.database import Database
@@ -125,6 +127,62 @@ async def test_killed_at_any_moment_after_202_the_card_appears_exactly_once(proc
     await process.outside.slack.settle()
     assert len(process.outside.slack.messages(RELEASES)) == 1
     assert await process.stop(signal.SIGTERM) == 0
+
+
+async def test_a_rolling_restart_loses_no_webhook_and_doubles_none(
+    outside: Outside, tmp_path: Path, unused_tcp_port_factory: Callable[[], int]
+) -> None:
+    """The next process starts beside the old one on the same database, takes over, and the old one is told to stop."""
+    answered: list[int] = []
+    failed = 0
+    serving = Process(outside, tmp_path, unused_tcp_port_factory())
+    await serving.start()
+
+    async def deliver(number: int) -> None:
+        nonlocal failed
+        to = f"{serving.url}/github/webhooks"
+        event, payload = "ping", events.ping()
+        if number % 20 == 0:
+            failed += 1
+            jobs = [job_from_log("release", npm_logs.rejected(f"@acme/r{number}"))]
+            run = outside.github.add_run(f"acme/r{number}", jobs=jobs)
+            event, payload = "workflow_run", payloads.workflow_run(run)
+        answered.append((await outside.github.send(event, payload, url=to)).status)
+
+    async def keep_delivering() -> None:
+        async with asyncio.TaskGroup() as group:
+            for number in itertools.count():
+                group.create_task(deliver(number))
+                await asyncio.sleep(0.02)
+
+    delivering = asyncio.create_task(keep_delivering())
+    for _ in range(2):
+        following = Process(outside, tmp_path, unused_tcp_port_factory())
+        await following.start()
+        leaving, serving = serving, following
+        assert await leaving.stop(signal.SIGTERM) == 0
+        await asyncio.sleep(0.3)
+    delivering.cancel()
+    await asyncio.gather(delivering, return_exceptions=True)
+    assert len(answered) > 50 and set(answered) == {202}
+    await outside.slack.until(lambda: len(outside.slack.messages(RELEASES)) >= failed, what="the cards", timeout_s=30)
+    await outside.slack.settle()
+    texts = [message.text for message in outside.slack.messages(RELEASES)]
+    assert len(texts) == len(set(texts)) == failed
+    assert await serving.stop(signal.SIGTERM) == 0
+    assert "Traceback" not in serving.log()
+
+
+async def test_a_sender_in_the_middle_of_its_body_does_not_hold_up_the_stop(process: Process) -> None:
+    await process.start()
+    _, writer = await asyncio.open_connection("127.0.0.1", process.port)
+    writer.write(b"POST /github/webhooks HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+    await writer.drain()
+    await asyncio.sleep(0.2)
+    started = time.monotonic()
+    assert await process.stop(signal.SIGTERM) == 0
+    assert time.monotonic() - started < 10
+    writer.close()
 
 
 async def test_a_taken_port_is_one_line(process: Process) -> None:
