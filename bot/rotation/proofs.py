@@ -186,6 +186,8 @@ def _proven(rotation: Rotation, step: Step, seen: Seen) -> Rotation:
     switch = steps.switched_at(rotation)
     if switch is None:
         return rotation
+    if step.done is not None and step.done.proof == "seen" and never_used(rotation, seen.new, step.done.at):
+        return steps.take_back(rotation, "prove", step.subject, seen.at)
     after = max(switch, step.since)
     published = seen.published.get(step.subject)
     newest = published.newest if published else None
@@ -199,6 +201,15 @@ def _proven(rotation: Rotation, step: Step, seen: Seen) -> Rotation:
     how = "by its trusted publisher" if expected == "oidc" else "with a token"
     what = f"`{published.name}` {newest.version} is on the registry, published {how}."
     return _ticked(rotation, step, newest.published_at, what, seen.at)
+
+
+def never_used(rotation: Rotation, new: Token | None, published_at: datetime) -> bool:
+    """A list from well after a release shows no use of the new token: something else published it."""
+    if rotation.path == "trusted-publishing" or new is None or steps.reached(rotation) == "revoked":
+        return False
+    if new.listed_at is None or new.listed_at <= published_at + LAG:
+        return False
+    return new.last_used_at is None or new.last_used_at < published_at - LAG
 
 
 def _proven_by_log(rotation: Rotation, step: Step, after: datetime, seen: Seen) -> Rotation:

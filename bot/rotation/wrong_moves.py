@@ -12,10 +12,17 @@ from typing import Literal
 from bot.evidence import SecretAge
 from bot.matching import covers
 from bot.rotation import steps
-from bot.rotation.proofs import Seen, UseSeen, asks_for_identity, effective, level_words, place_words, written_since
-from bot.rotation.steps import LAG
+from bot.rotation.proofs import (
+    Seen,
+    UseSeen,
+    asks_for_identity,
+    effective,
+    level_words,
+    never_used,
+    place_words,
+    written_since,
+)
 from storage.rotations import Note, Rotation, Step
-from storage.tokens import Token
 
 LOOK = "look:"  # keys of notes that each look finds anew or settles
 _TOKEN_WORDS = ("NPM", "TOKEN", "AUTH", "PUBLISH", "REGISTRY")
@@ -190,20 +197,15 @@ def _about_releases(rotation: Rotation, seen: Seen) -> _Said:
                 f"{named} was published by a trusted publisher, so it says nothing about the new token. "
                 "Perhaps no token is needed any more.",
             )
-        elif rotation.path != "trusted-publishing" and _never_used(seen.new, newest.published_at):
-            yield (
-                f"never-used:{named}",
-                "wrong",
-                f"{named} was published after the switch, yet npm's list says that the new token was never used. "
-                "Perhaps the old value was stored again.",
-            )
-
-
-def _never_used(new: Token | None, published_at: datetime) -> bool:
-    """A list from well after the release shows no use of the new token."""
-    if new is None or new.listed_at is None or new.listed_at <= published_at + LAG:
-        return False
-    return new.last_used_at is None or new.last_used_at < published_at - LAG
+    refuted = next((s for s in steps.steps_of(rotation, "prove") if s.done is None and s.since > switch), None)
+    if refuted is not None and never_used(rotation, seen.new, switch):
+        yield (
+            "never-used",
+            "wrong",
+            f"{f'`{refuted.subject}`' if refuted.subject else 'A version'} was published after the switch, yet npm's "
+            "list says that the new token was never used. Perhaps the old value was stored again: store the new one "
+            "once more, and publish again.",
+        )
 
 
 def _about_old(rotation: Rotation, seen: Seen) -> _Said:
