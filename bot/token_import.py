@@ -22,7 +22,7 @@ from bot.registries.npm.tokens import (
 from bot.token_changes import differences, keep
 from bot.token_fields import Problem
 from bot.token_metadata import MetadataProblems, Record, json_values, parse_csv, parse_json
-from storage import tokens
+from storage import rotations, tokens
 from storage.database import Connection
 from storage.tokens import Token
 
@@ -101,6 +101,7 @@ def bring_in(
     if incoming.is_list:
         seen = (*(change.after for change in planned.changed), *planned.unchanged)
         tokens.listed(connection, [token.id for token in seen if token.id is not None], now)
+    rotations.look_at_all(connection, now)  # what was imported may be what one of them waits for
     return planned
 
 

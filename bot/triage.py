@@ -34,8 +34,10 @@ from bot.incidents import (
 from bot.matching import PublishAttempt, match
 from bot.messages import thread
 from bot.metrics import METRICS
+from bot.rotation import run as rotation
+from bot.rotation.failures import cause_of
 from bot.verdict import Verdict, judge
-from storage import audit, incidents, runs
+from storage import audit, incidents, rotations, runs
 from storage.database import Connection
 from storage.incidents import Incident, NewIncident
 from storage.runs import RunRecord
@@ -175,6 +177,18 @@ def record_failure(
     decision = decide(incident, known, later)
     if decision.action is Action.QUIET:
         return
+    rotation.failed(
+        connection,
+        repo=run.repo,
+        workflow=run.workflow,
+        run_url=run.url,
+        run_key=f"{run.repo}:{run.run_id}:{run.attempt}",
+        registry=diagnosis.registry or "npm",
+        cause=cause_of(diagnosis.cause, verdict.code),
+        package=new.package,
+        failed_at=run.completed_at or now,
+        now=now,
+    )
     if incident is None:
         incident = incidents.open_incident(connection, new, now)
     incident, _ = incidents.occurred(
@@ -208,7 +222,8 @@ async def _green(run: Run, deps: Deps) -> Worked:
     """A green run is read only when something of its workflow is open: it may be the fix."""
     waiting = await deps.db.read(incidents.open_of_workflow, run.repo, run.workflow)
     record = _record(run, "green", deps.now())
-    if not waiting:
+    rotating = await deps.db.read(rotations.open_in_workflow, run.repo, run.workflow)
+    if not waiting and not rotating:
         return Worked("green", None, lambda c: runs.keep(c, record))
     said = await diagnosis_of_green(run, deps)
     closing: list[tuple[Incident, str]] = []
@@ -222,6 +237,7 @@ async def _green(run: Run, deps: Deps) -> Worked:
 
     def apply(connection: Connection) -> None:
         runs.keep(connection, record)
+        rotation.succeeded(connection, run.repo, run.workflow, deps.now())
         for incident, sentence in closing:
             close(connection, incident, sentence, deps.now())
 

@@ -227,6 +227,11 @@ def look_again(connection: Connection, ident: int, at: datetime) -> None:
     connection.execute("UPDATE rotations SET look_at = :at WHERE id = :id", {"at": to_ms(at), "id": ident})
 
 
+def look_at_all(connection: Connection, now: datetime) -> None:
+    """Something came that may prove a step of any of them."""
+    connection.execute("UPDATE rotations SET look_at = :now WHERE ended_at IS NULL", {"now": to_ms(now)})
+
+
 def note(connection: Connection, rotation_id: int, seen: Note) -> bool:
     """Keep what was seen; False when it is known and still holds. What was settled and is seen again holds again."""
     return bool(

@@ -66,6 +66,12 @@ def noted(notes: Sequence[Note]) -> Message:
     return _lines(lines if len(lines) == 1 else t.bullets(lines))
 
 
+def failed(note: Note, run_url: str | None) -> Message:
+    """A publish that failed meanwhile, with what it says about the rotation."""
+    run = f" {t.link(run_url, 'Open the run')}" if run_url and t.is_url(run_url) else ""
+    return _lines([f"{t.prose(note.text, 500)}{run}"])
+
+
 def may_revoke(rotation: Rotation) -> Message:
     """The prompt to revoke: only ever said once the new way is proven and both were kept alive for a while."""
     left = steps.unproven(rotation)

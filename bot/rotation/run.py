@@ -20,6 +20,7 @@ from bot.messages.rotation_form import Wanted
 from bot.messages.rotation_words import label, next_step
 from bot.rotation import records, steps, telling
 from bot.rotation.choosing import NEVER
+from bot.rotation.failures import EVENT, meaning
 from bot.rotation.observing import look_at
 from bot.rotation.proofs import Seen, advance
 from bot.rotation.wrong_moves import LOOK, wrong_moves
@@ -123,6 +124,41 @@ def name_is_taken(connection: Connection, name: str, old: Token) -> bool:
     return named is not None and (named.id == old.id or bool(named.used_by) or named.revoked_at is not None)
 
 
+def failed(
+    connection: Connection,
+    *,
+    repo: str,
+    workflow: str,
+    run_url: str | None,
+    run_key: str,
+    registry: str,
+    cause: str,
+    package: str | None,
+    failed_at: datetime,
+    now: datetime,
+) -> None:
+    """A publish failed: what it says about rotations of this workflow's tokens joins them, in the same transaction."""
+    for before in rotations.open_in_workflow(connection, repo, workflow):
+        meant = None
+        if before.registry == registry:
+            meant = meaning(
+                before, repo=repo, workflow=workflow, cause=cause, package=package, failed_at=failed_at, now=now
+            )
+        if meant is None:
+            continue
+        note = Note(f"{EVENT}failed:{run_key}", meant.kind, meant.text, now)
+        if rotations.note(connection, before.id, note):
+            line = thread.failed(note, run_url)
+            telling.say(connection, before, line, key=note.key, now=now)
+        apply(connection, before, meant.rotation, who="bot", now=now)
+
+
+def succeeded(connection: Connection, repo: str, workflow: str, now: datetime) -> None:
+    """A run of a workflow whose token is being rotated went well: look soon whether it published something."""
+    for rotation in rotations.open_in_workflow(connection, repo, workflow):
+        rotations.look_again(connection, rotation.id, now)
+
+
 async def watch(deps: Deps) -> int:
     """Look at every rotation that is due; returns how many were. Each is looked at by one process."""
     now = deps.now()
@@ -175,6 +211,9 @@ def apply(connection: Connection, before: Rotation, after: Rotation, *, who: str
             records.link_new(connection, after, now)
         records.move_uses(connection, before, after, now)
         _gone_or_back(connection, before, after, now)
+        if _newly_done(before, after, "store") or _newly_done(before, after, "prove"):
+            kept = rotations.notes(connection, after.id)
+            rotations.settle_notes(connection, after.id, [n.key for n in kept if n.key.startswith(EVENT)], now)
         for step in _newly_done(before, after, "prove"):
             if after.path == "trusted-publishing" and step.subject:
                 records.add_publisher(connection, after, step.subject, now)
