@@ -17,6 +17,7 @@ from rich.text import Text
 
 from bot.app import Bot
 from bot.demo.outside import Outside
+from bot.demo.rotating import rotation_playables
 from bot.demo.samples import tokens_json
 from bot.demo.sandbox import Playable, Shortcut, Verb
 from bot.demo.scenario import SCENARIO, Played, Stage, Step, play
@@ -56,8 +57,8 @@ async def _demo(port: int) -> AsyncIterator[tuple[Outside, Stage]]:
     with tempfile.TemporaryDirectory(prefix="tokenwatch-demo-") as folder:
         async with Outside.start(page_port=port) as outside:
             stage = Stage(outside)
-            async with started_bot(outside, Path(folder)):
-                _offer(outside, stage)
+            async with started_bot(outside, Path(folder)) as bot:
+                _offer(outside, stage, bot)
                 yield outside, stage
 
 
@@ -149,7 +150,7 @@ def _print(played: Played, outside: Outside, console: Console) -> bool:
     return bool(played.cards) != (step.effect == "quiet")
 
 
-def _offer(outside: Outside, stage: Stage) -> None:
+def _offer(outside: Outside, stage: Stage, bot: Bot) -> None:
     """What the sandbox page offers besides the chat."""
 
     def playable(step: Step) -> Playable:
@@ -159,7 +160,7 @@ def _offer(outside: Outside, stage: Stage) -> None:
         return Playable(step.id, step.title, step.see, happen)
 
     outside.sandbox.command = COMMAND
-    outside.sandbox.playables = [playable(step) for step in SCENARIO]
+    outside.sandbox.playables = [*(playable(step) for step in SCENARIO), *rotation_playables(stage, bot)]
     outside.sandbox.verbs = [Verb(name, takes, does) for name, (takes, does) in VERBS.items() if name in COMMANDS]
     outside.sandbox.shortcuts = SHORTCUTS
 

@@ -85,8 +85,15 @@ def start_form(token: Token, proposal: Proposal, now: datetime) -> dict[str, Any
         section(f"*{t.code(token.name)} {token_facts.ending(token, now)}*", proposal.why),
         *_touched(token),
         select(PATH, "How", path_options(token), initial=proposal.path),
-        *sections(t.bullets(t.prose(line, 200) for line in proposal.ready), rank=1),
-        text_input(NEW_NAME, "Name of the new token", initial=proposal.new_name, most=100, optional=True),
+        *_ready(proposal),
+        text_input(
+            NEW_NAME,
+            "Name of the new token",
+            initial=proposal.new_name,
+            hint="Trusted publishing needs none." if publishes and token.registry == "npm" else None,
+            most=100,
+            optional=True,
+        ),
         select(LIFETIME, "It lives", [(str(days), f"{days} days") for days in LIFETIMES], initial="90")
         if token.registry == "npm"
         else None,
@@ -112,6 +119,12 @@ def start_form(token: Token, proposal: Proposal, now: datetime) -> dict[str, Any
         select(OVERLAP, "Keep the old one after the proof for", _overlap_options(), initial="1"),
     ]
     return modal("Rotate a token", parts, callback_id=START_FORM, submit="Start", private_metadata=str(token.id))
+
+
+def _ready(proposal: Proposal) -> list[Part]:
+    if not proposal.ready:
+        return []
+    return sections(["*For trusted publishing*", *t.bullets(t.prose(line, 300) for line in proposal.ready)], rank=1)
 
 
 def _touched(token: Token) -> list[Part]:

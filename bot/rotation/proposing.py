@@ -62,10 +62,10 @@ def _shown(checks: Sequence[Check]) -> tuple[str, ...]:
     order = {"blocks": 0, "change": 1, "unknown": 2}
     telling = sorted((check for check in checks if check.verdict in order), key=lambda check: order[check.verdict])
     ready = sum(check.verdict == "ok" for check in checks)
-    lines = [f"Trusted publishing, {check.line[0].lower()}{check.line[1:]}" for check in telling[:MOST_CHECKS]]
+    lines = [check.line for check in telling[:MOST_CHECKS]]
     if len(telling) > MOST_CHECKS:
         lines.append(f"And {len(telling) - MOST_CHECKS} more to look at")
-    return (*lines, *([f"{ready} of {len(checks)} points are ready for trusted publishing"] if checks else []))
+    return (*lines, *([f"Ready: {ready} of {len(checks)} points"] if checks else []))
 
 
 def _path(token: Token, checks: Sequence[Check]) -> Path:
