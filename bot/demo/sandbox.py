@@ -13,6 +13,7 @@ from aiohttp import web
 
 from bot.demo.serving import Handler
 from bot.demo.slack import BOT_USER, Message, Slack, View
+from bot.demo.slack.interactions import block_id_of
 from bot.demo.slack.rules import elements_of
 from bot.demo.slack.slack import SLACKBOT, Answer
 
@@ -214,6 +215,7 @@ class Sandbox:
         given = await request.json()
         view = self._view(given["view"])
         known = {element.get("action_id") for block in view.blocks for element in elements_of(block)}
+        known |= {block_id_of(block, place) for place, block in enumerate(view.blocks)}
         values = {name: value for name, value in given["values"].items() if name in known}
         done = await self._slack.submit(view, values, self._user(given["user"]))
         return web.json_response({"errors": dict(done.errors), "error": done.error, "action": done.action})

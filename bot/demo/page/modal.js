@@ -54,8 +54,8 @@ function fill(view, kept) {
   const title = freshId("title");
   const surface = {
     names: store.names,
-    hold: (block, element, read) => readers.set(element.action_id, read),
-    held: (block, element) => kept[element.action_id],
+    hold: (block, element, read) => readers.set(keyOf(block, element), read),
+    held: (block, element) => kept[keyOf(block, element)],
     touched: (block) => mark(block.block_id, ""),
     suggest: async (element, typed) => (await api.suggest({ view: view.id, action: element.action_id, typed })).options ?? [],
     act: (block, element, value) => act(view, block, element, value),
@@ -71,6 +71,11 @@ function fill(view, kept) {
       view.submit && el("button", { type: "submit", class: "primary button" }, view.submit.text)));
   dialog.setAttribute("aria-labelledby", title);
   dialog.replaceChildren(form);
+}
+
+// Several inputs may share an action id; an input block holds one element, so its own id tells them apart.
+function keyOf(block, element) {
+  return block.type === "input" ? block.block_id : element.action_id;
 }
 
 function values() {
