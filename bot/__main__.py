@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "check": ("bot.cli.check", "check", "Find what is wrong with the set-up and say how to mend it."),
     "diagnose": ("bot.cli.diagnose", "diagnose", "Read job logs and say why the publish failed."),
     "tokens": ("bot.cli.tokens", "tokens", "The store of token metadata."),
+    "rotations": ("bot.cli.rotations", "rotations", "Tokens on their way out, and what is proven of each step."),
     "incidents": ("bot.cli.incidents", "incidents", "What is and was broken."),
     "deliveries": ("bot.cli.deliveries", "deliveries", "What GitHub sent and what became of it."),
     "replay": ("bot.cli.deliveries", "replay", "Work a saved webhook body as if GitHub had just delivered it."),

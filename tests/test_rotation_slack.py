@@ -219,7 +219,7 @@ async def test_a_person_ticks_with_a_reason_and_it_is_shown_as_said(running: Run
     await press(running, rotation_card.TICK, {"reason": "it is in the vault"})
     assert steps.reached(rotation(running)) == "stored"
     said = shown(card(running))
-    assert f"_said by_ <@{MARA.id}>" in said and "it is in the vault." in said
+    assert f"said by <@{MARA.id}>" in said and "it is in the vault." in said
     assert any("says it is done" in line and "it is in the vault" in line for line in thread(running))
 
 

@@ -25,6 +25,7 @@ STOP = "rotation.stop"
 MOST_LINES = 12  # of one part of the checklist
 MOST_NOTES = 6
 _DONE, _NOW, _LATER = "✓", "▸", "○"
+_INDENT = "\u2003\u2003"  # em spaces: plain blanks at the beginning of a line are not shown everywhere
 # Ranks: what is given up first when a message is too long.
 _CHECKLIST, _COMMANDS, _FACTS, _PROOF = 1, 2, 3, 4
 
@@ -112,9 +113,11 @@ def _part_lines(rotation: Rotation, kind: Kind, number: int, *, is_now: bool) ->
         proof = f"  {_proof(group[0])}" if group[0].done and kind != "overlap" else ""
         return [f"{mark}  {number}. {title}{proof}{_overlap(rotation) if kind == 'overlap' else ''}"]
     counted = f"  ({len(done)} of {len(group)})" if done and len(done) < len(group) else ""
-    inner = [f"      {_DONE if step.done else _LATER}  {_inner(step)}" for step in _shown(group)]
+    inner = [f"{_INDENT}{_DONE if step.done else _LATER}  {_inner(step)}" for step in _shown(group)]
     if len(group) > MOST_LINES:
-        inner.append(f"      And {len(group) - MOST_LINES} more, {sum(1 for s in group[MOST_LINES:] if s.done)} done")
+        inner.append(
+            f"{_INDENT}And {len(group) - MOST_LINES} more, {sum(1 for s in group[MOST_LINES:] if s.done)} done"
+        )
     show = is_now or (done and len(group) <= MOST_LINES)
     return [f"{mark}  {number}. {title}{counted}", *(inner if show else [])]
 
@@ -136,9 +139,9 @@ def _proof(step: Step) -> str:
     done = step.done
     assert done is not None
     if done.proof == "seen":
-        return f"_seen {t.date(done.at)}_" + (f": {t.prose(done.what, 200)}" if done.what else "")
+        return f"seen {t.date(done.at)}" + (f": {t.prose(done.what, 200)}" if done.what else "")
     why = f": {t.sentence(done.what, 200)}" if done.what else ""
-    how = "_said without the proof, by_" if done.override else "_said by_"
+    how = "said without the proof, by" if done.override else "said by"
     return f"{how} {t.mention(done.who)} {t.date(done.at)}{why}"
 
 

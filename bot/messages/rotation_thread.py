@@ -23,7 +23,8 @@ def looked(before: Rotation, after: Rotation, notes: Sequence[Note], now: dateti
     """To whoever pressed "Look now": what came of it, in one sentence."""
     done = [step for step, was in zip(after.steps, before.steps, strict=True) if step.done and step.done != was.done]
     if done:
-        return _lines([f"Looked: {t.count(len(done), 'step')} ticked. Next: {words.next_step(after, now)}."])
+        then = f"It is {words.next_step(after, now)}." if after.end else f"Next: {words.next_step(after, now)}."
+        return _lines([f"Looked: {t.count(len(done), 'step')} ticked. {then}"])
     wrong = [note for note in notes if note.kind == "wrong"] or [
         note for note in notes if note.key.startswith("look:blind")
     ]

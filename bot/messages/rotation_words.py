@@ -44,7 +44,7 @@ def title(rotation: Rotation, kind: Kind) -> str:
     if kind == "prove":
         return "See every package published by its trusted publisher" if trust else "Publish once, to prove it"
     if kind == "overlap":
-        return f"Keep both alive for {_span(rotation)}"
+        return f"Keep both alive for {_span(rotation)}" if rotation.overlap else "No time with both alive was wanted"
     if kind == "revoke":
         return "Revoke the old token"
     return f"Take away {_count(many, 'secret')} that nothing reads any more"
@@ -110,7 +110,7 @@ def _span(rotation: Rotation) -> str:
     hours = rotation.overlap.total_seconds() / 3600
     if hours >= 24 and hours % 24 == 0:
         return "a day" if hours == 24 else f"{hours / 24:.0f} days"
-    return f"{hours:.0f} hours" if hours else "a moment"
+    return f"{hours:.0f} hours"
 
 
 def _count(number: int, one: str) -> str:
