@@ -25,7 +25,7 @@ GITHUB_PERMISSIONS: dict[str, str] = {
     "environments": "read",
     "organization_secrets": "read",
 }
-GITHUB_EVENTS = ("workflow_run",)
+GITHUB_EVENTS = ("workflow_run", "repository_dispatch")
 
 
 def slack_manifest(url: str | None, *, socket_mode: bool) -> dict[str, Any]:

@@ -33,6 +33,7 @@ FLOWS = {
     "bot/rotation/choosing.py",
     "bot/rotation/observing.py",
     "bot/rotation/preparing.py",
+    "bot/rotation/probed.py",
     "bot/rotation/records.py",
     "bot/rotation/run.py",
     "bot/rotation/telling.py",

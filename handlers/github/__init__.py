@@ -9,7 +9,7 @@ from bot.errors import GiveUp
 from bot.github import webhook
 from bot.github.webhook import Delivery
 from bot.inbox import Worked
-from handlers.github import ping, workflow_run
+from handlers.github import ping, repository_dispatch, workflow_run
 from storage.deliveries import Stored
 
 Handler = Callable[[Delivery, Deps], Awaitable[Worked]]
@@ -17,6 +17,8 @@ Handler = Callable[[Delivery, Deps], Awaitable[Worked]]
 EVENTS: dict[tuple[str, str | None], Handler] = {
     ("ping", None): ping.pinged,
     ("workflow_run", "completed"): workflow_run.completed,
+    ("repository_dispatch", "token-checked"): repository_dispatch.token_checked,
+    ("repository_dispatch", "token-expiring"): repository_dispatch.token_expiring,
 }
 
 
