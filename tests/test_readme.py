@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bot.__main__ import COMMANDS
 from bot.messages.help import VERBS
+from bot.rotation.steps import ORDER
 from bot.settings import Settings
 from handlers.github import EVENTS
 from handlers.slack import COMMANDS as SLASH_VERBS
@@ -50,6 +51,10 @@ def test_no_message_names_a_slash_verb_that_is_not_there() -> None:
         if "demo" not in file.parts:
             named = set(re.findall(r"`/tokens ([a-z]+)", file.read_text()))
             assert named <= set(SLASH_VERBS), file.name
+
+
+def test_the_steps_of_a_rotation_are_the_real_ones_in_order() -> None:
+    assert tuple(re.findall(r"^\| `(\w+)` \|", section("A rotation, from form to end"), re.M)) == ORDER
 
 
 def test_the_places_to_add_things_exist() -> None:
