@@ -21,6 +21,7 @@ from bot.messages import thread
 from bot.messages.digest import digest_message, shown
 from bot.policy import loses_publishing
 from bot.reminders import Digest, Rung, digest, with_tokens
+from bot.rotation import campaign
 from bot.rotation import run as rotation
 from storage import deliveries, due_jobs, incidents, outbox, reminders, tokens
 from storage.database import Connection, StorageError
@@ -62,6 +63,7 @@ class Clock:
         if await self._claim("clean-up", today, now):
             await self._clean_up(today, now)
         await rotation.watch(self._deps)
+        await campaign.watch(self._deps)
 
     async def _claim(self, name: str, due: str, now: datetime) -> bool:
         return await self._deps.db.write(due_jobs.claim, name=name, due=due, owner=self._owner, now=now, lease=LEASE)

@@ -30,6 +30,7 @@ FLOWS = {
     "bot/permissions.py",
     "bot/registries/npm/packument.py",
     "bot/rotation/by_hand.py",
+    "bot/rotation/campaign.py",
     "bot/rotation/choosing.py",
     "bot/rotation/observing.py",
     "bot/rotation/preparing.py",

@@ -97,7 +97,8 @@ async def test_npms_own_list_proves_the_new_token_and_the_end_of_the_old_one(run
     running.hands.ahead += timedelta(hours=25)
     await look(running)
     assert "npm token revoke 0001ab" in shown(card(running))
-    listed(running, other, new)
+    used = running.hands.now() - timedelta(hours=25)
+    listed(running, other, new | {"accessed": f"{used:%Y-%m-%dT%H:%M:%S.000Z}"})
     rotation = await look(running)
     assert steps.state(rotation) == "closed", "what is seen closes it at once"
     assert steps.find(rotation, "revoke").done.proof == "seen"  # type: ignore[union-attr]

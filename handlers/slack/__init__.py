@@ -24,6 +24,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.credentials import kind_of
 from bot.deps import Deps
 from bot.errors import TellUser, TokenwatchError
+from bot.messages import campaign as campaign_page
 from bot.messages import (
     card,
     incident_forms,
@@ -39,6 +40,7 @@ from bot.messages.everything import ANY_ACTION, ANY_VIEW
 from bot.messages.modal import closing_view
 from bot.settings import Settings
 from handlers.slack import (
+    campaign,
     edit_token,
     help,
     home,
@@ -99,6 +101,7 @@ ACTIONS: dict[str, RunAction] = {
     card.RERUN: incident.rerun,
     card.ROTATE: rotate.rotate_from_card,
     home_page.ROTATE: rotate.choose,
+    campaign_page.STOP: campaign.stop,
     rotation_card.MADE: rotation.ask_made,
     rotation_card.LOOK: rotation.look,
     rotation_card.TICK: rotation.ask_tick,
@@ -112,6 +115,7 @@ VIEWS: dict[str, RunView] = {
     token_form.REMOVE_FORM: remove_token.removed,
     incident_forms.SNOOZE_FORM: snooze.snoozed,
     incident_forms.RESOLVE_FORM: incident.resolved,
+    campaign_page.FORM: campaign.begun,
     rotation_form.CHOOSE_FORM: rotate.chosen,
     rotation_form.START_FORM: rotate.begun,
     rotation_form.MADE_FORM: rotation.made,

@@ -11,15 +11,21 @@ from bot.messages.rotation_thread import started
 from bot.rotation import run
 from bot.rotation.choosing import rotatable
 from bot.rotation.preparing import prepare
+from handlers.slack import campaign
 from handlers.slack.opening import fill_view, open_view
 from handlers.slack.requests import Click, Command, FormReply, Reply, Submission, number_of
 from storage import incidents, tokens
 from storage.tokens import Token
 
+MANY = "many"
+
 
 async def rotate(command: Command, deps: Deps) -> Reply | None:
     if not command.argument:
         return Reply(needs("rotate"))
+    if command.argument == MANY:
+        await campaign.ask(command.user, command.trigger_id, deps)
+        return None
     return await _by_name(command.user, command.argument, command.trigger_id, deps)
 
 

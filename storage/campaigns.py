@@ -1,0 +1,120 @@
+"""Campaigns: many tokens to be rotated, one rotation each, begun in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from storage.database import Connection, Row, from_ms, moment, to_ms
+from storage.rotations import Path
+from storage.tokens import Token
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One token of a campaign. `why`: for a skipped one."""
+
+    position: int
+    token_id: int | None
+    token_name: str
+    state: Literal["waiting", "started", "skipped"] = "waiting"
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """`what`: what its tokens have in common, as a sentence part; `next_batch_at`: when more of them may begin."""
+
+    id: int
+    title: str
+    what: str
+    path: Path
+    channel: str
+    started_by: str
+    started_at: datetime
+    next_batch_at: datetime
+    ended_at: datetime | None = None
+    ended_by: str | None = None
+
+    @property
+    def card_key(self) -> str:
+        return f"campaign:{self.id}"
+
+
+def add(
+    connection: Connection,
+    *,
+    title: str,
+    what: str,
+    path: Path,
+    channel: str,
+    who: str,
+    tokens: Sequence[Token],
+    now: datetime,
+) -> Campaign:
+    row = connection.one(
+        """
+        INSERT INTO campaigns (title, what, path, channel, started_by, started_at, next_batch_at)
+        VALUES (:title, :what, :path, :channel, :who, :now, 0) RETURNING *
+        """,
+        {"title": title, "what": what, "path": path, "channel": channel, "who": who, "now": to_ms(now)},
+    )
+    assert row is not None
+    connection.execute_many(
+        "INSERT INTO campaign_tokens (campaign_id, position, token_id, token_name, state)"
+        " VALUES (:id, :position, :token_id, :name, 'waiting')",
+        (
+            {"id": row["id"], "position": position, "token_id": token.id, "name": token.name}
+            for position, token in enumerate(tokens)
+        ),
+    )
+    return _campaign(row)
+
+
+def get(connection: Connection, ident: int) -> Campaign | None:
+    row = connection.one("SELECT * FROM campaigns WHERE id = :id", {"id": ident})
+    return _campaign(row) if row else None
+
+
+def open_campaigns(connection: Connection) -> list[Campaign]:
+    return [_campaign(row) for row in connection.all("SELECT * FROM campaigns WHERE ended_at IS NULL ORDER BY id")]
+
+
+def members(connection: Connection, ident: int) -> list[Member]:
+    rows = connection.all("SELECT * FROM campaign_tokens WHERE campaign_id = :id ORDER BY position", {"id": ident})
+    return [Member(row["position"], row["token_id"], row["token_name"], row["state"], row["why"]) for row in rows]
+
+
+def settle(connection: Connection, ident: int, position: int, state: str, why: str = "") -> None:
+    connection.execute(
+        "UPDATE campaign_tokens SET state = :state, why = :why WHERE campaign_id = :id AND position = :position",
+        {"state": state, "why": why, "id": ident, "position": position},
+    )
+
+
+def next_batch(connection: Connection, ident: int, at: datetime) -> None:
+    connection.execute("UPDATE campaigns SET next_batch_at = :at WHERE id = :id", {"at": to_ms(at), "id": ident})
+
+
+def end(connection: Connection, ident: int, by: str, now: datetime) -> None:
+    connection.execute(
+        "UPDATE campaigns SET ended_at = :now, ended_by = :by WHERE id = :id AND ended_at IS NULL",
+        {"now": to_ms(now), "by": by, "id": ident},
+    )
+
+
+def _campaign(row: Row) -> Campaign:
+    return Campaign(
+        id=row["id"],
+        title=row["title"],
+        what=row["what"],
+        path=row["path"],
+        channel=row["channel"] or "",
+        started_by=row["started_by"],
+        started_at=moment(row["started_at"]),
+        next_batch_at=moment(row["next_batch_at"]),
+        ended_at=from_ms(row["ended_at"]),
+        ended_by=row["ended_by"],
+    )
