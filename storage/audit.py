@@ -26,6 +26,14 @@ def record(connection: Connection, *, at: datetime, who: str, action: str, subje
     )
 
 
+def everything(connection: Connection, limit: int = 100_000) -> list[Entry]:
+    """Every change of everything, oldest first."""
+    rows = connection.all(
+        "SELECT at, who, action, subject, details FROM audit ORDER BY id LIMIT :limit", {"limit": limit}
+    )
+    return [Entry(moment(row["at"]), row["who"], row["action"], row["subject"], row["details"]) for row in rows]
+
+
 def of_subject(connection: Connection, subject: str, limit: int = 50) -> list[Entry]:
     """The latest changes of one thing, newest first."""
     rows = connection.all(

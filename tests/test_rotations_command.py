@@ -70,6 +70,17 @@ def test_show_tells_each_step_with_its_proof_and_the_history(filled: Path) -> No
     assert [note["text"] for note in shown["notes"]] == ["written at the wrong level"]
 
 
+def test_the_audit_export_has_every_change(filled: Path) -> None:
+    env = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "DATABASE_URL": "sqlite:///x.db"}
+    done = subprocess.run(
+        [sys.executable, "-m", "bot", "tokens", "audit", "--changes", "--json"],
+        cwd=filled, env=env, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (row,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (row["who"], row["action"], row["subject"]) == ("U1", "rotation.start", "rotation:1")
+
+
 def test_one_that_is_not_there_and_bad_numbers_are_one_line(filled: Path, tmp_path: Path) -> None:
     done = run(filled, "show", "99")
     assert (done.returncode, done.stderr) == (1, "Error: there is no rotation 99\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +17,7 @@ from bot.policy import ends_at, rules_for, stops_publishing_at
 from bot.token_audit import Finding
 from bot.token_import import Change, Plan
 from bot.token_metadata import contradictions, to_json, write_use
+from storage.audit import Entry
 from storage.tokens import Token
 
 _MOST_LINES = 200
@@ -90,6 +92,17 @@ def print_findings(findings: Iterable[Finding]) -> None:
     for finding in findings:
         table.add_row(Text(finding.token), Text(finding.rule), Text(finding.sentence))
     _print(table)
+
+
+def print_changes(entries: Iterable[Entry], *, as_json: bool) -> None:
+    """One line for each audit row, oldest first."""
+    for entry in entries:
+        at = f"{entry.at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        if as_json:
+            row = {"at": at, "who": entry.who, "action": entry.action, "subject": entry.subject}
+            click.echo(json.dumps(row | {"details": entry.details}))
+        else:
+            click.echo(f"{at} {entry.who} {entry.action} {entry.subject} {entry.details}".rstrip())
 
 
 def end_words(token: Token, now: datetime) -> str:

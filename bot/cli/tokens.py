@@ -14,13 +14,14 @@ import click
 
 from bot import token_changes
 from bot.cli import open_database, operator
-from bot.cli.token_output import plan_record, print_findings, print_list, print_plan, print_token
+from bot.cli.token_output import plan_record, print_changes, print_findings, print_list, print_plan, print_token
 from bot.credentials import mask
 from bot.probe_workflow import probe_workflow, probed_use
 from bot.token_audit import audit as audit_of
 from bot.token_fields import FIELDS, KINDS, PERMISSIONS, REGISTRIES, Problem, nearest, read_fields
 from bot.token_import import bring_in, read
 from bot.token_metadata import MetadataProblems, contradictions, read_use, to_csv, to_json
+from storage import audit as audit_rows
 from storage import token_search
 from storage import tokens as store
 from storage.database import Database
@@ -252,12 +253,17 @@ def export(file: str, form: str | None) -> None:
 
 @tokens.command()
 @_JSON
-def audit(as_json: bool) -> None:
+@click.option("--changes", is_flag=True, help="Instead: who changed what and when, of tokens, rotations and incidents.")
+def audit(as_json: bool, changes: bool) -> None:
     """Find what a person should look at; exit 1 when there is anything.
 
     Past or near ends, dead classic tokens, missing owners, a 2FA bypass without a reason, records that contradict
     themselves or the registry's rules.
     """
+    if changes:
+        with open_database() as db:
+            print_changes(db.read_now(audit_rows.everything), as_json=as_json)
+        return
     with open_database() as db:
         found = audit_of(db.read_now(store.all_tokens), _now())
     if as_json:

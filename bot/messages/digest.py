@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.messages import text as t
-from bot.messages.message import Message, Part, context, message, section, sections
+from bot.messages.home import ROTATE
+from bot.messages.message import Button, Message, Part, buttons, context, message, section, sections
 from bot.policy import loses_publishing
 from bot.reminders import Digest, Entry
 
@@ -32,6 +33,7 @@ def digest_message(digest: Digest) -> tuple[Message, ...]:
         *sections(_by_owner(new[:MOST_NEW], new[MOST_NEW:]), rank=1),
         *_told(told),
         context(*_rules(digest.entries)),
+        buttons(Button("Rotate a token", ROTATE)),
         context("Replace a token with `/tokens rotate NAME`. One that nobody needs: `/tokens remove NAME`."),
     ]
     first = t.listed([_line_text(entry) for entry in digest.entries[:3]], 3, len(digest.entries))
