@@ -12,7 +12,7 @@ from bot.incidents import Facts
 from bot.messages import thread
 from bot.messages.message import Message
 from storage import audit, incidents
-from storage.database import Conflict, Connection
+from storage.database import Connection
 from storage.incidents import Incident
 
 
@@ -54,10 +54,9 @@ async def resolve(deps: Deps, ident: int, who: str, how: str = "") -> Incident:
 
 async def reopen(deps: Deps, ident: int, who: str) -> Incident:
     def change(connection: Connection, incident: Incident, now: datetime) -> Incident:
-        try:
-            return incidents.reopen(connection, incident)
-        except Conflict:
-            raise TellUser("The same failure has an open incident already: look for its card.") from None
+        if incidents.open_by_fingerprint(connection, incident.fingerprint) is not None:
+            raise TellUser("The same failure has an open incident already: look for its card.")
+        return incidents.reopen(connection, incident)
 
     def line(incident: Incident) -> Message:
         return thread.reopened(incident, who)

@@ -81,6 +81,7 @@ class Sweep:
         self._owner = uuid.uuid4().hex
         self._hooks = HookDeliveries(deps.github)
         self._due = ""
+        self._asked_to_wait_until: datetime | None = None
 
     async def run(self) -> None:
         at_start = True
@@ -97,6 +98,8 @@ class Sweep:
         if not self._deps.github.configured:
             return
         now = self._deps.now()
+        if self._asked_to_wait_until is not None and now < self._asked_to_wait_until and not at_once:
+            return  # also when another hour has begun meanwhile
         self._due = f"{now:%Y-%m-%dT%H}"
         claimed = await self._deps.db.write(
             due_jobs.claim, name="sweep", due=self._due, owner=self._owner, now=now, lease=LEASE
@@ -118,7 +121,9 @@ class Sweep:
             except TryAgain as error:
                 # It is the same GitHub for every source.
                 log.warning("GitHub cannot be asked, going on later", where=name, reason=error.reason)
-                return max(SOON, timedelta(seconds=error.after_s or 0))
+                wait = max(SOON, timedelta(seconds=error.after_s or 0))
+                self._asked_to_wait_until = self._deps.now() + wait
+                return wait
             except GiveUp as error:
                 log.warning("cannot be looked through", where=name, reason=error.reason, why=error.message)
         log.info("swept", found=found)

@@ -288,6 +288,20 @@ async def test_the_cards_buttons_claim_resolve_and_reopen(running: Running) -> N
     assert len(running.cards()) == 1
 
 
+async def test_what_has_an_open_incident_again_is_not_reopened_beside_it(running: Running) -> None:
+    card = await with_card(running)
+    slack = running.outside.slack
+    answer = await slack.click(card, card_page.RESOLVE, JONAS)
+    assert answer.view is not None
+    await slack.submit(answer.view, {"reason": "looks mended"})
+    await slack.until(lambda: card_page.REOPEN in json.dumps(running.cards()[0].blocks), what="the reopen button")
+    await running.deliver_run(npm_logs.rejected())
+    await running.worked(2)
+    again = await slack.click(running.cards()[0], card_page.REOPEN, MARA)
+    assert "has an open incident already" in again.text
+    assert sorted(found.state for found in running.db.read_now(incidents.latest)) == ["open", "resolved"]
+
+
 async def test_snooze_asks_until_when_and_wakes_by_itself(running: Running) -> None:
     card = await with_card(running)
     answer = await running.outside.slack.click(card, card_page.SNOOZE, JONAS)

@@ -217,11 +217,13 @@ async def test_a_short_outage_is_waited_out(outside: Outside, tmp_path: Path) ->
         await outside.slack.until(lambda: running.cards(), what="the card")
 
 
-async def test_a_rate_limit_is_kept_to(outside: Outside, tmp_path: Path) -> None:
+@pytest.mark.parametrize("minute", [5, 55])
+async def test_a_rate_limit_is_kept_to(outside: Outside, tmp_path: Path, minute: int) -> None:
+    """Also when the next hourly sweep falls due meanwhile."""
     lost(outside, ran(outside))
     outside.github.rate_limit("/deliveries", retry_after_s=600, times=None)
     hands = Hands()
-    hands.ahead = timedelta(minutes=(65 - hands.now().minute) % 60)  # the next hour's sweep is far away
+    hands.ahead = timedelta(minutes=(60 + minute - hands.now().minute) % 60)
     async with running_bot(outside, hooked(outside, tmp_path), hands) as running:
         await outside.slack.until(lambda: listings(outside) == 1, what="the refusal")
         running.hands.ahead += timedelta(minutes=9)
