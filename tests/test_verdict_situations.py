@@ -278,6 +278,13 @@ SITUATIONS = [
         "it worked with the same value", "token-rejected", "token-stopped-working", "published then",
         evidence={"secrets": (written(20),), "last_good": GoodRun(NOW - timedelta(days=1), None, True, "2.3.0")},
     ),
+    Situation(
+        "the last release used no secret", "token-rejected", "token-rejected", "The log says",
+        evidence={
+            "secrets": (written(20),), "last_good": GoodRun(NOW - timedelta(days=1), None, True, "2.3.0"),
+            "published": BY_OIDC,
+        },
+    ),
     Situation("nothing explains it", "unknown", "unknown", "The log says unknown", log={"auth": False}),
     Situation("a live token explains nothing", "no-access", "no-access", "The log says", tokens=(LIVE,)),
 ]  # fmt: skip

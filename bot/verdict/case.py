@@ -103,9 +103,11 @@ class Case:
     @property
     def worked_since_written(self) -> timedelta | None:
         """How old the secret was when a version last went out with what it holds now; None when it never did, or
-        nobody knows."""
+        nobody knows. A release by OIDC used no secret."""
         good, secret = self.evidence.last_good, self.secret
         if good is None or secret is None or not good.published or good.completed_at < secret.updated_at:
+            return None
+        if self.newest is not None and self.newest.by == "oidc":
             return None
         return good.completed_at - secret.updated_at
 
