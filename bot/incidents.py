@@ -40,7 +40,7 @@ class Facts:
     actor: str | None = None
     token_reasons: tuple[str, ...] = ()
     token_guess: bool = False
-    token_ties: tuple[str, ...] = ()
+    token_ties: tuple[str, ...] = ()  # all that fit alike, when several do
     missing: tuple[str, ...] = ()
     docs: str | None = None
     can_rerun: bool = False
@@ -96,7 +96,9 @@ def facts_of(
         actor=run.actor,
         token_reasons=best.reasons if best else (),
         token_guess=verdict.match.guess,
-        token_ties=tuple(candidate.token.name for candidate in verdict.match.ties),
+        token_ties=tuple(candidate.token.name for candidate in (best, *verdict.match.ties) if candidate)
+        if verdict.match.ties
+        else (),
         missing=missing,
         docs=verdict.docs or diagnosis.docs,
         can_rerun=can_rerun,

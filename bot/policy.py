@@ -115,6 +115,19 @@ def lives(registry: str, kind: str) -> tuple[timedelta, ...]:
     return tuple(sorted(found))
 
 
+def default_life(registry: str, kind: str, permission: str) -> timedelta | None:
+    """How long a new token of this permission lives when nobody chooses."""
+    return next(
+        (
+            rule.default
+            for rule in rules()
+            if rule.registry == registry and kind in rule.kinds and rule.effect == "lifetime"
+            if rule.default and permission in rule.permissions
+        ),
+        None,
+    )
+
+
 def rule(ident: str) -> Rule | None:
     """The rule of this id; None when policy.toml has no such one."""
     return next((found for found in rules() if found.id == ident), None)

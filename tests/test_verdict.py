@@ -111,7 +111,7 @@ def secret(days: int) -> SecretAge:
         ),
         ("an old secret", log(), (), {"secrets": (secret(93),)}, "secret-old", "probably expired"),
         ("a young secret", log(), (), {"secrets": (secret(3),)}, "no-access", "The log says"),
-        ("two tokens fit alike", log(), (DEAD, replace(DEAD, name="other", id=2)), {}, "no-access", "The log says"),
+        ("two tokens fit alike", log(), (DEAD, replace(LIVE, name="other", id=2)), {}, "no-access", "The log says"),
         (
             "a registry that was down",
             log("registry-outage", auth=False),

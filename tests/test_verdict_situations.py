@@ -275,7 +275,7 @@ SITUATIONS = [
         evidence={"published": replace(THERE, versions=frozenset({"2.3.1"}))}, log={"auth": False},
     ),
     Situation(
-        "it worked with the same value", "token-rejected", "token-stopped-working", "published then",
+        "it worked with the same value", "token-rejected", "token-stopped-working", "is dead now",
         evidence={"secrets": (written(20),), "last_good": GoodRun(NOW - timedelta(days=1), None, True, "2.3.0")},
     ),
     Situation(

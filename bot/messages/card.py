@@ -176,6 +176,9 @@ def _then(facts: Facts) -> list[Part | None]:
 def _token(incident: _Failure, facts: Facts, token: Token | None, now: datetime) -> list[Part | None]:
     if not facts.auth:
         return [context(BLAMELESS.get(incident.verdict, BLAMELESS_ELSE))]
+    if token is None and facts.token_ties:
+        names = t.listed([t.code(name) for name in facts.token_ties[:5]], 5, len(facts.token_ties))
+        return [section(f"*Token*  One of {names}: on record they fit this workflow alike.", rank=_TOKEN)]
     if token is None:
         if incident.verdict not in TOKEN_AT_FAULT:
             return []
@@ -187,9 +190,9 @@ def _token(incident: _Failure, facts: Facts, token: Token | None, now: datetime)
             )
         ]
     if token.kind == token_facts.TRUSTED:
-        lines = [f"*Trusted publisher*  {t.code(token.name)}  ·  owner {token_facts.owner(token)}"]
+        lines = [f"*Trusted publisher*  {t.code(token.name)}  ·  {_owner(token)}"]
     else:
-        facts_line = (token_facts.ending(token, now), token_facts.kind(token), f"owner {token_facts.owner(token)}")
+        facts_line = (token_facts.ending(token, now), token_facts.kind(token), _owner(token))
         lines = ["  ·  ".join((f"*Token*  {t.code(token.name)}", *facts_line))]
     why = "; ".join(t.mrkdwn(reason, 200) for reason in facts.token_reasons[:4])
     if facts.token_guess:
@@ -198,10 +201,11 @@ def _token(incident: _Failure, facts: Facts, token: Token | None, now: datetime)
             lines.append(f"If it is the one: {t.code('/tokens rotate ' + token.name)}")
     elif why:
         lines.append(f"How it was matched: {why}.")
-    if facts.token_ties:
-        ties = t.listed([t.code(name) for name in facts.token_ties[:5]], 5, len(facts.token_ties))
-        lines.append(f"It could as well be {ties}.")
     return [section(*lines, rank=_TOKEN)]
+
+
+def _owner(token: Token) -> str:
+    return f"owner {token_facts.owner(token)}" if token.owner else "no owner on record"
 
 
 def _packages(packages: tuple[PackageOutcome, ...]) -> list[Part | None]:
@@ -240,7 +244,7 @@ def _also(facts: Facts) -> list[Part | None]:
     lines = []
     for other in facts.also[:MOST_ALTERNATIVES]:
         confirm = f" What would confirm it: {t.prose(other.would_confirm, 250)}" if other.would_confirm else ""
-        lines.append(f"{t.prose(cause_words(other.cause), 200)}{confirm}")
+        lines.append(f"{t.prose(cause_words(other.cause), 200).removesuffix('.')}.{confirm}")
     return [section("*It could also be that*", *t.bullets(lines), rank=_ALSO)] if lines else []
 
 
@@ -253,8 +257,8 @@ def _other_jobs(facts: Facts) -> list[Part | None]:
 
 
 def _reasons(facts: Facts) -> list[Part | None]:
-    reasons = [t.prose(reason, 250) for reason in facts.reasons[:MOST_REASONS]]
-    return [context("How we know: " + " ".join(reasons), rank=_REASONS)] if any(reasons) else []
+    reasons = [t.prose(reason, 250).removesuffix(".") for reason in facts.reasons[:MOST_REASONS]]
+    return [context(f"How we know: {'; '.join(filter(None, reasons))}.", rank=_REASONS)] if any(reasons) else []
 
 
 def _history(incident: Incident, facts: Facts) -> str:

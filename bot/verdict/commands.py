@@ -29,8 +29,9 @@ def package_word(name: str | None) -> str:
     return name if name and _PACKAGE.fullmatch(name) else "PACKAGE"
 
 
-def create_token(token: Token | None, packages: Sequence[str], now: datetime) -> str:
-    """`npm token create` for what replaces `token`, or for a new one that may publish the packages."""
+def create_token(token: Token | None, packages: Sequence[str], now: datetime, *, reads: bool = False) -> str:
+    """`npm token create` for what replaces `token`, or for a new one that may publish the packages (`reads`: only
+    install them)."""
     name = f"{token.name}-{now:%Y-%m-%d}" if token and _PLAIN.fullmatch(token.name) else "NAME"
     words = ["npm", "token", "create", "--name", name, "--expires", str(DAYS)]
     granted = [*(token.packages if token else ()), *packages]
@@ -47,7 +48,8 @@ def create_token(token: Token | None, packages: Sequence[str], now: datetime) ->
         words += [word for scope in scopes for word in ("--scopes", scope)]
     else:
         words += ["--packages", "PACKAGE"]
-    words += ["--packages-and-scopes-permission", "read-write", "--bypass-2fa"]
+    permission = ["read-only"] if reads else ["read-write", "--bypass-2fa"]
+    words += ["--packages-and-scopes-permission", *permission]
     return shlex.join(words)
 
 

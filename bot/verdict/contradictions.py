@@ -17,17 +17,17 @@ def contradictions(case: Case) -> tuple[str, ...]:
     latest = policy.latest_end(token)
     if token.expires_at and latest and token.expires_at > latest and not token.expires_computed:
         found.append(
-            f"Its record contradicts the registry's rules: it says {day(token.expires_at)},"
+            f"its record contradicts the registry's rules: it says {day(token.expires_at)},"
             f" and no such token lives past {day(latest)}"
         )
     if token.last_used_at and token.expires_at and not token.expires_computed and token.last_used_at > token.expires_at:
         found.append(
-            f"Its record contradicts itself: last used on {day(token.last_used_at)},"
+            f"its record contradicts itself: last used on {day(token.last_used_at)},"
             f" after its end on {day(token.expires_at)}"
         )
     if token.last_used_at and token.revoked_at and token.last_used_at > token.revoked_at:
         found.append(
-            f"Its record contradicts itself: last used on {day(token.last_used_at)},"
+            f"its record contradicts itself: last used on {day(token.last_used_at)},"
             f" after it was revoked on {day(token.revoked_at)}"
         )
     return (*found, *_used_after_replaced(case, token))

@@ -73,6 +73,7 @@ _ORDER = (
     _Explanation(_DEAD, tokens.classic),
     _Explanation(_DEAD, tokens.revoked),
     _Explanation(_DEAD, tokens.expired),
+    _Explanation(_DEAD, tokens.all_ended),
     _Explanation(_RIGHTS | _FACTOR | {"stage-required"}, tokens.policy_date_passed),
     # What only points that way.
     _Explanation(_DEAD | _RIGHTS | _SILENT_OIDC, registry.registry_side),
@@ -128,7 +129,8 @@ def judge(diagnosis: Diagnosis, evidence: Evidence, attempt: PublishAttempt, mat
 
 def _with_what_follows(case: Case, verdict: Verdict, explains: frozenset[str]) -> Verdict:
     next_ones = _obstacles(case, verdict, _STOPPED_BY.get(verdict.code, ()))
-    also = () if verdict.sure else tuple(other for other in case.diagnosis.also if other.cause not in explains)
+    others = (other for other in case.diagnosis.also if other.cause not in explains and not _ruled_out(case, other))
+    also = () if verdict.sure else tuple(others)
     return replace(verdict, then=next_ones, also=also)
 
 
@@ -147,7 +149,9 @@ def _by_the_log_alone(case: Case) -> Verdict:
         code=diagnosis.cause,
         sentence=diagnosis.sentence,
         reasons=tuple(_looked_at(case)),
-        advice=commands.filled(diagnosis.fix, case.package, case.attempt.repo, case.attempt.workflow),
+        advice=tuple(_what_to_look_at(case))
+        if diagnosis.cause == "no-access" and case.npm
+        else commands.filled(diagnosis.fix, case.package, case.attempt.repo, case.attempt.workflow),
         match=case.match if _concerns(diagnosis.cause, case.match) else Match(),
         also=tuple(other for other in diagnosis.also if not _ruled_out(case, other)),
     )
@@ -181,6 +185,10 @@ def _ruled_out(case: Case, other: Alternative) -> bool:
     token, job, secret = case.certain_token, case.job, case.secret
     if other.cause == "insufficient-scope" and token is not None:
         return all(covers(token, package) for package in case.evidence.packages) and bool(case.evidence.packages)
+    if other.cause == "oidc-permission-missing" and job is not None and job.id_token:
+        return True
+    if other.cause == "token-missing" and case.worked_since_written is not None:
+        return True
     if other.cause.startswith("oidc-") and job is not None and case.diagnosis.cause not in OIDC:
         return not job.id_token and not case.trust_known
     if other.cause == "token-rejected" and case.diagnosis.cause == "no-access" and secret is not None:
@@ -217,6 +225,28 @@ def _looked_at(case: Case) -> Iterable[str]:
         yield f"this workflow last published {ago(good.completed_at, case.now)}"
     if case.job is not None and cause == "unknown":
         yield f"{file_name(case.attempt.workflow)} was read and shows nothing wrong"
+
+
+def _what_to_look_at(case: Case) -> Iterable[str]:
+    """Where npm says 404 and nothing explains it: only what is not known yet, the likeliest first."""
+    if case.secret is None and not case.tokenless:
+        yield "Check when the secret was last written: a write token lives 7 days by default and 90 at most."
+    if not case.tokenless:
+        yield (
+            "See whether the token is still in `npm token list` of its owner, and whether the owner may write:"
+            f" `{commands.collaborators(case.package)}`."
+        )
+    token = case.certain_token
+    if not case.tokenless and (token is None or covers(token, case.package or "") is not True):
+        yield f"See whether the token's package list names {case.package_name}, or its whole scope."
+    if case.job is None or case.job.id_token or case.trust_known:
+        yield (
+            "With trusted publishing, compare owner, repository, workflow file name and environment with"
+            f" `npm trust list {commands.package_word(case.package)}`; `npm_config_loglevel: verbose` on the publish"
+            " step shows the reason."
+        )
+    if case.evidence.published is None:
+        yield "If the package is new, publish its first version with a token: trusted publishing cannot create a name."
 
 
 def _young(case: Case) -> str:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from bot.verdict import commands
 from bot.verdict.case import Case
-from bot.verdict.phrases import ago, named, span
+from bot.verdict.phrases import ago, listed, named, span
 from bot.verdict.verdict import Verdict
 
 # Other failures that a registry in trouble causes as well: a dead token is refused alike.
@@ -127,15 +127,15 @@ def new_name(case: Case) -> Verdict | None:
 
 def only_the_push_failed(case: Case) -> Verdict | None:
     """The release tool could not push or tag, and the version is out already."""
-    found = version_is_there(case)
-    if found is None:
+    out = [package for package in case.diagnosis.packages if package.outcome == "published"]
+    if not out or len(out) < len(case.diagnosis.packages):
         return None
-    published = case.evidence.published
-    name = f"{named(published.name) if published else ''} {named(case.diagnosis.version or '')}".strip()
+    names = listed(f"{named(package.package)} {package.version or ''}".strip() for package in out)
+    verb = "was" if len(out) == 1 else "were"
     return Verdict(
         code="github-auth",
-        sentence=f"{name} is on the registry, but the release could not be pushed or tagged on GitHub.",
-        reasons=(*found.reasons, case.diagnosis.sentence),
+        sentence=f"{names} {verb} published, but the release could not be pushed or tagged on GitHub.",
+        reasons=("the log shows the publish before the push was refused",),
         advice=("Do not publish again: push the tag or make the GitHub release by hand.", *case.diagnosis.fix),
         sure=True,
     )

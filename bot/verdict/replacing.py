@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot import policy
 from bot.verdict import commands
 from bot.verdict.case import Case
 from bot.verdict.phrases import named
@@ -16,15 +17,18 @@ def renewal(case: Case, token: Token | None) -> tuple[str, ...]:
     return (
         create(case, token, f"Create a new token to replace {named(token.name)}" if token else "Create a new token"),
         store(case, token),
-        trust_instead(case),
+        *((trust_instead(case),) if case.diagnosis.phase == "publish" else ()),
     )
 
 
 def create(case: Case, token: Token | None, what: str) -> str:
     if not case.npm:
         return f"{what}."
-    command = commands.create_token(token, case.evidence.packages, case.now)
-    return f"{what}: `{command}` (without `--expires` it lives 7 days)."
+    # A token that installs may be the one that publishes as well: only its record tells.
+    reads = case.diagnosis.phase == "install" and (token is None or token.permission == "read-only")
+    command = commands.create_token(token, case.evidence.packages, case.now, reads=reads)
+    default = policy.default_life("npm", "granular", "read-only" if reads else "read-write")
+    return f"{what}: `{command}`" + (f" (without `--expires` it lives {default.days} days)." if default else ".")
 
 
 def store(case: Case, token: Token | None) -> str:

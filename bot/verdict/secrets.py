@@ -170,7 +170,7 @@ def wrong_level(case: Case) -> Verdict | None:
             f" `{commands.store_secret(read.name, repo, read.level, read.environment)}`.",
             "Then re-run the failed jobs.",
         ),
-        match=case.match,
+        match=case.match if case.certain_token else Match(),
     )
 
 
@@ -215,7 +215,7 @@ def just_written(case: Case) -> Verdict | None:
     name = named(secret.name)
     return Verdict(
         code="secret-wrong-value",
-        sentence=f"What {name} holds since it was written {ago(secret.updated_at, case.now)} was refused: probably a"
+        sentence=f"{name} was written {ago(secret.updated_at, case.now)}, and what it holds was refused: probably a"
         " wrong or cut-off value.",
         reasons=(case.secret_fact, "the registry refused it as no valid token"),
         advice=(
@@ -273,13 +273,14 @@ def stopped_working(case: Case) -> Verdict | None:
     secret, good = case.secret, case.evidence.last_good
     if secret is None or good is None or case.worked_since_written is None:
         return None
-    died = case.diagnosis.cause == "token-rejected"
-    what = "The token in" if died else "What"
-    verb = "died within" if died else "holds stopped being accepted within"
+    name, when = named(secret.name), ago(good.completed_at, case.now)
+    if case.diagnosis.cause == "token-rejected":
+        sentence = f"The token in {name} published {when} and is dead now, though the secret is unchanged since."
+    else:
+        sentence = f"What {name} holds published {when} and is refused now, though the secret is unchanged since."
     return Verdict(
         code="token-stopped-working",
-        sentence=f"{what} {named(secret.name)} {verb} the last {span(case.now - good.completed_at)}: it published then,"
-        " and the secret is unchanged since.",
+        sentence=sentence,
         reasons=(
             case.secret_fact,
             f"the last good publish was on {day(good.completed_at)}"

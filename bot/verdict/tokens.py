@@ -54,6 +54,23 @@ def expired(case: Case) -> Verdict | None:
     return None
 
 
+def all_ended(case: Case) -> Verdict | None:
+    """Several tokens fit alike, and whichever it was has ended."""
+    if not case.match.ties or case.match.best is None:
+        return None
+    likely = [candidate.token for candidate in (case.match.best, *case.match.ties)]
+    ends = [end for token in likely if (end := policy.ends_at(token)) is not None and end <= case.now]
+    if len(ends) < len(likely):
+        return None
+    return Verdict(
+        code="token-expired",
+        sentence=f"Every token on record for this workflow has ended: {listed(token.name for token in likely)}.",
+        reasons=tuple(f"{named(token.name)} ended on {day(end)}" for token, end in zip(likely, ends, strict=True)),
+        advice=renewal(case, None),
+        match=case.match,
+    )
+
+
 def classic(case: Case) -> Verdict | None:
     """A kind of token that the registry has ended altogether."""
     token = case.token

@@ -163,7 +163,7 @@ def publisher_mismatch(case: Case) -> Verdict | None:
             f" revoke {commands.package_word(case.package)} --id=ID`."
             if case.npm
             else f"Add a trusted publisher for {first.actual} on the registry.",
-            f"Or give the {first.what} its old name back: upper and lower case and the extension matter.",
+            _undo(first),
             "If the record is out of date, correct it: what npm has is in `npm trust list"
             f" {commands.package_word(case.package)}`."
             if case.npm
@@ -305,6 +305,13 @@ def _mismatch(case: Case, first: Difference) -> str:
     if not first.proven:
         return f"The trusted publisher of {package} asks for {first.recorded}, and the job seems to have none."
     return f"The trusted publisher of {package} names {first.recorded}, but the run came from {first.actual}."
+
+
+def _undo(first: Difference) -> str:
+    if first.what == "environment":
+        return f"Or let the job run in the one that is trusted: {first.recorded}."
+    exactly = ": upper and lower case and the extension count" if first.what == "workflow file" else ""
+    return f"Or give the {first.what} its old name back{exactly}."
 
 
 def _refs(case: Case) -> tuple[str, ...]:

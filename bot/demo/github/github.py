@@ -85,6 +85,10 @@ class GitHub:
             )
         )  # fmt: skip
 
+    def add_repository(self, repo: str, *, created_at: datetime) -> None:
+        """Repositories need not be added; this one was made then."""
+        self.world.created[repo.lower()] = created_at
+
     def add_file(self, repo: str, path: str, text: str, *, ref: str | None = None) -> None:
         """`ref` None = at every commit that has no version of its own."""
         self.world.files.setdefault((repo.lower(), path), {})[ref] = text

@@ -240,7 +240,10 @@ class Rest:
     # --- runs, jobs, logs --------------------------------------------------------------------------------------------
 
     async def _repository(self, request: web.Request) -> web.Response:
-        return answer(request, payloads.repository(repo_of(request)))
+        shown = payloads.repository(repo_of(request))
+        if created := self._world.created.get(shown["full_name"].lower()):
+            shown["created_at"] = stamp(created)
+        return answer(request, shown)
 
     async def _runs(self, request: web.Request) -> web.Response:
         repo = repo_of(request).lower()

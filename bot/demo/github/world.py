@@ -106,6 +106,7 @@ class World:
     environments: dict[str, list[str]] = field(default_factory=dict)
     manners: dict[int, LogManners] = field(default_factory=dict)
     private: set[str] = field(default_factory=set)
+    created: dict[str, datetime] = field(default_factory=dict)
     _jobs: dict[tuple[str, int], Job] = field(default_factory=dict)
 
     def attempts(self, repo: str, run_id: int) -> list[Run]:
