@@ -37,7 +37,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class SecretAge:
-    """When a secret of this name was last written. `level`: organization, repository or environment."""
+    """When a secret of this name was last written. `level`: organization, repository, environment or dependabot."""
 
     name: str
     level: str

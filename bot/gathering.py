@@ -7,15 +7,18 @@ alert.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from bot.deps import Deps
 from bot.diagnosis.diagnosis import Diagnosis
 from bot.errors import GiveUp, TryAgain
-from bot.evidence import Elsewhere, Evidence, GoodRun, SecretAge, packages_of
+from bot.evidence import Elsewhere, Evidence, SecretAge, packages_of
 from bot.github.run import Job, Run
+from bot.history import last_good
+from bot.metrics import METRICS
 from bot.registries.npm.workflow import (
     Unreadable,
     Workflow,
@@ -24,12 +27,18 @@ from bot.registries.npm.workflow import (
     parse_workflow,
     read_workflow,
 )
-from storage import incidents, runs, tokens
+from storage import runs, tokens
+from storage.database import Connection
 from storage.runs import RunRecord
+from storage.tokens import Token
 
 BUDGET_S = 8.0
-ELSEWHERE_WITHIN = timedelta(minutes=15)
-_ABOUT_TRUST = frozenset({"oidc-publisher-mismatch", "oidc-failed", "token-missing", "no-access"})
+NEAR = timedelta(minutes=15)  # failures elsewhere within this time may have the same reason
+MOST_SECRETS = 3  # names looked up, the likeliest ones
+MOST_ENVIRONMENTS = 3
+# Causes behind which a trusted publisher can stand, which names the repository.
+_MAY_BE_TRUST = frozenset({"oidc-publisher-mismatch", "oidc-failed", "token-missing", "no-access"})
+DEPENDABOT = "dependabot[bot]"
 T = TypeVar("T")
 
 
@@ -39,74 +48,109 @@ async def gather(run: Run, diagnosis: Diagnosis, deps: Deps, job: Job | None = N
     registry = diagnosis.registry or "npm"
     name = packages[0] if packages and registry == "npm" else None
     ask = _Asking(BUDGET_S)
-    trust = diagnosis.cause in _ABOUT_TRUST and deps.github.configured
-    (workflow, secrets, absent), published, repository, stored, good, elsewhere = await asyncio.gather(
-        _workflow_and_secrets(run, job, deps, ask),
-        ask(f"{name} on the registry", deps.npm.published(name)) if name else _nothing(),
-        ask("when the repository was made", deps.github.repository(run)) if trust else _nothing(),
-        deps.db.read(tokens.candidates, run.repo, registry, packages),
-        deps.db.read(runs.last_published, run.repo, run.workflow),
-        deps.db.read(incidents.seen_elsewhere, run.repo, registry, deps.now() - ELSEWHERE_WITHIN),
+    on_github = deps.github.configured
+    has_file = on_github and run.workflow.startswith(".github/")
+    by_trust = on_github and diagnosis.cause in _MAY_BE_TRUST
+    stored, (workflow, secrets), published, repository, green = await asyncio.gather(
+        deps.db.read(_stored, run, registry, packages, deps.now()),
+        _workflow_and_secrets(run, job, deps, ask) if has_file and run.sha else _no_workflow(),
+        ask("registry", f"{name} on the registry", deps.npm.published(name)) if name else _nothing(),
+        ask("repository", "the repository", deps.github.repository(run)) if by_trust else _nothing(),
+        ask("history", "the last good run", deps.github.good_runs(run)) if has_file else _nothing(),
     )
     return Evidence(
         packages=packages,
         workflow=workflow,
-        secrets=secrets,
-        absent_secrets=absent,
+        secrets=secrets.ages,
+        absent_secrets=secrets.absent,
         published=published,
-        tokens=tuple(stored),
-        last_good=_good_run(good),
+        tokens=tuple(stored.tokens),
+        last_good=last_good(run, green or (), stored.went_well, published.newest if published else None),
         repository=repository,
-        elsewhere=tuple(Elsewhere(other.repo, other.cause, other.token_id, other.last_seen_at) for other in elsewhere),
-        missing=tuple(dict.fromkeys(ask.missing)),
+        elsewhere=tuple(_elsewhere(record) for record in stored.failed),
+        missing=ask.missing,
     )
 
 
-def _good_run(record: RunRecord | None) -> GoodRun | None:
-    if record is None or record.completed_at is None:
-        return None
-    return GoodRun(record.completed_at, published=True, version=record.version)
-
-
 class _Asking:
-    """Asks sources until one common deadline and keeps a sentence for each that failed."""
+    """Asks sources until one common deadline and keeps why the others did not answer."""
 
     def __init__(self, budget_s: float) -> None:
-        self._deadline = asyncio.get_running_loop().time() + budget_s
+        self._loop = asyncio.get_running_loop()
+        self._deadline = self._loop.time() + budget_s
         self._budget_s = budget_s
-        self.missing: list[str] = []
+        self._unread: dict[str, list[str]] = {}  # why -> what
 
-    async def __call__(self, what: str, asked: Coroutine[Any, Any, T]) -> T | None:
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """One sentence for all that failed for the same reason."""
+        return tuple(f"could not read {_and(whats)}: {why}" for why, whats in self._unread.items())
+
+    async def __call__(self, source: str, what: str, asked: Coroutine[Any, Any, T]) -> T | None:
+        """`source`: a word for the metrics; `what`: how a person would call it."""
+        begun = self._loop.time()
         try:
             async with asyncio.timeout_at(self._deadline):
                 return await asked
         except TimeoutError:
-            self.missing.append(f"could not read {what}: no answer within {self._budget_s:.0f} seconds")
+            why = f"no answer within {self._budget_s:.0f} seconds"
         except (TryAgain, GiveUp) as error:
-            self.missing.append(f"could not read {what}: {error.message}")
+            why = error.message.removeprefix("GitHub: ")
         except Unreadable as error:
-            self.missing.append(f"could not read {what}: {error}")
+            why = str(error)
+        finally:
+            METRICS.evidence_seconds.labels(source).observe(self._loop.time() - begun)
+        METRICS.evidence_missing.labels(source).inc()
+        self._unread.setdefault(why, []).append(what)
         return None
+
+
+# --- our own records -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    tokens: Sequence[Token]
+    went_well: Sequence[RunRecord]
+    failed: Sequence[RunRecord]
+
+
+def _stored(connection: Connection, run: Run, registry: str, packages: Sequence[str], now: datetime) -> _Stored:
+    at = run.completed_at or now
+    return _Stored(
+        tokens=tokens.candidates(connection, run.repo, registry, packages),
+        went_well=runs.went_well(connection, run.repo, run.workflow, at),
+        failed=runs.failed_around(connection, registry, at, NEAR, but=run.repo),
+    )
+
+
+def _elsewhere(record: RunRecord) -> Elsewhere:
+    return Elsewhere(record.repo, record.cause or "unknown", record.token_id, record.completed_at or record.seen_at)
+
+
+# --- the workflow file and the secrets it names ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Secrets:
+    ages: tuple[SecretAge, ...] = ()
+    absent: tuple[str, ...] = ()
 
 
 async def _workflow_and_secrets(
     run: Run, job: Job | None, deps: Deps, ask: _Asking
-) -> tuple[WorkflowFacts | None, tuple[SecretAge, ...], tuple[str, ...]]:
-    if not run.sha or not run.workflow.startswith(".github/") or not deps.github.configured:
-        return None, (), ()
-    parsed = await ask("the workflow file", _workflow(run, deps, run.workflow, run.sha))
+) -> tuple[WorkflowFacts | None, _Secrets]:
+    parsed = await ask("workflow", "the workflow file", _workflow(run, deps, run.workflow, run.sha or ""))
     if parsed is None:
-        return None, (), ()
+        return None, _Secrets()
     name = job.name if job else None
     calls = parsed.calls(name)
     called = await asyncio.gather(
-        *(ask(f"the reusable workflow {uses}", _called_workflow(run, deps, uses)) for uses in calls)
+        *(ask("workflow", f"the reusable workflow {uses}", _called_workflow(run, deps, uses)) for uses in calls)
     )
     known = {uses: inner for uses, inner in zip(calls, called, strict=True) if inner is not None}
     workflow = await asyncio.to_thread(read_workflow, parsed, known, name)
-    if not workflow.secrets:
-        return workflow, (), ()
-    return workflow, *await _secret_ages(run, workflow, deps, ask)
+    return workflow, await _secrets(run, workflow, deps, ask)
 
 
 async def _workflow(run: Run, deps: Deps, path: str, ref: str, repo: str | None = None) -> Workflow:
@@ -123,28 +167,69 @@ async def _called_workflow(run: Run, deps: Deps, uses: str) -> Workflow:
     return await _workflow(run, deps, address.path, address.ref or run.sha or "", address.repo)
 
 
-async def _secret_ages(
-    run: Run, workflow: WorkflowFacts, deps: Deps, ask: _Asking
-) -> tuple[tuple[SecretAge, ...], tuple[str, ...]]:
-    """The best-named secret at each level that has it, the one that is read first, and its name if no level has it."""
-    name, github = workflow.secrets[0], deps.github
-    # GitHub's precedence in a job.
-    levels: list[tuple[str, str | None, Coroutine[Any, Any, datetime | None]]] = [
-        *(("environment", named, github.secret_updated_at(run, name, named)) for named in workflow.environments),
-        ("repository", None, github.secret_updated_at(run, name)),
-        ("organization", None, github.organization_secret_updated_at(run, name)),
+async def _secrets(run: Run, workflow: WorkflowFacts, deps: Deps, ask: _Asking) -> _Secrets:
+    """Where the secrets that the publishing job names are kept, in the order in which GitHub looks for them.
+
+    A run that Dependabot started sees Dependabot's secrets and no others.
+    """
+    names = workflow.secrets[:MOST_SECRETS]
+    if not names:
+        return _Secrets()
+    environments = workflow.environments
+    levels = [
+        *(_Level("environment", f"secrets of environment {name}", name) for name in environments[:MOST_ENVIRONMENTS]),
+        _Level("repository", "secrets of the repository"),
+        _Level("organization", "secrets of the organisation"),
     ]
-    before = len(ask.missing)
-    what = "when the secret was last written"
-    written = await asyncio.gather(*(ask(what, asked) for _, _, asked in levels))
-    ages = tuple(
-        SecretAge(name, level, updated, environment)
-        for (level, environment, _), updated in zip(levels, written, strict=True)
-        if updated is not None
+    if run.actor == DEPENDABOT:
+        levels = [_Level("dependabot", "Dependabot's secrets of the repository")]
+    lists = await asyncio.gather(
+        *(ask("secrets", f"when the {level.what} were last written", _listed(run, level, deps)) for level in levels)
     )
-    all_read = len(ask.missing) == before
-    return ages, (name,) if all_read and not ages else ()
+    written = [(level, listed) for level, listed in zip(levels, lists, strict=True) if listed is not None]
+    ages = [
+        SecretAge(name, level.name, listed[name.upper()], level.environment)
+        for name in names
+        for level, listed in written
+        if name.upper() in listed
+    ]
+    # What Dependabot may see of the organisation, and an environment that cannot be told, are levels not read.
+    all_read = (
+        len(written) == len(levels)
+        and len(environments) <= MOST_ENVIRONMENTS
+        and run.actor != DEPENDABOT
+        and not any(job.environment_computed for job in workflow.jobs)
+    )
+    found = {age.name for age in ages}
+    return _Secrets(tuple(ages), tuple(name for name in names if name not in found) if all_read else ())
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    name: str
+    what: str
+    environment: str | None = None
+
+
+async def _listed(run: Run, level: _Level, deps: Deps) -> dict[str, datetime]:
+    """Name in capitals, as GitHub compares them -> when it was last written."""
+    written = await deps.github.secrets(
+        run.repo,
+        level.environment,
+        organization=level.name == "organization",
+        dependabot=level.name == "dependabot",
+        installation_id=run.installation_id,
+    )
+    return {name.upper(): at for name, at in written.items()}
 
 
 async def _nothing() -> None:
     return None
+
+
+async def _no_workflow() -> tuple[None, _Secrets]:
+    return None, _Secrets()
+
+
+def _and(whats: Sequence[str]) -> str:
+    return " and ".join([", ".join(whats[:-1]), whats[-1]] if len(whats) > 1 else whats)

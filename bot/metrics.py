@@ -50,6 +50,16 @@ class Metrics:
         self.diagnoses = Counter(
             "tokenwatch_diagnoses", "Diagnosed job logs by cause.", ["cause"], registry=self.registry
         )
+        self.evidence_seconds = Histogram(
+            "tokenwatch_evidence_seconds",
+            "Time until a source of evidence answered or was given up.",
+            ["source"],
+            buckets=_FAST_S,
+            registry=self.registry,
+        )
+        self.evidence_missing = Counter(
+            "tokenwatch_evidence_missing", "Evidence that could not be read.", ["source"], registry=self.registry
+        )
         self.open_incidents = Gauge("tokenwatch_incidents_open", "Unresolved incidents.", registry=self.registry)
         self.loop_lag_seconds = Gauge(
             "tokenwatch_loop_lag_seconds",

@@ -7,7 +7,7 @@ incident, the occurrence and the Slack message in the transaction that finishes 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -170,8 +170,8 @@ def record_failure(
     now = deps.now()
     diagnosis = failure.diagnosis
     later = runs.later_attempt(connection, run.repo, run.run_id, run.attempt)
-    runs.keep(connection, _record(run, "failed", now, diagnosis))
     new = as_incident(run, failure, evidence, verdict, deps)
+    runs.keep(connection, replace(_record(run, "failed", now, diagnosis), token_id=new.token_id))
     incident = incidents.open_by_fingerprint(connection, new.fingerprint)
     known = incident is not None and incidents.has_attempt(connection, incident, run.repo, run.run_id, run.attempt)
     decision = decide(incident, known, later)
@@ -330,4 +330,5 @@ def _record(run: Run, outcome: str, now: datetime, diagnosis: Diagnosis | None =
         version=diagnosis.version if diagnosis else None,
         completed_at=run.completed_at,
         seen_at=now,
+        registry=diagnosis.registry if diagnosis else None,
     )

@@ -209,20 +209,6 @@ def latest(connection: Connection, *, unresolved: bool = False, limit: int = 50)
     return [_incident(row) for row in rows]
 
 
-def seen_elsewhere(connection: Connection, repo: str, registry: str, since: datetime) -> list[Incident]:
-    """Unresolved incidents of the registry in other repositories, seen since then, that nothing but their log or the
-    registry itself explains: a token that is known to have ended says nothing about the registry."""
-    rows = connection.all(
-        """
-        SELECT * FROM incidents WHERE state <> 'resolved' AND registry = :registry AND repo <> :repo
-            AND last_seen_at >= :since AND (verdict = cause OR verdict = 'registry-side')
-        ORDER BY last_seen_at DESC LIMIT 50
-        """,
-        {"repo": repo, "registry": registry, "since": to_ms(since)},
-    )
-    return [_incident(row) for row in rows]
-
-
 def count_open(connection: Connection) -> int:
     return int(connection.value("SELECT COUNT(*) FROM incidents WHERE state <> 'resolved'"))
 

@@ -327,3 +327,16 @@ def m004_rotations(db: sqlite_utils.Database) -> None:
         ) STRICT;
         """,
     )
+
+
+@MIGRATIONS()
+def m005_failures_by_time(db: sqlite_utils.Database) -> None:
+    """Which registry and which token a run failed with, and the failures of the last minutes."""
+    _run(
+        db,
+        """
+        ALTER TABLE runs ADD COLUMN registry TEXT;
+        ALTER TABLE runs ADD COLUMN token_id INTEGER;
+        CREATE INDEX runs_failed ON runs (completed_at) WHERE outcome = 'failed';
+        """,
+    )

@@ -11,7 +11,10 @@ from storage.database import Connection, Row, from_ms, moment, to_ms
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One attempt. `outcome`: published, staged, failed, quiet (none of our business) or green (nothing read)."""
+    """One attempt. `outcome`: published, staged, failed, quiet (none of our business) or green (nothing read).
+
+    `registry`, `token_id`: what it failed at, and the stored token that was at fault, where that is known.
+    """
 
     repo: str
     run_id: int
@@ -24,6 +27,8 @@ class RunRecord:
     version: str | None
     completed_at: datetime | None
     seen_at: datetime
+    registry: str | None = None
+    token_id: int | None = None
 
 
 def keep(connection: Connection, run: RunRecord) -> None:
@@ -31,12 +36,13 @@ def keep(connection: Connection, run: RunRecord) -> None:
     connection.execute(
         """
         INSERT INTO runs (repo, run_id, attempt, workflow, conclusion, outcome, cause, package, version,
-            completed_at, seen_at)
+            completed_at, seen_at, registry, token_id)
         VALUES (:repo, :run_id, :attempt, :workflow, :conclusion, :outcome, :cause, :package, :version,
-            :completed_at, :seen_at)
+            :completed_at, :seen_at, :registry, :token_id)
         ON CONFLICT (repo, run_id, attempt) DO UPDATE SET conclusion = excluded.conclusion,
             outcome = excluded.outcome, cause = excluded.cause, package = excluded.package,
-            version = excluded.version, completed_at = excluded.completed_at
+            version = excluded.version, completed_at = excluded.completed_at, registry = excluded.registry,
+            token_id = excluded.token_id
         """,
         {
             "repo": run.repo,
@@ -50,6 +56,8 @@ def keep(connection: Connection, run: RunRecord) -> None:
             "version": run.version,
             "completed_at": to_ms(run.completed_at),
             "seen_at": to_ms(run.seen_at),
+            "registry": run.registry,
+            "token_id": run.token_id,
         },
     )
 
@@ -96,14 +104,34 @@ def known(connection: Connection, repo: str, attempts: Iterable[tuple[int, int]]
     }
 
 
-def last_published(connection: Connection, repo: str, workflow: str) -> RunRecord | None:
-    """The latest attempt of this workflow that is known to have published."""
-    row = connection.one(
-        "SELECT * FROM runs WHERE repo = :repo AND workflow = :workflow AND outcome = 'published'"
-        " ORDER BY completed_at DESC LIMIT 1",
-        {"repo": repo, "workflow": workflow},
+def went_well(
+    connection: Connection, repo: str, workflow: str, before: datetime, *, limit: int = 50
+) -> list[RunRecord]:
+    """Attempts of this workflow that succeeded before then, newest first; and, however old, the last that is known to
+    have published."""
+    at = {"repo": repo, "workflow": workflow, "before": to_ms(before), "limit": limit}
+    of_workflow = "SELECT * FROM runs WHERE repo = :repo AND workflow = :workflow AND completed_at < :before"
+    latest = connection.all(f"{of_workflow} AND conclusion = 'success' ORDER BY completed_at DESC LIMIT :limit", at)
+    published = connection.all(f"{of_workflow} AND outcome = 'published' ORDER BY completed_at DESC LIMIT 1", at)
+    return [_record(row) for row in latest + [row for row in published if row not in latest]]
+
+
+def failed_around(
+    connection: Connection, registry: str, at: datetime, within: timedelta, *, but: str, limit: int = 50
+) -> list[RunRecord]:
+    """Attempts that failed at the registry about then in other repositories than `but`, newest first."""
+    rows = connection.all(
+        "SELECT * FROM runs WHERE outcome = 'failed' AND completed_at > :since AND completed_at < :until"
+        " AND registry = :registry AND repo <> :but ORDER BY completed_at DESC LIMIT :limit",
+        {
+            "since": to_ms(at - within),
+            "until": to_ms(at + within),
+            "registry": registry,
+            "but": but,
+            "limit": limit,
+        },
     )
-    return _record(row) if row else None
+    return [_record(row) for row in rows]
 
 
 def published_since(connection: Connection, repos: Iterable[str], since: datetime) -> list[RunRecord]:
@@ -156,4 +184,6 @@ def _record(row: Row) -> RunRecord:
         version=row["version"],
         completed_at=from_ms(row["completed_at"]),
         seen_at=moment(row["seen_at"]),
+        registry=row["registry"],
+        token_id=row["token_id"],
     )

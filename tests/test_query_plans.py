@@ -52,6 +52,8 @@ QUERIES: dict[str, Callable[[Connection], Any]] = {
     "which deliveries are not stored": lambda c: deliveries.not_stored(c, ["a", "b"]),
     "which runs were heard of": lambda c: runs.known(c, "acme/ui", [(1, 1)]),
     "when a repository was first heard of": lambda c: runs.first_seen(c, "acme/ui"),
+    "the last good runs": lambda c: runs.went_well(c, "acme/ui", "release.yml", NOW),
+    "failures elsewhere": lambda c: runs.failed_around(c, "npm", NOW, LEASE, but="acme/ui"),
     "hand back deliveries": lambda c: deliveries.hand_back(c, owner="me", now=NOW),
     "channels with something to send": lambda c: outbox.channels_ready(c, NOW),
     "claim a message": lambda c: outbox.claim(

@@ -268,7 +268,7 @@ async def test_sources_that_cannot_be_read_are_named_and_hold_nothing_up(running
     await running.worked(1)
     (card,) = running.cards()
     assert "could not read the workflow file" in shown(card)
-    assert "contents=read" in shown(card)
+    assert "contents: read" in shown(card)
     assert "registry" in shown(card)
 
 

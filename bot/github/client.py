@@ -23,7 +23,7 @@ import gidgethub.aiohttp
 from bot.errors import GiveUp, TryAgain
 from bot.evidence import Repository
 from bot.github.auth import Auth
-from bot.github.run import Job, Run, job_of, moment_of, run_of
+from bot.github.run import Job, Run, job_of, moment_of, repository_of, run_of
 from bot.manifests import GITHUB_EVENTS, GITHUB_PERMISSIONS
 
 API_VERSION = "2022-11-28"
@@ -31,6 +31,7 @@ TIMEOUT_S = 15
 LOG_SILENCE_S = 30
 CHUNK = 256 * 1024
 MOST_SECRET_PAGES = 10  # 1,000 secrets, GitHub's own limit of an organisation; a repository may have 100
+GOOD_RUNS = 30
 MOST_JOB_PAGES = 10  # 1,000 jobs: more than GitHub's own limit of 256 a matrix
 MOST_RUN_PAGES = 10  # GitHub lists no more than 1,000 runs of a search
 SECONDARY_LIMIT_WAIT_S = 60  # GitHub docs: without Retry-After wait at least a minute
@@ -135,7 +136,7 @@ class GitHub:
             if answer.unchanged:
                 return None
             body = answer.body if isinstance(answer.body, dict) else {}
-            runs = [run for run in body.get("workflow_runs") or () if isinstance(run, dict)]
+            runs = _objects(body, "workflow_runs")
             found += runs
             first = answer.headers.get("etag") if page == 1 else None
             total = body.get("total_count")
@@ -149,7 +150,7 @@ class GitHub:
         for page in range(1, MOST_JOB_PAGES + 1):
             path = f"/repos/{run.repo}/actions/runs/{run.run_id}/attempts/{run.attempt}/jobs?per_page=100&page={page}"
             reply = await self._call("GET", path, repo=run.repo, installation_id=run.installation_id)
-            found = [job for data in reply.get("jobs") or () if isinstance(data, dict) and (job := job_of(data))]
+            found = [job for data in _objects(reply, "jobs") if (job := job_of(data))]
             jobs += found
             total = reply.get("total_count")
             if not found or not isinstance(total, int) or len(jobs) >= total:
@@ -204,43 +205,18 @@ class GitHub:
         except ValueError:
             raise GiveUp("file-malformed", "GitHub's answer is not the file") from None
 
-    async def secret_updated_at(self, run: Run, name: str, environment: str | None = None) -> datetime | None:
-        """When the repository's (or environment's) secret was last written; None when there is none of that name."""
-        scope = f"environments/{quote(environment, safe='')}" if environment else "actions"
-        return await self._updated_at(run, f"/repos/{run.repo}/{scope}/secrets/{quote(name, safe='')}")
-
-    async def repository(self, run: Run) -> Repository:
-        """The repository itself: its ids, and when it was made."""
-        reply = await self._call("GET", f"/repos/{run.repo}", repo=run.repo, installation_id=run.installation_id)
-        owner = reply.get("owner")
-        owner_id = owner.get("id") if isinstance(owner, dict) else None
-        repo_id, private = reply.get("id"), reply.get("private")
-        return Repository(
-            full_name=run.repo,
-            repo_id=repo_id if isinstance(repo_id, int) else None,
-            owner_id=owner_id if isinstance(owner_id, int) else None,
-            created_at=moment_of(reply.get("created_at")),
-            private=private if isinstance(private, bool) else None,
-        )
-
-    async def organization_secret_updated_at(self, run: Run, name: str) -> datetime | None:
-        """When the organisation's secret, as this repository sees it, was last written."""
-        reply = await self._call(
-            "GET",
-            f"/repos/{run.repo}/actions/organization-secrets?per_page=100",
-            repo=run.repo,
-            installation_id=run.installation_id,
-        )
-        for secret in reply.get("secrets") or ():
-            if isinstance(secret, dict) and secret.get("name") == name:
-                return moment_of(secret.get("updated_at"))
-        return None
-
     async def secrets(
-        self, repo: str, environment: str | None = None, *, organization: bool = False
+        self,
+        repo: str,
+        environment: str | None = None,
+        *,
+        organization: bool = False,
+        dependabot: bool = False,
+        installation_id: int | None = None,
     ) -> dict[str, datetime]:
         """Name -> when it was last written: of a repository, one of its environments, or its organisation's as the
-        repository sees them. `repo` may be an organisation (`acme`, `acme/*`): then all that it has.
+        repository sees them. `repo` may be an organisation (`acme`, `acme/*`): then all that it has. `dependabot`: the
+        repository's secrets for runs that Dependabot starts.
 
         Empty when there is no such environment or organisation. GiveUp("github-not-found") for a repository that is
         gone or out of our reach.
@@ -252,15 +228,19 @@ class GitHub:
             path = f"/repos/{repo}/environments/{quote(environment, safe='')}/secrets"
         elif organization:
             path = f"/repos/{repo}/actions/organization-secrets"
+        elif dependabot:
+            path = f"/repos/{repo}/dependabot/secrets"
         written: dict[str, datetime] = {}
         for page in range(1, MOST_SECRET_PAGES + 1):
             try:
-                reply = await self._call("GET", f"{path}?per_page=100&page={page}", repo=repo)
+                reply = await self._call(
+                    "GET", f"{path}?per_page=100&page={page}", repo=repo, installation_id=installation_id
+                )
             except GiveUp as gone:
                 if gone.reason == "github-not-found" and (environment or organization):
                     return {}
                 raise
-            found = [secret for secret in reply.get("secrets") or () if isinstance(secret, dict)]
+            found = _objects(reply, "secrets")
             for secret in found:
                 if isinstance(name := secret.get("name"), str) and (at := moment_of(secret.get("updated_at"))):
                     written[name] = at
@@ -268,17 +248,31 @@ class GitHub:
                 break
         return written
 
-    async def rerun_failed_jobs(self, repo: str, run_id: int) -> None:
-        await self._call("POST", f"/repos/{repo}/actions/runs/{run_id}/rerun-failed-jobs", repo=repo)
+    async def repository(self, run: Run) -> Repository:
+        """The run's repository as it is now: after a rename under its new name."""
+        path = f"/repos/{run.repo}"
+        found = repository_of(await self._call("GET", path, repo=run.repo, installation_id=run.installation_id))
+        if found is None:
+            raise GiveUp("repository-malformed", "GitHub's answer is not a repository")
+        return found
 
-    async def _updated_at(self, run: Run, path: str) -> datetime | None:
+    async def good_runs(self, run: Run) -> tuple[Run, ...]:
+        """Runs of the same workflow file that succeeded before this one was over, newest first, this one left out."""
+        file = quote(run.workflow.rpartition("/")[2], safe="")
+        path = f"/repos/{run.repo}/actions/workflows/{file}/runs?status=success&per_page={GOOD_RUNS}"
+        if run.completed_at is not None:
+            path += f"&created=%3C%3D{run.completed_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
         try:
             reply = await self._call("GET", path, repo=run.repo, installation_id=run.installation_id)
         except GiveUp as gone:
             if gone.reason == "github-not-found":
-                return None
+                return ()  # a workflow that is not on the default branch has no page of its own
             raise
-        return moment_of(reply.get("updated_at"))
+        found = [run_of(data, run.repo, run.installation_id) for data in _objects(reply, "workflow_runs")]
+        return tuple(other for other in found if other is not None and other.run_id != run.run_id)
+
+    async def rerun_failed_jobs(self, repo: str, run_id: int) -> None:
+        await self._call("POST", f"/repos/{repo}/actions/runs/{run_id}/rerun-failed-jobs", repo=repo)
 
     async def _token(self, repo: str, installation_id: int | None) -> str:
         return await self._auth.token(repo, installation_id, self._now(), self._exchange, self._find_installation)
@@ -290,7 +284,9 @@ class GitHub:
         """`repo`: owner/name, or an organisation's login."""
         scope = "repos" if "/" in repo else "orgs"
         reply = await self._call("GET", f"/{scope}/{repo}/installation", jwt=app_jwt)
-        return int(reply["id"])
+        if not isinstance(found := reply.get("id"), int):
+            raise GiveUp("github-malformed", "GitHub's answer is not an installation")
+        return found
 
     async def _call(
         self,
@@ -356,8 +352,9 @@ class GitHub:
             wait = _rate_limit_wait_s(status, reply, str(error), self._now())
             if wait is not None:
                 return TryAgain("github-rate-limited", "GitHub asks us to wait", after_s=wait)
-            needs = reply.get("x-accepted-github-permissions")
-            return GiveUp("github-forbidden", f"GitHub: 403 for {endpoint}" + (f", needs {needs}" if needs else ""))
+            needs = reply.get("x-accepted-github-permissions", "")
+            where = f", needs {_permissions(needs)}" if needs else f" for {endpoint}"
+            return GiveUp("github-forbidden", f"GitHub: {status}{where}")
         if status == 401:
             return TryAgain("github-unauthorized", "GitHub refuses our credential", after_s=60)
         if status in (404, 410):
@@ -365,6 +362,19 @@ class GitHub:
         if status >= 500:
             return TryAgain("github-broken", f"GitHub: {status} for {endpoint}")
         return GiveUp("github-refused", f"GitHub: {status} for {endpoint}")
+
+
+def _objects(reply: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The list that an answer is about. Raises GiveUp when there is none: that is not the same as an empty one."""
+    found = reply.get(name)
+    if not isinstance(found, list):
+        raise GiveUp("github-malformed", f"GitHub's answer is not a list of {name.replace('_', ' ')}")
+    return [entry for entry in found if isinstance(entry, dict)]
+
+
+def _permissions(header: str) -> str:
+    """`secrets=read; organization_secrets=read` in words; the alternatives stand between semicolons."""
+    return header.replace(",", " and ").replace(";", " or").replace("=", ": ")[:200]
 
 
 def _raise_for_log(reply: aiohttp.ClientResponse) -> None:

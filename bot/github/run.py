@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.evidence import Repository
+
 REPO = re.compile(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}")
 _RUN_URL = re.compile(
     r"https?://[^\s/]+/(?P<repo>[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100})/actions/runs/(?P<run>[0-9]{1,18})"
@@ -33,6 +35,7 @@ class Run:
     sha: str | None = None
     actor: str | None = None
     url: str | None = None
+    started_at: datetime | None = None
     completed_at: datetime | None = None
     installation_id: int | None = None
     from_fork: bool = False
@@ -86,6 +89,7 @@ def run_of(data: Mapping[str, Any], repo: str | None = None, installation_id: in
         sha=_text(data.get("head_sha")),
         actor=_text(actor.get("login")),
         url=_text(data.get("html_url")),
+        started_at=moment_of(data.get("run_started_at")),
         completed_at=moment_of(data.get("updated_at")),
         installation_id=installation_id,
         from_fork=bool(head.get("full_name")) and head.get("full_name") != name,
@@ -122,6 +126,21 @@ def job_of(data: Mapping[str, Any]) -> Job | None:
         conclusion=_text(data.get("conclusion")),
         labels=tuple(str(label) for label in labels) if isinstance(labels, list) else (),
         url=_text(data.get("html_url")),
+    )
+
+
+def repository_of(data: Mapping[str, Any]) -> Repository | None:
+    """What GitHub's `repository` object says; None when it names none."""
+    name = _text(data.get("full_name"))
+    if name is None:
+        return None
+    private = data.get("private")
+    return Repository(
+        full_name=name,
+        repo_id=_number(data.get("id")),
+        owner_id=_number(_mapping(data.get("owner")).get("id")),
+        created_at=moment_of(data.get("created_at")),
+        private=private if isinstance(private, bool) else None,
     )
 
 

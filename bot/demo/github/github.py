@@ -100,13 +100,14 @@ class GitHub:
         repo: str | None = None,
         org: str | None = None,
         environment: str | None = None,
+        dependabot: bool = False,
         updated_at: datetime,
         created_at: datetime | None = None,
         visibility: str = "all",
         selected: Sequence[str] = (),
     ) -> None:
         """Writes a secret's facts again and again: `updated_at` moves as on GitHub, `created_at` stays."""
-        scope = f"orgs/{org}" if org else f"repos/{repo}"
+        scope = f"orgs/{org}" if org else f"repos/{repo}" + ("/dependabot" if dependabot else "")
         if environment:
             scope += f"/environments/{environment}"
             names = self.world.environments.setdefault(f"{repo}".lower(), [])

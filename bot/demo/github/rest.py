@@ -69,6 +69,7 @@ class Rest:
         get("/user", self._guard("metadata", self._user))
         get(repo, self._guard("metadata", self._repository))
         get(repo + "/actions/runs", self._guard("actions", self._runs))
+        get(repo + "/actions/workflows/{file}/runs", self._guard("actions", self._runs))
         get(repo + r"/actions/runs/{run:\d+}", self._guard("actions", self._run))
         get(repo + r"/actions/runs/{run:\d+}/attempts/{attempt:\d+}", self._guard("actions", self._run))
         get(repo + r"/actions/runs/{run:\d+}/jobs", self._guard("actions", self._jobs))
@@ -80,6 +81,7 @@ class Rest:
         get(repo + "/environments", self._guard("actions", self._environments))
         get(repo + "/actions/secrets", self._guard("secrets", self._secrets))
         get(repo + "/actions/secrets/{name}", self._guard("secrets", self._secret))
+        get(repo + "/dependabot/secrets", self._guard("dependabot_secrets", self._dependabot_secrets))
         get(repo + "/actions/organization-secrets", self._guard("secrets", self._organization_secrets))
         get(repo + "/environments/{environment}/secrets", self._guard("environments", self._secrets))
         get(repo + "/environments/{environment}/secrets/{name}", self._guard("environments", self._secret))
@@ -252,12 +254,19 @@ class Rest:
             if of == repo and (number not in latest or latest[number].attempt < attempt):
                 latest[number] = run
         found = sorted(latest.values(), key=lambda run: run.id, reverse=True)
+        if file := request.match_info.get("file"):
+            found = [run for run in found if run.workflow.rpartition("/")[2] == file]
+            if not found:
+                raise refuse(404, "Not Found", {})
         if status := request.query.get("status"):
             found = [
                 run for run in found if status in (run.conclusion, "completed" if run.conclusion else "in_progress")
             ]
-        since = request.query.get("created", "").removeprefix(">=")
-        found = [run for run in found if stamp(run.started_at) >= since]
+        created = request.query.get("created", "")
+        if created.startswith("<="):
+            found = [run for run in found if stamp(run.started_at) <= created[2:]]
+        else:
+            found = [run for run in found if stamp(run.started_at) >= created.removeprefix(">=")]
         page, headers = paged(request, self.own_url, found)
         body = {"total_count": len(found), "workflow_runs": [payloads.run_object(run) for run in page]}
         return answer(request, body, headers)
@@ -345,6 +354,12 @@ class Rest:
         page, headers = paged(request, self.own_url, found)
         shown = [payloads.secret_object(secret, of_organization=org) for secret in page]
         return answer(request, {"total_count": len(found), "secrets": shown}, headers)
+
+    async def _dependabot_secrets(self, request: web.Request) -> web.Response:
+        found = list(self._world.secrets.get(f"repos/{repo_of(request)}/dependabot".lower(), {}).values())
+        page, headers = paged(request, self.own_url, found)
+        body = {"total_count": len(found), "secrets": [payloads.secret_object(secret) for secret in page]}
+        return answer(request, body, headers)
 
     async def _secret(self, request: web.Request) -> web.Response:
         secret = self._scope(request).get(request.match_info["name"])

@@ -1,13 +1,15 @@
 """Reads packages from the public npm registry, never with a credential.
 
-A version in the packument is the only real proof that a publish worked. Replies are read as a stream up to a limit,
-because packuments of old packages reach tens of megabytes.
+A version in the packument is the only real proof that a publish worked, and the account that published it tells how.
+Packuments of old packages reach tens of megabytes: they are read as a stream, and what was read is kept with its ETag.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
+from collections import OrderedDict
 from typing import Any
 from urllib.parse import quote
 
@@ -16,12 +18,22 @@ import aiohttp
 from bot.errors import GiveUp, TryAgain
 from bot.evidence import Published, Release
 from bot.github.run import moment_of
+from bot.registries.npm.packument_stream import Malformed, PackumentReader, Summary
 
 TIMEOUT_S = 8
+WHOLE_S = 4.5  # for a whole packument; one that takes longer is read in its short form
+SHORT_S = 2.0
+MANIFEST_S = 1.5
 LARGEST = 64 * 1024 * 1024
-# The short form is a tenth of the size, but does not tell when and how a version came.
+LARGEST_MANIFEST = 1024 * 1024
+CHUNK = 256 * 1024
+REMEMBERED = 200  # packages
 WHOLE = "application/json"
+# The short form has no `time` and no `_npmUser`, but is a tenth of the size and lists every version.
+SHORT = "application/vnd.npm.install-v1+json"
+# What npm writes as the publisher when a trusted publisher did it.
 OIDC_EMAIL = "npm-oidc-no-reply@github.com"
+_VERSION = re.compile(r"[0-9][0-9A-Za-z.+\-]{0,255}")
 
 
 class NpmRegistry:
@@ -30,28 +42,82 @@ class NpmRegistry:
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self._session = session
         self._url = url.rstrip("/")
+        self._remembered: OrderedDict[str, tuple[str, Published]] = OrderedDict()
 
     async def published(self, name: str) -> Published:
-        """Versions of a package as anybody can see them."""
+        """A package as anybody can see it: its versions, and when and how the newest one came.
+
+        Without the newest one when the packument is too large or too slow to be read whole.
+        """
         if not name or len(name) > 214 or name != name.strip():
             raise GiveUp("package-name", "not a package name")
-        url = f"{self._url}/{quote(name, safe='@')}"
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
         try:
-            async with self._session.get(url, headers={"accept": WHOLE}, timeout=timeout) as reply:
+            return await self._read(name, WHOLE, WHOLE_S)
+        except TryAgain as error:
+            if error.reason not in ("registry-slow", "packument-too-large"):
+                raise
+            return await self._read(name, SHORT, SHORT_S)
+
+    async def _read(self, name: str, form: str, within_s: float) -> Published:
+        known = self._remembered.get(name)
+        headers = {"accept": form} | ({"if-none-match": known[0]} if known and form == WHOLE else {})
+        try:
+            async with (
+                asyncio.timeout(within_s),
+                self._session.get(self._address(name), headers=headers) as reply,
+            ):
+                if reply.status == 304 and known is not None:
+                    self._remembered.move_to_end(name)
+                    return known[1]
                 if reply.status == 404:
                     return Published(name=name, exists=False)
-                if reply.status != 200:
-                    raise TryAgain("registry-refused", f"the registry answered {reply.status} for {name}")
-                body = bytearray()
-                async for chunk in reply.content.iter_any():
-                    body += chunk
-                    if len(body) > LARGEST:
-                        raise GiveUp("packument-too-large", f"the registry's record of {name} is too large to read")
-        except (aiohttp.ClientError, TimeoutError) as error:
+                _raise_for(reply, name)
+                summary = await _summary(reply, name)
+                etag = reply.headers.get("etag")
+        except TimeoutError as error:
+            raise TryAgain("registry-slow", "the registry did not answer in time") from error
+        except aiohttp.ClientError as error:
             raise TryAgain("registry-unreachable", f"the registry did not answer: {type(error).__name__}") from error
-        # Parsing megabytes of JSON would hold up the event loop.
-        return await asyncio.to_thread(_published, name, bytes(body))
+        published = Published(
+            name=name,
+            exists=True,
+            versions=summary.versions,
+            latest=summary.tags.get("latest"),
+            newest=await self._newest(name, summary),
+        )
+        # One that does not say who published it is asked again next time.
+        if etag and form == WHOLE and published.newest is not None and published.newest.by is not None:
+            self._remembered[name] = (etag, published)
+            while len(self._remembered) > REMEMBERED:
+                self._remembered.popitem(last=False)
+        return published
+
+    async def _newest(self, name: str, summary: Summary) -> Release | None:
+        """The version that was published last, whatever its number; only what is still there counts."""
+        dated = [
+            (at, version)
+            for version, text in summary.times.items()
+            if version in summary.versions and _VERSION.fullmatch(version) and (at := moment_of(text))
+        ]
+        if not dated:
+            return None
+        at, version = max(dated)
+        release = Release(version, at)
+        try:
+            async with (
+                asyncio.timeout(MANIFEST_S),
+                self._session.get(f"{self._address(name)}/{quote(version, safe='')}") as reply,
+            ):
+                _raise_for(reply, name)
+                body = await reply.content.read(LARGEST_MANIFEST)
+                while len(body) < LARGEST_MANIFEST and (more := await reply.content.read(CHUNK)):
+                    body += more
+        except (aiohttp.ClientError, TimeoutError, TryAgain):
+            return release  # the version and its time are worth having by themselves
+        return _told_by(release, body)
+
+    def _address(self, name: str) -> str:
+        return f"{self._url}/{quote(name, safe='@')}"
 
     async def ping(self) -> None:
         """Is the registry there at all?"""
@@ -64,38 +130,38 @@ class NpmRegistry:
             raise TryAgain("registry-unreachable", f"the registry did not answer: {type(error).__name__}") from error
 
 
-def _published(name: str, body: bytes) -> Published:
+async def _summary(reply: aiohttp.ClientResponse, name: str) -> Summary:
+    reader = PackumentReader()
+    size = 0
     try:
-        packument: Any = json.loads(body)
+        async for piece in reply.content.iter_chunked(CHUNK):
+            size += len(piece)
+            if size > LARGEST:
+                raise TryAgain("packument-too-large", f"the registry's record of {name} is too large to read")
+            # Megabytes of text would hold up the event loop.
+            await asyncio.to_thread(reader.feed, piece)
+        return reader.finish()
+    except Malformed as error:
+        raise TryAgain("registry-malformed", f"the registry's record of {name} makes no sense: {error}") from None
+
+
+def _raise_for(reply: aiohttp.ClientResponse, name: str) -> None:
+    if reply.status == 429:
+        wait = reply.headers.get("retry-after", "")
+        after_s = float(wait) if wait.isdecimal() else None
+        raise TryAgain("registry-rate-limited", "the registry asks us to wait", after_s=after_s)
+    if reply.status != 200:
+        raise TryAgain("registry-refused", f"the registry answered {reply.status} for {name}")
+
+
+def _told_by(release: Release, body: bytes) -> Release:
+    """The release with its publisher, as the manifest of the version names it."""
+    try:
+        manifest: Any = json.loads(body)
     except (ValueError, RecursionError):
-        raise TryAgain("registry-malformed", f"the registry's record of {name} is not JSON") from None
-    if not isinstance(packument, dict):
-        raise TryAgain("registry-malformed", f"the registry's record of {name} is not an object")
-    versions = packument.get("versions")
-    tags = packument.get("dist-tags")
-    latest = tags.get("latest") if isinstance(tags, dict) else None
-    return Published(
-        name=name,
-        exists=True,
-        versions=frozenset(versions) if isinstance(versions, dict) else frozenset(),
-        latest=latest if isinstance(latest, str) else None,
-        newest=_newest(packument),
-    )
-
-
-def _newest(packument: dict[str, Any]) -> Release | None:
-    """The version that was published last. `_npmUser` names a trusted publisher where one published it."""
-    versions, times = packument.get("versions"), packument.get("time")
-    if not isinstance(versions, dict) or not isinstance(times, dict):
-        return None
-    dated = [(at, number) for number, at in times.items() if number in versions and isinstance(at, str)]
-    if not dated:
-        return None
-    at, number = max(dated)
-    manifest = versions[number]
+        return release
     user = manifest.get("_npmUser") if isinstance(manifest, dict) else None
-    if not isinstance(user, dict):
-        return Release(number, moment_of(at))
-    trusted = "trustedPublisher" in user or user.get("email") == OIDC_EMAIL
-    name = user.get("name")
-    return Release(number, moment_of(at), "oidc" if trusted else "token", name if isinstance(name, str) else None)
+    if not isinstance(user, dict) or not isinstance(user.get("name"), str):
+        return release
+    trusted = isinstance(user.get("trustedPublisher"), dict) or user.get("email") == OIDC_EMAIL
+    return Release(release.version, release.published_at, "oidc" if trusted else "token", user["name"][:214])

@@ -42,6 +42,7 @@ class PublishingJob:
     `node` and `npm`: versions as written ("20", "lts/*", "latest"); `stages`/`publishes`: runs `npm stage publish` /
     publishes directly; `called`: the reusable workflow it stands in, as written in `uses`, None for the file itself;
     `tools`: as a diagnosis names them; `continues`: the run goes on, and may be green, when the publish fails;
+    `environment_computed`: there is an environment, and which cannot be told;
     `secrets_not_passed`: names that the called workflow reads and its caller does not hand over: they are empty.
     """
 
@@ -61,6 +62,7 @@ class PublishingJob:
     called: str | None = None
     tools: tuple[str, ...] = ()
     continues: bool = False
+    environment_computed: bool = False
     secrets_not_passed: tuple[str, ...] = ()
 
 
@@ -229,6 +231,7 @@ def _that_publish(read: list[tuple[_Place, StepsOfJob]]) -> list[tuple[_Place, S
 def _job(place: _Place, steps: StepsOfJob) -> PublishingJob:
     id_token, said_by = _id_token(place)
     environment = mapping(place.job.get("environment")).get("name") or place.job.get("environment")
+    environment_name = place.scope.literal(text(environment)) or None
     secrets = steps.credentials.secrets
     not_passed: tuple[str, ...] = ()
     if place.caller is not None and place.scope.passed is not None:
@@ -239,7 +242,7 @@ def _job(place: _Place, steps: StepsOfJob) -> PublishingJob:
         token_variables=steps.credentials.variables,
         id_token=id_token,
         id_token_from=said_by,
-        environment=place.scope.literal(text(environment)) or None,
+        environment=environment_name,
         runners=_runners(place.job.get("runs-on"), place.scope.with_env(place.workflow.tree.get("env"))),
         registry_url=steps.registry_url,
         node=steps.node,
@@ -250,6 +253,7 @@ def _job(place: _Place, steps: StepsOfJob) -> PublishingJob:
         called=place.called,
         tools=steps.tools,
         continues=steps.continues or yes(place.job.get("continue-on-error")),
+        environment_computed=environment is not None and environment_name is None,
         secrets_not_passed=not_passed,
     )
 
