@@ -16,6 +16,7 @@ from storage import deliveries, incidents, outbox
 from storage.database import Connection, StorageError
 
 DATABASE_WITHIN_S = 5.0
+TROUBLE_STAYS_S = 60.0  # one write that fits into a full disk does not make it well
 ASK_AGAIN_AFTER_S = 30.0  # probes come every few seconds; Slack and GitHub need not hear of each
 FAILED_AGAIN_AFTER_S = 5.0
 
@@ -49,7 +50,7 @@ class Health:
 
     async def ready(self) -> tuple[Check, ...]:
         """The database, Slack and GitHub, each asked with our own credentials."""
-        problem = await self.alive()
+        problem = await self.alive() or await asyncio.to_thread(self._deps.db.trouble, TROUBLE_STAYS_S)
         database = Check("database", problem is None, problem or "ok")
         at = time.monotonic()
         if self._remembered is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import queue
+import shutil
 import sqlite3
 import threading
 import time
@@ -31,15 +32,23 @@ Row = dict[str, Any]
 BUSY_TIMEOUT_MS = 5_000
 MOST_WRITES_PER_COMMIT = 256  # bounds how long one fsync makes the first of a burst wait
 READERS = 2
+LOW_DISK = 16 * 1024 * 1024  # bytes free, below which the next burst of deliveries may not fit
 CHECKPOINT_PAGES = 4_000  # 16 MB: a burst of deliveries writes the same index pages again and again
 
 
 class StorageError(Exception):
-    """The database could not do it; the message says why in one line and names no stored value."""
+    """The database could not do it; the message says why in one line and names no stored value.
+
+    `ours`: it was the statement's fault, not that of the file or its disk.
+    """
+
+    ours = False
 
 
 class Conflict(StorageError):
     """A UNIQUE key already holds such a row."""
+
+    ours = True
 
 
 class Connection:
@@ -115,6 +124,7 @@ class Database:
         self._local = threading.local()
         self._reader_connections: list[sqlite3.Connection] = []
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="db-read", initializer=self._open_reader)
+        self._trouble: tuple[float, str] | None = None
         self._thread = threading.Thread(target=self._write_loop, name="db-write", daemon=True)
         self._thread.start()
         self._closed = False
@@ -180,6 +190,16 @@ class Database:
     def read_now(self, work: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """`read` for callers without an event loop."""
         return self._readers.submit(self._read, lambda c: work(c, *args, **kwargs)).result()
+
+    def trouble(self, within_s: float) -> str | None:
+        """What the file or its disk refused lately, or that the disk is about to; None when all is well."""
+        if self._trouble is not None and time.monotonic() - self._trouble[0] < within_s:
+            return self._trouble[1]
+        try:
+            free = shutil.disk_usage(self.path.absolute().parent).free
+        except OSError as error:
+            return f"the disk of the database does not answer: {error.strerror}"
+        return f"only {free // 2**20} MiB are free on the disk of the database" if free < LOW_DISK else None
 
     def backup(self, to: Path) -> None:
         """A consistent copy while others read and write. Refuses to overwrite."""
@@ -248,6 +268,7 @@ class Database:
                 self._writer.execute("ROLLBACK")
             for write in batch:
                 write.error = write.error or _translated(error)
+        self._note_trouble(batch)
         by_loop: dict[asyncio.AbstractEventLoop | None, list[_Write]] = {}
         for write in batch:
             by_loop.setdefault(write.loop, []).append(write)
@@ -258,6 +279,11 @@ class Database:
                 # One wake-up of the loop per commit, not one per write. A closed loop has nobody left to tell.
                 with contextlib.suppress(RuntimeError):
                     loop.call_soon_threadsafe(_settle, writes)
+
+    def _note_trouble(self, batch: list[_Write]) -> None:
+        refused = next((w.error for w in batch if isinstance(w.error, StorageError) and not w.error.ours), None)
+        if refused is not None:
+            self._trouble = (time.monotonic(), str(refused))
 
     def _open_reader(self) -> None:
         raw = _connect(self.path)
