@@ -29,6 +29,7 @@ from bot.registries.npm.packument import NpmRegistry
 from bot.settings import Settings
 from bot.sweep import Sweep
 from handlers import github
+from handlers.bodies import Bodies
 from handlers.http import Routes
 from handlers.slack import slack_app, slack_route
 from storage.database import Database
@@ -36,6 +37,7 @@ from storage.database import Database
 log = structlog.get_logger("app")
 
 FINISH_WITHIN_S = 2.0  # for requests in flight; the whole stop must fit in the 10 s that hosts allow
+IDLE_WITHIN_S = 75.0  # also for a connection that never sends its headers; longer than proxies keep theirs
 LAG_EVERY_S = 1.0
 
 
@@ -108,6 +110,7 @@ class Bot:
             ):
                 tasks.append(asyncio.create_task(work, name=name))
 
+            bodies = Bodies()
             slack_requests = None
             if slack is not None:
                 app = slack_app(deps, slack)
@@ -116,10 +119,15 @@ class Bot:
                     stack.push_async_callback(socket.close_async)
                     tasks.append(asyncio.create_task(_connect(socket), name="socket mode"))
                 else:
-                    slack_requests = slack_route(app, settings)
-            routes = Routes(deps, Health(deps), arrivals, slack_requests)
+                    slack_requests = slack_route(app, settings, bodies)
+            routes = Routes(deps, Health(deps), arrivals, slack_requests, bodies)
             runner = web.AppRunner(
-                routes.application(), access_log=None, handle_signals=False, shutdown_timeout=FINISH_WITHIN_S
+                routes.application(),
+                access_log=None,
+                handle_signals=False,
+                shutdown_timeout=FINISH_WITHIN_S,
+                keepalive_timeout=IDLE_WITHIN_S,
+                auto_decompress=False,  # neither GitHub nor Slack compresses; a bomb would
             )
             await runner.setup()
             stack.push_async_callback(runner.cleanup)

@@ -18,13 +18,13 @@ from bot.github import webhook
 from bot.health import Health
 from bot.messages.page import front_page
 from bot.metrics import METRICS
+from handlers.bodies import Bodies, NotRead
 from storage.database import StorageError
 from storage.deliveries import Arrival, Received
 
 log = structlog.get_logger("http")
 
 LARGE = 256 * 1024  # above this, hashing and parsing would hold up the event loop for milliseconds
-READ_WITHIN_S = 60
 RETRY_AFTER_S = 30
 SlackRequest = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -37,6 +37,7 @@ class Routes:
     health: Health
     arrivals: Arrivals
     slack: SlackRequest | None
+    bodies: Bodies
 
     def application(self) -> web.Application:
         # One byte more: aiohttp refuses what reaches the limit, GitHub promises no more than it.
@@ -57,15 +58,13 @@ class Routes:
             METRICS.received.labels(str(refused.status)).inc()
             guid = request.headers.get("X-GitHub-Delivery", "")
             log.warning("refused", status=refused.status, reason=refused.reason, delivery=guid[:64])
-            return _answer(refused.status, guid[:64], refused.reason)
+            return _with_patience(_answer(refused.status, guid[:64], refused.reason))
         try:
             received = await self.arrivals.store(arrival)
         except StorageError as error:
             METRICS.received.labels("503").inc()
             log.error("cannot store", error=str(error), delivery=arrival.guid)
-            answer = _answer(503, arrival.guid, "cannot store")
-            answer.headers["Retry-After"] = str(RETRY_AFTER_S)
-            return answer
+            return _with_patience(_answer(503, arrival.guid, "cannot store"))
         status = 200 if received is Received.DONE else 202
         METRICS.received.labels(str(status)).inc()
         return _answer(status, arrival.guid, received.value)
@@ -73,15 +72,10 @@ class Routes:
     async def _read(self, request: web.Request) -> Arrival:
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise webhook.Refused(415, "content-encoding")  # GitHub never compresses; a bomb would
-        if request.content_length is not None and request.content_length > webhook.BODY_LIMIT:
-            raise webhook.Refused(413, "too large")
         try:
-            async with asyncio.timeout(READ_WITHIN_S):
-                body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            raise webhook.Refused(413, "too large") from None
-        except TimeoutError:
-            raise webhook.Refused(408, "too slow") from None
+            body = await self.bodies.read(request, webhook.BODY_LIMIT)
+        except NotRead as error:
+            raise webhook.Refused(error.status, error.reason) from None
         if len(body) > LARGE:
             return await asyncio.to_thread(self._verified, request, body)
         return self._verified(request, body)
@@ -117,6 +111,12 @@ class Routes:
             content_type="text/html",
             headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
         )
+
+
+def _with_patience(answer: web.Response) -> web.Response:
+    if answer.status == 503:
+        answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return answer
 
 
 def _answer(status: int, guid: str, said: str) -> web.Response:
