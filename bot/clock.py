@@ -17,13 +17,14 @@ import structlog
 
 from bot import announce
 from bot.deps import Deps
+from bot.housekeeping import clean_up
 from bot.messages import thread
 from bot.messages.digest import digest_message, shown
 from bot.policy import loses_publishing
 from bot.reminders import Digest, Rung, digest, with_tokens
 from bot.rotation import campaign
 from bot.rotation import run as rotation
-from storage import deliveries, due_jobs, incidents, outbox, reminders, tokens
+from storage import due_jobs, incidents, outbox, reminders, tokens
 from storage.database import Connection, StorageError
 from storage.tokens import Token
 
@@ -31,7 +32,6 @@ log = structlog.get_logger("clock")
 
 TICK_S = 15.0
 LEASE = timedelta(minutes=10)
-KEPT_JOBS = timedelta(days=30)
 HORIZON_SLACK = timedelta(days=3)  # the ladder counts local days, the query moments
 
 
@@ -123,17 +123,8 @@ class Clock:
         self._deps.queued()
 
     async def _clean_up(self, due: str, now: datetime) -> None:
-        retention = timedelta(days=self._deps.settings.retention_days)
-        before = now - retention
-
-        def write(connection: Connection) -> None:
-            forgotten = deliveries.forget_before(connection, now - max(retention, deliveries.KEPT_AT_LEAST))
-            closed = incidents.forget_before(connection, before)
-            due_jobs.forget_before(connection, now - KEPT_JOBS)
-            due_jobs.finish(connection, name="clean-up", due=due, now=now)
-            log.info("clean-up", deliveries=forgotten, incidents=closed)
-
-        await self._deps.db.write(write)
+        await clean_up(self._deps, now)
+        await self._deps.db.write(due_jobs.finish, name="clean-up", due=due, now=now)
 
 
 def _digest_of(

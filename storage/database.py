@@ -32,6 +32,7 @@ Row = dict[str, Any]
 BUSY_TIMEOUT_MS = 5_000
 MOST_WRITES_PER_COMMIT = 256  # bounds how long one fsync makes the first of a burst wait
 READERS = 2
+TIDY_PAGES = 1_000  # 4 MB
 LOW_DISK = 16 * 1024 * 1024  # bytes free, below which the next burst of deliveries may not fit
 CHECKPOINT_PAGES = 4_000  # 16 MB: a burst of deliveries writes the same index pages again and again
 
@@ -201,15 +202,33 @@ class Database:
             return f"the disk of the database does not answer: {error.strerror}"
         return f"only {free // 2**20} MiB are free on the disk of the database" if free < LOW_DISK else None
 
+    def tidy(self) -> None:
+        """Give the pages of what was deleted back to the disk and fold the log into the file, a little at a time, so
+        that whoever writes waits a moment at most. Blocking: call it in a thread of its own."""
+        raw = _connect(self.path)
+        try:
+            for _ in range(raw.execute("PRAGMA freelist_count").fetchone()["freelist_count"] // TIDY_PAGES + 1):
+                # As a script: it gives a page back at each step, and `execute` takes one step of what has no columns.
+                raw.executescript(f"PRAGMA incremental_vacuum({TIDY_PAGES})")
+            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+        finally:
+            raw.close()
+
     def backup(self, to: Path) -> None:
-        """A consistent copy while others read and write. Refuses to overwrite."""
+        """A consistent copy while others read and write. Refuses to overwrite, and leaves nothing half-written."""
         if to.exists():
             raise StorageError(f"{to} exists already: choose another name")
+        part = to.with_name(f"{to.name}.part")
         source = _connect(self.path)
         try:
-            with contextlib.closing(sqlite3.connect(to)) as target:
+            part.touch(mode=0o600)
+            with contextlib.closing(sqlite3.connect(part)) as target:
                 source.backup(target)
+            part.rename(to)
         except (sqlite3.Error, OSError) as error:
+            part.unlink(missing_ok=True)
             raise StorageError(f"cannot write the backup {to}: {error}") from error
         finally:
             source.close()
@@ -319,6 +338,8 @@ def _ready(path: Path) -> sqlite3.Connection:
     try:
         if new:
             path.chmod(0o600)
+        # Only a file without tables takes it; an older one keeps its size and fills the room that was freed.
+        writer.execute("PRAGMA auto_vacuum=INCREMENTAL")
         mode = writer.execute("PRAGMA journal_mode=WAL").fetchone()["journal_mode"]
         if mode != "wal":
             raise StorageError(f"{path} cannot use WAL (got {mode}): is it on a network disk? Use a local one.")

@@ -309,8 +309,8 @@ def dead(connection: Connection) -> int:
     return int(connection.value("SELECT COUNT(*) FROM deliveries WHERE state = 'dead'"))
 
 
-def forget_before(connection: Connection, before: datetime) -> int:
-    """Drop finished deliveries older than the retention; what is unfinished or dead stays.
+def forget_before(connection: Connection, before: datetime, *, most: int = 1_000_000) -> int:
+    """Drop finished deliveries older than the retention, at most so many; what is unfinished or dead stays.
 
     They are numbered as they come, so the first one young enough ends the search: a million others are not looked at.
     """
@@ -318,8 +318,9 @@ def forget_before(connection: Connection, before: datetime) -> int:
         "SELECT seq FROM deliveries WHERE received_at >= :before ORDER BY seq LIMIT 1", {"before": to_ms(before)}
     )
     return connection.execute(
-        "DELETE FROM deliveries WHERE seq < :first_kept AND state = 'done' AND received_at < :before",
-        {"before": to_ms(before), "first_kept": 2**62 if first_kept is None else first_kept},
+        "DELETE FROM deliveries WHERE seq IN (SELECT seq FROM deliveries WHERE seq < :first_kept AND state = 'done'"
+        " AND received_at < :before ORDER BY seq LIMIT :most)",
+        {"before": to_ms(before), "first_kept": 2**62 if first_kept is None else first_kept, "most": most},
     )
 
 

@@ -229,6 +229,26 @@ def get(connection: Connection, key: str) -> Outgoing | None:
     return _outgoing(row, connection.value("SELECT ts FROM messages WHERE key = :key", {"key": row["about"]}))
 
 
+def forget_before(connection: Connection, before: datetime, *, most: int) -> int:
+    """Drop what was said before the retention, at most so many: of incidents that are gone, digests, words to
+    operators. Cards that may still be edited stay."""
+    return connection.execute(
+        """
+        DELETE FROM messages WHERE seq IN (
+            SELECT m.seq FROM messages m WHERE m.state IN ('sent', 'dead') AND m.made_at < :before AND (
+                COALESCE(m.about, m.key) LIKE 'digest:%' OR COALESCE(m.about, m.key) LIKE 'dead:%' OR (
+                    COALESCE(m.about, m.key) LIKE 'incident:%' AND NOT EXISTS (
+                        SELECT 1 FROM incidents i
+                        WHERE i.id = CAST(SUBSTR(COALESCE(m.about, m.key), LENGTH('incident:') + 1) AS INTEGER)
+                    )
+                )
+            ) ORDER BY m.seq LIMIT :most
+        )
+        """,
+        {"before": to_ms(before), "most": most},
+    )
+
+
 def next_due(connection: Connection) -> datetime | None:
     """When something unsent is due or a sender's lease ends."""
     at = connection.value(

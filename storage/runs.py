@@ -92,6 +92,29 @@ def first_seen(connection: Connection, repo: str) -> datetime | None:
     return from_ms(connection.value("SELECT MIN(seen_at) FROM runs WHERE repo = :repo", {"repo": repo}))
 
 
+def older_than(connection: Connection, before: datetime) -> list[tuple[str, int, int]]:
+    """(repository, run id, attempt) of what was heard of before; the last good run of each workflow is not among it."""
+    rows = connection.all(
+        """
+        SELECT r.repo, r.run_id, r.attempt FROM runs r WHERE r.seen_at < :before AND NOT (
+            r.outcome = 'published' AND r.completed_at = (
+                SELECT MAX(p.completed_at) FROM runs p
+                WHERE p.repo = r.repo AND p.workflow = r.workflow AND p.outcome = 'published'
+            )
+        )
+        """,
+        {"before": to_ms(before)},
+    )
+    return [(row["repo"], row["run_id"], row["attempt"]) for row in rows]
+
+
+def forget(connection: Connection, attempts: Iterable[tuple[str, int, int]]) -> None:
+    connection.execute_many(
+        "DELETE FROM runs WHERE repo = :repo AND run_id = :run_id AND attempt = :attempt",
+        ({"repo": repo, "run_id": run_id, "attempt": attempt} for repo, run_id, attempt in attempts),
+    )
+
+
 def known(connection: Connection, repo: str, attempts: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
     """Those of the (run id, attempt) pairs that were heard of."""
     return {

@@ -173,6 +173,24 @@ async def test_a_rolling_restart_loses_no_webhook_and_doubles_none(
     assert "Traceback" not in serving.log()
 
 
+async def test_two_processes_that_start_at_once_on_no_database_share_the_one_they_make(
+    outside: Outside, tmp_path: Path, unused_tcp_port_factory: Callable[[], int]
+) -> None:
+    both = [Process(outside, tmp_path, unused_tcp_port_factory()) for _ in range(2)]
+    await asyncio.gather(*(one.start() for one in both))
+    for number, one in enumerate(both):
+        run = outside.github.add_run(
+            f"acme/r{number}", jobs=[job_from_log("release", npm_logs.rejected(f"@acme/r{number}"))]
+        )
+        to = f"{one.url}/github/webhooks"
+        assert (await outside.github.send("workflow_run", payloads.workflow_run(run), url=to)).status == 202
+    await outside.slack.until(lambda: len(outside.slack.messages(RELEASES)) == 2, what="both cards")
+    await outside.slack.settle()
+    assert len(outside.slack.messages(RELEASES)) == 2
+    assert [await one.stop(signal.SIGTERM) for one in both] == [0, 0]
+    assert "Traceback" not in both[0].log()
+
+
 async def test_a_sender_in_the_middle_of_its_body_does_not_hold_up_the_stop(process: Process) -> None:
     await process.start()
     _, writer = await asyncio.open_connection("127.0.0.1", process.port)

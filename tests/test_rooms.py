@@ -22,6 +22,7 @@ FLOWS = {
     "bot/github/client.py",
     "bot/github/deliveries.py",
     "bot/health.py",
+    "bot/housekeeping.py",
     "bot/inbox.py",
     "bot/incident_changes.py",
     "bot/logs.py",
