@@ -36,7 +36,8 @@ LOOK_AFTER_S = 3.0  # a post that timed out may still be on its way into the his
 POSTS_PER_S = 1.0  # Slack: about one message a second and channel, short bursts tolerated
 BURST = 4.0
 EDITS_APART = timedelta(seconds=3)  # chat.update allows 50 a minute over the whole workspace
-HOPELESS_AFTER = 40  # tries that count: over a day with the growth below
+HOPELESS_AFTER = 40  # tries that count
+WORTH_SENDING = timedelta(days=3)  # an outage of Slack, or a weekend with a revoked token, must not end it sooner
 LONGEST_WAIT_S = 3600.0
 LONGEST_NAP_S = 5.0  # another process on the same database may have queued something
 
@@ -220,7 +221,7 @@ class Outbox:
         elif message.kind == "edit" and code in GONE:
             log.warning("message was deleted, posting anew", key=message.key)
             await self._write(lambda c: outbox.post_anew(c, message, now=now))
-        elif code in HOPELESS or (message.kind == "reply" and code in PARENT_GONE) or message.tries >= HOPELESS_AFTER:
+        elif code in HOPELESS or (message.kind == "reply" and code in PARENT_GONE) or self._hopeless(message):
             log.error("message given up", key=message.key, error=code)
             await self._write(lambda c: outbox.give_up(c, message, reason=code))
         else:
@@ -231,11 +232,14 @@ class Outbox:
     async def _unknown(self, message: Outgoing, why: str) -> None:
         log.warning("unknown whether sent", key=message.key, why=why)
         wait_s = LOOK_AFTER_S * min(2 ** (message.tries - 1), 64) * (1 + random.random() / 4)  # noqa: S311 - spread
-        if message.tries >= HOPELESS_AFTER:
+        if self._hopeless(message):
             await self._write(lambda c: outbox.give_up(c, message, reason=why))
             return
         due = self._now() + timedelta(seconds=wait_s)
         await self._write(lambda c: outbox.later(c, message, state="unknown", due_at=due, reason=why))
+
+    def _hopeless(self, message: Outgoing) -> bool:
+        return message.tries >= HOPELESS_AFTER and self._now() - message.made_at >= WORTH_SENDING
 
     async def _later(self, message: Outgoing, reason: str, wait_s: float, counts: bool = True) -> None:
         due = self._now() + timedelta(seconds=wait_s)

@@ -127,6 +127,31 @@ async def test_deliveries_of_one_repository_are_worked_in_order_and_others_besid
     assert begun == ["ui-1", "api-1", "ui-2"]
 
 
+async def test_no_more_are_worked_at_once_than_there_is_room_for_and_slow_ones_leave_room(db: Database) -> None:
+    at_once = most = 0
+    go_on = asyncio.Event()
+
+    async def work(delivery: Stored) -> Worked:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        if delivery.guid.startswith("slow"):
+            await go_on.wait()
+        await asyncio.sleep(0.01)
+        at_once -= 1
+        return Worked("fine")
+
+    for number in range(5):
+        receive(db, f"slow-{number}", "acme/slow")  # one repository: however many there are, they take one place
+    for number in range(40):
+        receive(db, f"good-{number}", f"acme/r{number}")
+    async with working(db, work):
+        await until(lambda: db.read_now(deliveries.unfinished)[0] == 5)
+        go_on.set()
+        await until(lambda: db.read_now(deliveries.unfinished)[0] == 0)
+    assert 2 <= most <= worker.AT_ONCE
+
+
 async def test_a_poisonous_delivery_does_not_hold_up_its_repository(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
