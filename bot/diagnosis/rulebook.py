@@ -47,6 +47,10 @@ _RUNNER = (
     r"Authentication is required for|Bad username or password for|pull access denied|source metadata|anonymous token",
     r"/manifests/|successful HTTP response",
     r"command git |ls-remote|downloading repository|GIT_[A-Z_]*FAILED|exit(?:ed with)? code:? 128",
+    r"(?:TOKEN|API_KEY|PASSWORD|_PAT)\b|(?:npm|NPM|access|publish) token|not supplied",
+    r"Authentication is required for|Bad username or password for|pull access denied|source metadata|anonymous token",
+    r"/manifests/|successful HTTP response",
+    r"command git |ls-remote|downloading repository|GIT_[A-Z_]*FAILED|exit(?:ed with)? code:? 128",
     r"(?:TOKEN|_KEY|PASSWORD|_PAT|_AUTH)\b.{0,80}(?:set|missing|empty|defined|required|provided|found|configured)",
     r"(?:[Mm]issing|[Ee]mpty|[Uu]ndefined|[Uu]nset|[Nn]o|[Rr]equire[sd]?|must|set|MISSING)"
     r" .{0,80}[A-Z](?:TOKEN|_KEY|PASSWORD|_PAT)\b",
@@ -100,9 +104,7 @@ class RuleBook:
         rules: list[tuple[str | None, Rule]] = [(None, rule) for rule in runner_rules.FIRST_RULES]
         for name, registry in REGISTRIES.items():
             rules += [(name, rule) for rule in registry.RULES]
-        rules += [
-            (None, r) for r in (*runner_rules.DEPENDENCY_RULES, *runner_rules.BUILD_RULES, *runner_rules.TEST_RULES)
-        ]
+        rules += [(None, rule) for rule in runner_rules.LAST_RULES]
         self.rules: tuple[tuple[str | None, Rule], ...] = tuple(rules)
         self._set: Any = re2.Set.SearchSet(_options())
         self._meaning: list[tuple[str, int | str]] = []

@@ -140,6 +140,34 @@ INSTALL_AUTH_RULES = (
     ),
 )
 
+_VARIABLE = (
+    r"\b(?:[A-Z0-9]+_)*(?:NPM|NODE_AUTH|YARN|BUN|PNPM|PUBLISH|REGISTRY|PYPI|TWINE|CARGO|CRATES|RUBYGEMS|GEM_HOST|NUGET"
+    r"|DOCKER|DOCKERHUB|MAVEN|OSSRH|SONATYPE|CENTRAL|VSCE|OVSX|JSR)(?:_[A-Z0-9]+)*_(?:TOKEN|KEY|PASSWORD|PAT)\b"
+)
+GUARD_RULES = (
+    Rule(
+        "guard/no-credential",
+        "token-missing",
+        "The workflow stopped itself: the variable that should hold the registry's credential is empty or not set.",
+        (
+            _VARIABLE + r"[^\n.]{0,50}\b(?:not (?:been )?(?:set|found|provided|configured|defined|available|present)"
+            r"|missing|empty|unset|undefined|required|blank)\b",
+            r"(?i:\b(?:missing|undefined|empty|unset|must (?:set|provide)|please (?:set|provide)|requires?|no))"
+            r"\b[^\n.]{0,60}" + _VARIABLE,
+            r"(?i)\bnpm (?:auth(?:entication)? |access |publish )?token (?:is |was )?"
+            r"(?:not (?:set|found|provided|configured)|missing|empty|required)\b",
+            r"Input required and not supplied: (?:npm\S*|pypi\S*|api[\-_]?(?:key|token))\s*$",
+        ),
+        (
+            "Store the credential as a secret at the level the workflow reads, and pass it to the step by `env:`.",
+            "A run from a fork or by Dependabot gets no repository secrets: release from a branch of the repository.",
+        ),
+        settings=anywhere("publish", "other", "build", "text"),
+        confidence=0.85,
+        maybe=(Maybe("not-a-publish", 0.1, "the job does not publish"),),
+    ),
+)
+
 # A script of the package failed while a publish was on its way.
 BUILD_RULES = (
     Rule(
@@ -267,4 +295,4 @@ CLUES = (
 )
 
 FIRST_RULES = (*GITHUB_RULES, *INSTALL_AUTH_RULES)  # whatever the registry
-RULES = (*FIRST_RULES, *DEPENDENCY_RULES, *BUILD_RULES, *TEST_RULES)
+LAST_RULES = (*GUARD_RULES, *DEPENDENCY_RULES, *BUILD_RULES, *TEST_RULES)

@@ -24,6 +24,24 @@ PACKAGE_RULES = (
         docs=fixes.PROVENANCE_DOCS,
     ),
     Rule(
+        "npm/sigstore",
+        "registry-outage",
+        "Signing the provenance failed: Sigstore, which keeps the signatures, did not answer as it should.",
+        (
+            rf"{P} code (?:TLOG|TSA|TUF|CA)_[A-Z_]+_ERROR\b",
+            rf"{P} error (?:creating|fetching) (?:tlog entry|signing cert)",
+        ),
+        (
+            "Re-run the failed job; https://status.sigstore.dev tells whether Sigstore is up.",
+            "If it must be now, publish once with `--provenance=false`.",
+        ),
+        confidence=0.8,
+        maybe=(
+            Maybe("oidc-failed", 0.2, "the certificate was refused with 4xx: the identity token is at fault"),
+            Maybe("network-error", 0.15, "the runner cannot reach sigstore.dev"),
+        ),
+    ),
+    Rule(
         "npm/lower-version",
         "bad-package",
         "The version needs an explicit dist-tag: it is a prerelease or lower than what is published as latest.",
