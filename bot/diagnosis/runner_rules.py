@@ -203,7 +203,7 @@ _TESTS = (
 _COMPILERS = (
     r"error TS\d+:|\bTS\d{4}: |^error CS\d+:|: error CS\d+|^error\[E\d{4}\]|error: could not compile|COMPILATION ERROR",
     r"✖ [1-9]\d* problems? \([1-9]\d* errors?|[1-9]\d* problems? \([1-9]\d* errors?|would reformat",
-    r"Code style issues found",
+    r"Code style issues found|^✖ +found [1-9]\d* problems?",  # prettier, commitlint
     r"[1-9]\d* errors? (?:found|and \d+ warnings?)|Found [1-9]\d* errors?\b",
     r"^(?:Uncaught )?(?:SyntaxError|TypeError|ReferenceError|RangeError): |ERROR in \./|RollupError|✘ \[ERROR\]",
     r"Cannot find (?:module|package) '|Could not resolve \"|Module not found: |Failed to compile",
