@@ -88,6 +88,12 @@ class Reading:
         return next((step for step in self.steps.all if step.failed), None)
 
     @property
+    def publish_tried(self) -> bool:
+        """Whether a publish began; what a script says it would do in another case does not count."""
+        steps = enumerate(self.steps.all)
+        return self.publishing and any(self.voices.get(i) for i, step in steps if step.setting == "publish")
+
+    @property
     def has_errors(self) -> bool:
         """Whether the end of the log looks like an error."""
         return any(_ERROR_LIKE.search(raw.decode("utf-8", "replace")) for _, raw in self.tail) or any(
@@ -193,6 +199,8 @@ def _without_early_noise(found: list[Finding]) -> list[Finding]:
 def _in_failed_steps(reading: Reading, found: list[Finding]) -> list[Finding]:
     """Where the runner says which steps failed, errors of the others were not fatal."""
     failed = {index for index, step in enumerate(reading.steps.all) if step.failed}
+    if not failed and reading.steps.job_succeeded:  # then only a publish that was tolerated to fail is worth telling
+        return [f for f in found if f.registry is not None and f.hit.setting == "publish"]
     if not failed:
         return found
     inside = [f for f in found if f.hit.step in failed]

@@ -25,6 +25,7 @@ _STAMP = re2.compile(
     r"(?:[0-9a-f]{2}[OE]\+? ?)?)+|^\x{FEFF}"
     r"|^\[?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:\](?:[WE]:| :)?|Z)?\s+(?:\[Step \d+/\d+\] )?"  # Jenkins, Drone, TeamCity
     r"|^\[Container\] \d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)? "  # CodeBuild
+    r"|^travis_(?:time|fold):(?:start|end):[^\x1b]*\x1b\[0K"
     r"|^section_(?:start|end):\d+:[a-z_]+(?:\[[^\]]*\])?"
 )
 # `gh run view --log` names the job and the step before the time.
@@ -46,7 +47,7 @@ _PREFIX = re2.compile(
 
 
 _WRAPPERS = frozenset("#🦋[:'\"`│├╰└─▶×|")
-_MAY_BE_STAMPED = frozenset("0123456789[s\ufeff")
+_MAY_BE_STAMPED = frozenset("0123456789[st\ufeff")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,9 @@ from bot.registries import REGISTRIES
 _COLOURS = r"(?:\x1b\[[0-9;]*m)*"
 _STRUCTURE = (
     r"##\[(?:group\]Run|error\]|section\]Start)|::error|section_start:",
-    r"exit code [1-9]|exited with|exit status [1-9]|Job failed",
+    r"exit code [1-9]|exited with|exit status [1-9]|Job (?:failed|succeeded)",
     r"^Run [a-zA-Z./$@\"(\[]|^#!/bin/(?:ba)?sh -e|Finished: |Done in [0-9]|Running after[_ ]script",
-    rf"(?:^|[Z\x07]\]?) ?{_COLOURS}[$+]{_COLOURS} [@a-z./]",  # a command, or a package that was published
+    rf"(?:^|[ZK\x07]\]?) ?{_COLOURS}[$+]{_COLOURS} [@a-z./]",  # a command, or a package that was published
     r"> @?[\w./\-]+@[^ ]* [a-z]|^> [a-z]|Z > [a-z]",
     r"Successfully (?:built|created package) |: PASSED|Built (?:wheel|[a-z0-9._-]+-[0-9])|Failed to upload ",
     r"Complete job name: |Download action repository '",

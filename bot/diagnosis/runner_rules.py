@@ -152,7 +152,7 @@ GUARD_RULES = (
         (
             _VARIABLE + r"[^\n.]{0,50}\b(?:not (?:been )?(?:set|found|provided|configured|defined|available|present)"
             r"|missing|empty|unset|undefined|required|blank)\b",
-            r"(?i:\b(?:missing|undefined|empty|unset|must (?:set|provide)|please (?:set|provide)|requires?|no))"
+            r"(?i:\b(?:missing|undefined|empty|unset|must (?:set|provide)|please (?:set|provide)|requires?))"
             r"\b[^\n.]{0,60}" + _VARIABLE,
             r"(?i)\bnpm (?:auth(?:entication)? |access |publish )?token (?:is |was )?"
             r"(?:not (?:set|found|provided|configured)|missing|empty|required)\b",
@@ -162,7 +162,7 @@ GUARD_RULES = (
             "Store the credential as a secret at the level the workflow reads, and pass it to the step by `env:`.",
             "A run from a fork or by Dependabot gets no repository secrets: release from a branch of the repository.",
         ),
-        settings=anywhere("publish", "other", "build", "text"),
+        settings=anywhere("publish", "other", "text"),
         confidence=0.85,
         maybe=(Maybe("not-a-publish", 0.1, "the job does not publish"),),
     ),

@@ -50,6 +50,8 @@ _SCRIPT_FAILURE = r"^ERROR: Job failed"
 _SCRIPT_FAILED = re2.compile(_SCRIPT_FAILURE)
 _JOB_FAILURE = r"^(?:ERROR: )?script returned exit code [1-9]|^Finished: FAILURE"
 _JOB_FAILED = re2.compile(_JOB_FAILURE)
+_SUCCESS = r"^Job succeeded"
+_SUCCEEDED = re2.compile(_SUCCESS)
 _AFTERMATH = r"^Running after[_ ]script"  # GitLab: what comes now cannot be what failed
 _AFTER = re2.compile(_AFTERMATH)
 # GitHub names the job, and fetches before it starts every action that the job may use, run or not.
@@ -78,6 +80,7 @@ STEP_MARKS = {
         _FAILURE,
         _SCRIPT_FAILURE,
         _JOB_FAILURE,
+        _SUCCESS,
         _AFTERMATH,
         _TASK,
         _JOB_NAME,
@@ -120,6 +123,7 @@ class Steps:
         self._script_end: Step | None = None
         self.job = ""  # its name, where the log tells it
         self.actions: list[str] = []  # that the job may use
+        self.job_succeeded = False
         self.job_failed = False  # somewhere; the log does not say in which step
 
     @property
@@ -198,6 +202,8 @@ class Steps:
             (self._script_end or self.current).failed = True
         elif _JOB_FAILED.search(text):
             self.job_failed = True
+        elif _SUCCEEDED.search(text):
+            self.job_succeeded = True
         elif _AFTER.search(text):
             self._script_end, self._clients = self._script_end or self.current, 0
         elif plain := _PLAIN_RUN.search(text):
