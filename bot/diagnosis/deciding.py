@@ -96,9 +96,12 @@ class Reading:
     @property
     def has_errors(self) -> bool:
         """Whether the end of the log looks like an error."""
-        return any(_ERROR_LIKE.search(raw.decode("utf-8", "replace")) for _, raw in self.tail) or any(
-            "unexplained" in clues for clues in self.clues.values()
-        )
+        return not self.steps.job_succeeded and self._has_errors_after(0)
+
+    def _has_errors_after(self, number: int) -> bool:
+        tail = (raw.decode("utf-8", "replace") for n, raw in self.tail if n > number)
+        unexplained = any("unexplained" in clues for clues in self.clues.values())
+        return unexplained or any(_ERROR_LIKE.search(text) for text in tail)
 
     @property
     def succeeded(self) -> bool:
@@ -108,6 +111,12 @@ class Reading:
     @property
     def nothing_to_publish(self) -> bool:
         return any("nothing-to-publish" in clues for clues in self.clues.values())
+
+    @property
+    def nothing_to_publish_last(self) -> bool:
+        """Whether the last that the log says is that there was nothing to do."""
+        said = [line.number for clues in self.clues.values() for line in clues.get("nothing-to-publish", ())]
+        return bool(said) and not self._has_errors_after(max(said))
 
     @property
     def recognised(self) -> bool:

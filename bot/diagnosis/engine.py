@@ -166,6 +166,8 @@ class LogReader:
             return
         self._tools.read(line, found)
         self._switch_setting(line, found)
+        if line.shown.startswith("[") and self._setting in ("publish", "other"):
+            self._packages.read_workspace(line.shown)
         may_name = self._setting in ("publish", "other")
         if found.packages and self._packages.read(line.text, found.packages, publishing=may_name):
             self._succeeded(line)
@@ -247,6 +249,8 @@ class LogReader:
         published = "publish-succeeded" in found.clues and self._setting not in QUIET
         if published or ("step-succeeded" in found.clues and self._setting == "publish"):
             self._succeeded(line)
+            if "Package archive published" in line.text:
+                self._packages.archived()
         if "read-missed" in found.marks:
             self._read_missed = line.number
         rules = found.rules

@@ -223,7 +223,7 @@ def _nothing_found(reading: Reading) -> _Verdict:
     failed = reading.failed_step
     tried = reading.publishing and (failed is None or failed.setting in ("publish", "other"))
     before_publish = failed is not None and failed.setting == "build" and reading.steps.publishing_job
-    if failed is not None and not (failed.setting == "publish" or reading.publishing or before_publish):
+    if failed is not None and failed.setting != "publish" and not (reading.publish_tried or before_publish):
         phase: Phase = "install" if failed.setting == "install" else "other"
         sentence = "A step failed that does not publish."
         return _Verdict("not-a-publish", "failed", phase, sentence, 0.6, also=[_may_be("unknown", 0.3)])
@@ -236,7 +236,8 @@ def _nothing_found(reading: Reading) -> _Verdict:
     if reading.steps.job_failed and failed is None and not reading.publishing:
         sentence = "The job failed and does not publish."
         return _Verdict("not-a-publish", "failed", "other", sentence, 0.6, also=[_may_be("unknown", 0.3)])
-    quiet = failed is None and not reading.has_errors and reading.recognised
+    quiet = failed is None and not reading.steps.job_failed and reading.recognised
+    quiet = quiet and (reading.nothing_to_publish_last or not reading.has_errors)
     if quiet and (reading.nothing_to_publish or reading.dry_run or not reading.publishing):
         sentence = _SENTENCES["not-a-publish"]
         return _Verdict("not-a-publish", "succeeded", "other", sentence, 0.75, also=[_may_be("unknown", 0.2)])

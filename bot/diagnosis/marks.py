@@ -12,7 +12,8 @@ MARKS: dict[str, tuple[str, ...]] = {
         r"^bun install v|^yarn install v|^\[1/[45]\] (?:🔍 +)?(?:Resolving|Validating)|Resolution step",
         r"^Lockfile is up to date",
         # A dependency that is a repository.
-        r"npm (?:ERR!|error) (?:command|Error while executing:?|An unknown git error)\b.*\bgit\b|ERR_PNPM_GIT_",
+        r"npm (?:ERR!|error) (?:command|Error while executing:?|An unknown git error)\b.*\bgit\b",
+        r"\bERR_PNPM_GIT_[A-Z_]*FAILED\b",
         r"Arguments: ls-remote|Command failed with exit code 128: git (?:ls-remote|fetch|clone)",
         r"Updating git repository `|failed to authenticate when downloading repository",
         r"^Progress: resolved|^Resolving dependencies|installing dependencies",
@@ -66,7 +67,7 @@ MARKS: dict[str, tuple[str, ...]] = {
     ),
     "code": (
         r"npm (?:ERR!|error) code \S+|^\[?(?:Error: )?\[?ERR_PNPM_[A-Z0-9_]+|\"code\": \"E[A-Z0-9_]+\"",
-        r"^(?:lerna ERR! )?E[A-Z]{4,} [A-Z]",
+        r"^(?:lerna ERR! )?E[A-Z]{3,} [A-Z]",
     ),
     "address": (
         r"(?:Publishing|Staging) to https?://|^Registry: https?://|^📦 .+ → https?://|(?:PUT|POST) (?:\d+ )?https?://",
@@ -77,7 +78,7 @@ _IMAGE = re2.compile(_IMAGE_STEP)
 _DAY = re2.compile(rb"\d{4}-\d\d-\d\d")
 _CODE = re2.compile(
     r"npm (?:ERR!|error) code (\S+)|^\[?(?:Error: )?\[?(ERR_PNPM_[A-Z0-9_]+)|\"code\": \"(E[A-Z0-9_]+)\""
-    r"|^(?:lerna ERR! )?(E[A-Z]{4,}) [A-Z]"
+    r"|^(?:lerna ERR! )?(E[A-Z]{3,}) [A-Z]"
 )
 _ADDRESS = re2.compile(
     r"(?:[Tt]o|Registry:|→|PUT|POST|PUT \d+|POST \d+|package: \"|registry|Request URL:) ?\"?https?://([\w.\-]+)"

@@ -83,7 +83,7 @@ def registry_of(reading: Reading, finding: Finding | None) -> str | None:
             return finding.registry
         host = _host(finding.hit.line.text) or reading.hosts.get(finding.hit.step)
         if host and host not in ("docs.npmjs.com", "www.npmjs.com", "gh.io", "github.com"):
-            return "other" if host in _LOCAL else book.registry_of_host(host) or finding.hit.registry
+            return "other" if host in _LOCAL else book.registry_of_host(host) or "other"
         return finding.hit.registry if finding.hit.registry else ("npm" if reading.tools.tool else None)
     hosts = list(reading.hosts.values())
     if hosts and hosts[-1]:

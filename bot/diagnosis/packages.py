@@ -57,6 +57,7 @@ _BEGINS_TEXTS = (
     rf"^\s*File: {_NAME}-(?P<version>\d[\w.]*)\.gem",
     rf"^Pushing {_NAME}-(?P<version>\d[\w.]*)\.gem",
     rf"^🚀 +{_NAME}@{_VERSION}",
+    rf"YN0009: {_NAME}@workspace:",
     rf"^{_NAME} (?P<version>\d[\w.]*) built to \S+\.gem\.?$",
     rf"^The push refers to repository \[{_IMAGE}\]",
     r"^\[INFO\] -+< (?P<group>[\w.\-]+):(?P<artifact>[\w.\-]+) >-+$",
@@ -147,6 +148,7 @@ _URL = re2.compile(
     r"https?://[^/\s\"]+/(?P<path>[^\s\"):?]+)"
 )
 _NUMBERED = re2.compile(r"^v?\d")
+_WORKSPACE = re2.compile(r"^\[((?:@[\w.\-]+/)?[a-z][\w.\-]*)\]: +➤ YN")
 _SEPARATORS = re2.compile(r"[\-_.]+")
 _SCOPED = re2.compile(r"@[\w.~\-]+/[\w.~\-]+")
 
@@ -170,6 +172,9 @@ _COMMANDED = tuple(
     for p in (
         rf"\bgem +push +(?:[^\n]*? )?(?:[^\s/]*/)*{_NAME}-(?P<version>\d[\w.]*)\.gem",
         r"\bnuget +push +(?:\S*/)?(?P<package>[A-Za-z][\w.\-]*?)\.(?P<version>\d+\.\d+[\w.\-]*)\.s?nupkg",
+        rf"\byarn +workspace +{_NAME} +npm +(?:publish|stage)",
+        rf"\bnpm +publish\b[^\n]* (?:-w|--workspace)[ =]{_NAME}(?:\s|$)",
+        rf"\bpnpm\b[^\n]* (?:-F|--filter)[ =][\"']?{_NAME}[\"']?\s[^\n]*\b(?:publish|stage)\b",
         rf"\bcargo +publish\b[^\n]* (?:-p|--package)[ =]{_NAME}\b",
         rf"\b(?:podman|buildah|skopeo) +(?:push|copy) [^\n]*docker://{_IMAGE}:{_TAG}(?:\s|$)",
         rf"\b(?:docker|podman|buildah|nerdctl|oras) +(?:image +)?push +(?:-\S+ +)*(?:docker://)?{_IMAGE}:{_TAG}(?:\s|$)",
@@ -248,6 +253,16 @@ class Packages:
                 self.record(*_named_in(tells[outcome].search(text)), outcome)
                 return outcome != "skipped"
         return False
+
+    def read_workspace(self, shown: str) -> None:
+        """Take in which workspace a line of `yarn workspaces foreach` belongs to, as it stands before the line."""
+        if (match := _WORKSPACE.search(shown)) and match.group(1) != self.current.package:
+            self.current = Named(match.group(1), self._announced.get(match.group(1)))
+
+    def archived(self) -> None:
+        """The archive of the package at hand went out; the line names none."""
+        if self.current.package:
+            self.record(self.current.package, self.current.version, "published")
 
     def read_command(self, command: str) -> None:
         """Take in the command of a publish step."""

@@ -34,7 +34,7 @@ _RUNNER = (
     r"create or approve pull|Authentication failed|Invalid username",
     r"could not read (?:Username|from remote)|unable to access|refusing to allow|publickey|marked as read only",
     r"HttpError",
-    r"GITHUB_TOKEN|github-token|Bad credentials|allow list",
+    r"GITHUB_TOKEN|GH_TOKEN|gh auth login|tag '|github-token|Bad credentials|allow list",
     r"error TS[0-9]|TS[0-9]{4}: |FAIL|[1-9][0-9]* fail|failed|AssertionError|[1-9][0-9]* errors?, ",
     r"# fail [1-9]|failures|SyntaxError|TypeError|ReferenceError|RangeError|Cannot find|Could not resolve",
     r"Module not found",

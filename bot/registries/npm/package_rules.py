@@ -53,6 +53,18 @@ PACKAGE_RULES = (
         ("Publish with an explicit tag, e.g. `npm publish --tag next`.",),
     ),
     Rule(
+        "npm/tag-exists",
+        "bad-package",
+        "The release's git tag is already there, so the release tool stopped before it published.",
+        (r"\bfatal: tag '[^']+' already exists|\berror: tag '[^']+' already exists",),
+        (
+            "If the tag belongs to an earlier try that published nothing, delete it (`git push --delete origin TAG`).",
+            "If that version is on the registry, raise the version.",
+        ),
+        confidence=0.8,
+        maybe=(Maybe("version-exists", 0.3, "the version is on the registry"),),
+    ),
+    Rule(
         "npm/restaged",
         "already-staged",
         "This version is already staged or being processed by the registry.",

@@ -9,7 +9,7 @@ from bot.registries.npm.package_rules import PACKAGE_RULES
 from bot.registries.npm.texts import FORBIDDEN, NEED_AUTH, NETWORK, NOT_FOUND, SERVER_ERROR, UNAUTHORIZED, code, status
 
 NAME = "npm"
-HOSTS = r"(?:^|\.)npmjs\.(?:org|com)$"
+HOSTS = r"(?:^|\.)npmjs\.(?:org|com)$|^registry\.yarnpkg\.com$"  # yarn's is another name of npm's
 COMMANDS = r"\b(?:npm|pnpm|yarn|bun|lerna|changesets?|nx|rush|semantic-release|release-it|np|npm-publish|turbo|auto)\b"
 OUTPUT = (
     r"npm (?:notice|ERR!|error)|^(?:Publish token|Read only token|Token) \S+ with id|^Removed \d+ token"
