@@ -93,11 +93,36 @@ def report(title: str, scored: list[Scored]) -> None:
     print(f"  package, where there is one {share(sum(s.right('package') for s in named), len(named))}")
     print(f"  evidence                 {share(sum(s.has_evidence for s in scored), total)}")
     print(f"  leaks                    {sum(s.leaks for s in scored)}")
-    buckets: dict[int, list[bool]] = defaultdict(list)
+    print(f"  false credential alarms  {sum(not s.may_be_auth for s in alarms)}")
+
+
+def calibration(scored: list[Scored]) -> None:
+    """Print how often each confidence was right: the share that is exact is what it promises."""
+    buckets: dict[int, list[Scored]] = defaultdict(list)
     for s in scored:
-        buckets[int(s.said.confidence * 10)].append(s.exact)
-    calibrated = ", ".join(f"{b / 10:.1f}: {sum(v) / len(v):.2f} of {len(v)}" for b, v in sorted(buckets.items()))
-    print(f"  exact by confidence      {calibrated}")
+        buckets[int(round(s.said.confidence * 100) // 10)].append(s)
+    print("\nCalibration (confidence: mean said, exact, exact or acceptable)")
+    for bucket, found in sorted(buckets.items()):
+        mean = sum(s.said.confidence for s in found) / len(found)
+        exact, acceptable = sum(s.exact for s in found), sum(s.acceptable for s in found)
+        print(f"  {bucket / 10:.1f}  {mean:.2f}  {share(exact, len(found))}  {share(acceptable, len(found))}")
+
+
+def family_group(case: Case) -> str:
+    """What a family is about: its name up to the tool and the framing, which are its last parts."""
+    return "/".join(str(case["family"]).split("/")[:2])
+
+
+def by_family_group(scored: list[Scored]) -> None:
+    """Print the figures of each group of families, those with held-out ones marked."""
+    groups: dict[str, list[Scored]] = defaultdict(list)
+    for s in scored:
+        groups[family_group(s.case)].append(s)
+    print("\nBy family group (* holds held-out families): exact or acceptable, package")
+    for group, found in sorted(groups.items()):
+        mark = "*" if any(is_held_out(s.case["family"]) for s in found) else " "
+        good, package = sum(s.acceptable for s in found), sum(s.right("package") for s in found)
+        print(f"  {mark} {group:<52} {share(good, len(found)):<18} {share(package, len(found))}")
 
 
 def confusion(scored: list[Scored]) -> None:
@@ -136,6 +161,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("directories", nargs="*", type=Path, default=[SHARED / "logs", SHARED / "logs-real"])
     parser.add_argument("--details", action="store_true", help="every wrong field, not only wrong causes")
     parser.add_argument("--tuned-only", action="store_true", help="list misses of the tuned families only")
+    parser.add_argument("--hold-out", action="store_true", help="the figures of each group of families")
     options = parser.parse_args(arguments)
     scored: list[Scored] = []
     for directory in options.directories:
@@ -150,6 +176,9 @@ def main(arguments: list[str] | None = None) -> int:
     report("Tuned families", tuned)
     report("Held-out families", held)
     report("All", scored)
+    calibration(scored)
+    if options.hold_out:
+        by_family_group(scored)
     confusion(tuned if options.tuned_only else scored)
     misses(tuned if options.tuned_only else scored, options.details)
     return 0

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bot.credentials import mask
 from bot.diagnosis import runner_rules
+from bot.diagnosis.commands import program_of
 from bot.diagnosis.diagnosis import Diagnosis
 from bot.diagnosis.engine import LogReader, diagnose
 from bot.diagnosis.rule import AUTH_CAUSES, CAUSES
@@ -242,6 +243,39 @@ def test_a_silent_failure_is_unknown_and_shows_the_last_errors() -> None:
 @pytest.mark.parametrize("empty", [b"", b"\n", b"\xef\xbb\xbf", b"\x00\x01\x02\xff\xfe"])
 def test_nothing_is_unknown(empty: bytes) -> None:
     assert diagnose(empty).cause == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("command", "program"),
+    [
+        ("npx commitlint --from a --to b", "commitlint"),
+        ("python -m pytest -q", "pytest"),
+        ("node --test", "node-test"),
+        ("node scripts/release.mjs", None),
+        ("npx --yes markdownlint-cli2 '**/*.md'", "markdownlint"),
+        ("rsync -az dist/ deploy@web1:/srv", "rsync"),
+        ("codecov/codecov-action@v5", "codecov"),
+        ("docker/login-action@v3", "docker"),
+        ("actions/checkout@v5", "git"),
+        ("""node -e "console.error('x'); process.exit(2)\"""", None),
+    ],
+)
+def test_a_failing_step_is_named_by_its_program(command: str, program: str | None) -> None:
+    assert program_of(command) == program
+
+
+def test_a_guard_names_the_missing_secret_and_a_linter_that_names_it_does_not() -> None:
+    said = diagnose(job(f"./scripts/publish.sh\nError: NPM_TOKEN is not set\n{FAILED}"))
+    assert said.cause == "token-missing"
+    linted = diagnose(job(f'actionlint\na.yml:4:1: property "NPM_TOKEN" is not defined in object type\n{FAILED}'))
+    assert not linted.auth
+
+
+def test_ssh_refused_by_a_server_is_no_matter_of_github() -> None:
+    refused = "Permission denied (publickey)."
+    assert not diagnose(job(f"rsync -a dist/ deploy@web1:/srv\ndeploy@web1: {refused}\n{FAILED}")).auth
+    git = f"{refused}\nfatal: Could not read from remote repository."
+    assert diagnose(job(f"git push origin HEAD\n{git}\n{FAILED}")).cause == "github-auth"
 
 
 # --- any bytes ----------------------------------------------------------------------------------------------------

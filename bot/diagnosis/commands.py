@@ -90,6 +90,18 @@ _TELLING_ACTION = re2.compile(
     r"|maturin|bake|docker|image|aws|ecr|gcloud|azure|cargo|crate|gradle|maven|gem|twine|pypi|nuget|dotnet|poetry"
     r"|auth|oidc|credential|token)"
 )
+_QUOTED = re2.compile(r"'[^']*'|\"[^\"]*\"")
+_ACTION_NAME = re2.compile(r"^([\w.\-]+)/([\w.\-]+)(?:/[\w.\-/]+)?@\S+\s*(?:\n|$)")
+_ACTION_WORDS = re2.compile(r"-?(?:github-)?action(?:s)?-?")
+_GENERIC = frozenset({"login", "build-push", "setup", "deploy", "auth", "cli", ""})
+_PROGRAM = re2.compile(
+    r"^(?:\w+=\S* +)*(?:(?:sudo|exec|time|command|npx|bunx|pnpx|npm +exec|(?:pnpm|yarn) +(?:exec|dlx)"
+    r"|uv +run|poetry +run|bundle +exec|python3? +-m)(?: +-{1,2}[\w\-]+)* +)*(?:@[\w.\-]+/)?(?:\S*/)?([\w.\-]+)"
+)
+_CLI = re2.compile(r"-(?:cli\d*|scanner)$")
+_SHELLS = frozenset(
+    {"sh", "bash", "make", "just", "task", "if", "for", "while", "then", "run", "script", "release", "test"}
+)
 _COLLAPSED = "# collapsed multi-line command"  # GitLab shows the first line only
 _OR_ELSE = re2.compile(r"\|\| *(?:true|:|exit +0|(?:echo|printf)\b[^|&;]*)\s*$")
 # Reads a repository and writes nothing.
@@ -131,6 +143,23 @@ def setting_of(command: str) -> Setting:
         return "text"
     order: tuple[Setting, ...] = ("publish", "build", "install", "other", "text")
     return next((setting for setting in order if setting in kinds), "other")
+
+
+def program_of(command: str) -> str | None:
+    """The program that a step ran last, by its plain name, or the product an action is about; None for a script."""
+    if command.startswith("actions/checkout@"):
+        return "git"
+    if action := _ACTION_NAME.search(command):
+        name = _ACTION_WORDS.sub("", action.group(2))
+        return str(action.group(1) if name in _GENERIC else name).lower()
+    for piece in reversed([p.strip() for p in _SPLIT.split(_QUOTED.sub("''", command[:8000])) if p.strip()]):
+        match = _PROGRAM.search(piece)
+        if match and not _TEXT.search(piece) and not _NEUTRAL.search(piece):
+            name = _CLI.sub("", str(match.group(1))).lower()
+            if name == "node":
+                return "node-test" if " --test" in piece else None
+            return None if name in _SHELLS or "." in name else name
+    return None
 
 
 def reads_repository(command: str) -> bool:

@@ -208,6 +208,8 @@ class LogReader:
             # Building an image may run anything, also a publish; what it runs decides, as everywhere.
             self._setting = setting_of(image_command(line.text)) if step.setting == "build" else self._setting
             self._publishing = self._publishing or self._setting == "publish"
+        if found.child:
+            step.ran = child_command(line.text)
         if step.setting in QUIET:
             return
         if "lifecycle" in found.marks:

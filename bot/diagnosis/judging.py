@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from bot.diagnosis.commands import only_logs_in, reads_repository
+from bot.diagnosis.commands import only_logs_in, program_of, reads_repository
 from bot.diagnosis.deciding import Finding, Hit, Reading, findings_of
 from bot.diagnosis.diagnosis import Alternative, Diagnosis, Outcome, PackageOutcome, Phase
 from bot.diagnosis.excerpts import Excerpts
@@ -274,7 +274,7 @@ def _compose(reading: Reading, verdict: _Verdict, excerpts: Excerpts) -> Diagnos
         phase=verdict.phase,
         sentence=verdict.sentence,
         registry=None if quiet else registry_of(reading, first),
-        tool=reading.tools.tool,
+        tool=_tool_of(reading, verdict, first),
         client=reading.tools.client(),
         package=package,
         version=version,
@@ -288,6 +288,16 @@ def _compose(reading: Reading, verdict: _Verdict, excerpts: Excerpts) -> Diagnos
         secrets_masked=excerpts.masked,
         lines=reading.lines,
     )
+
+
+def _tool_of(reading: Reading, verdict: _Verdict, first: Any) -> str | None:
+    """Who published; where nobody did, the program that failed."""
+    if verdict.cause not in ("not-a-publish", "build-failed") or verdict.outcome != "failed":
+        return reading.tools.tool
+    step = reading.steps.all[first.hit.step] if first is not None else reading.failed_step
+    if step is None or step.setting == "publish" or not step.command:
+        return reading.tools.tool
+    return program_of(step.ran) or program_of(step.command) or reading.tools.tool
 
 
 def _package_of(reading: Reading, verdict: _Verdict, first: Any) -> tuple[str | None, str | None]:

@@ -32,7 +32,7 @@ _STRUCTURE = (
 _RUNNER = (
     r"denied to |not accessible|GH0[01][0-9]|[Pp]rotected branch|rule violations|hook declined",
     r"create or approve pull|Authentication failed|Invalid username",
-    r"could not read (?:Username|from remote)|unable to access|refusing to allow|publickey|marked as read only",
+    r"[Cc]ould not read (?:Username|from remote)|unable to access|refusing to allow|publickey|marked as read only",
     r"HttpError",
     r"GITHUB_TOKEN|GH_TOKEN|gh auth login|tag '|github-token|Bad credentials|allow list",
     r"error TS[0-9]|TS[0-9]{4}: |FAIL|[1-9][0-9]* fail|failed|AssertionError|[1-9][0-9]* errors?, ",

@@ -104,6 +104,7 @@ class Step:
     headed: bool = False  # its header, with the environment, was in the log
     entered: bool = False  # the engine has taken its command in
     administration: bool = False
+    ran: str = ""  # the last command of a package's script, as its client showed it
     tokens: dict[str, str] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
     header: list[Line] = field(default_factory=list)
