@@ -68,6 +68,10 @@ TOOLS: tuple[tuple[str, str, str], ...] = (
         ),
         r"^The push refers to repository|^pushing layers",
     ),
+    ("vsce", r"\bvsce +publish", r"Executing prepublish script 'npm run vscode:"),
+    ("ovsx", r"\bovsx +publish", r"^🚀 +Published \S+ v\d"),
+    ("deno", r"\bdeno +publish", r"^Successfully published @\S+ to https://jsr"),
+    ("jsr", r"\bjsr +publish", r"^Checking for slow types"),
     ("pnpm", r"\bpnpm\b.*\b(?:publish|stage|whoami)\b", r"^📦 .+ →|ERR_PNPM|^pnpm: "),
     (
         "bun",

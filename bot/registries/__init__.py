@@ -7,6 +7,7 @@ from typing import Protocol
 from bot.diagnosis.rule import Clue, Rule
 from bot.registries.crates import rules as crates
 from bot.registries.docker import rules as docker
+from bot.registries.extensions import rules as extensions
 from bot.registries.github_packages import rules as github_packages
 from bot.registries.maven import rules as maven
 from bot.registries.npm import rules as npm
@@ -48,4 +49,5 @@ REGISTRIES: dict[str, Registry] = {
     "nuget": nuget,
     "docker": docker,
     "maven": maven,
+    "other": extensions,
 }

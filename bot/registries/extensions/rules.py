@@ -1,0 +1,74 @@
+"""How publishes of editor extensions and to JSR fail: the VS Code Marketplace (vsce), Open VSX (ovsx), jsr and deno.
+
+Texts: what these clients print. Their registry has no word of its own in the public vocabulary: it is `other`.
+"""
+
+from __future__ import annotations
+
+from bot.diagnosis.rule import Clue, Maybe, Rule
+
+NAME = "other"
+HOSTS = r"(?:^|\.)(?:marketplace\.visualstudio\.com|open-vsx\.org|jsr\.io)$"
+COMMANDS = r"\bvsce +publish|\bovsx +publish|\bjsr +publish|\bdeno +publish|vscode-extension"
+OUTPUT = (
+    r"^ *(?:INFO|ERROR|DONE) +(?:Publishing|Published|Failed request|The Personal Access Token|Access Denied|\S+ v\d)"
+    r"|Executing prepublish script|open-vsx\.org|https?://jsr\.io|\bactorNotAuthorized\b"
+)
+ANCHORS = (
+    r"Personal Access Token|Failed request: \(|Access Denied|prepublish script|open-vsx|jsr\.io|actorNotAuthorized",
+    r"[Ii]nvalid access token|No means to authenticate|(?:INFO|DONE|ERROR)  ?[A-Z]|is already published",
+)
+CLUES: tuple[Clue, ...] = (
+    Clue("publish-succeeded", (r"^ *DONE +Published |^🚀 +Published \S+ v\d|^Successfully published @[\w.\-/]+@\d",)),
+)
+
+_REPLACE = (
+    "Make a new access token for the marketplace, and store it in the secret the workflow reads.",
+    "Re-run the job.",
+)
+
+RULES = (
+    Rule(
+        "extensions/dead-token",
+        "token-rejected",
+        "The marketplace refused the access token: it is expired, revoked or of the wrong organization.",
+        (
+            r"Personal Access Token verification has failed",
+            r"\bFailed request: \(401\)",
+            r"(?i)\binvalid access token\b",
+        ),
+        _REPLACE,
+        maybe=(Maybe("insufficient-scope", 0.25, "the token is alive and lacks the scope Marketplace: Manage"),),
+    ),
+    Rule(
+        "extensions/no-token",
+        "token-missing",
+        "No access token reached the marketplace's client.",
+        (r"Personal Access Token is (?:mandatory|required)", r"No means to authenticate"),
+        ("Pass the token to the step: `VSCE_PAT`, `OVSX_PAT`, or `id-token: write` for JSR.", "Re-run the failed job."),
+    ),
+    Rule(
+        "extensions/no-right",
+        "insufficient-scope",
+        "The access token is alive but may not publish for this publisher or scope.",
+        (
+            r"Access Denied: [^\n]*needs the following permission",
+            r"\bFailed request: \(403\)",
+            r"\bactorNotAuthorized\b|actor is not authorized",
+        ),
+        (
+            "Give the token's owner the right to publish, or link the repository to the package.",
+            "Re-run the failed job.",
+        ),
+    ),
+    Rule(
+        "extensions/exists",
+        "version-exists",
+        "This version is already on the marketplace.",
+        (
+            r"^ *ERROR +\S+ v?\d\S* (?:already exists|is already published)",
+            r"Extension \S+ v?\d\S* is already published",
+        ),
+        ("If a re-run met it, nothing is to be done.", "Else raise the version."),
+    ),
+)
