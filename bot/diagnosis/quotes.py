@@ -37,6 +37,7 @@ QUOTE_ANCHORS = (
 _CLIENT = re2.compile(r"npm (?:ERR!|error|notice|warn|WARN) ")
 # Before the client's name: a sign of a diff, a list, a quotation, a heading, a test's report.
 _SIGN = re2.compile(r"^\s*(?:[+<>*•]\s|[+\-]npm |- (?:[A-Z*`\[]|npm )|\d+[.)] |#{1,6} [A-Z*`]|E {2,}|⧗)")
+_SIGNS = frozenset("+-<>*•#E⧗0123456789")
 _NO_SIGN = re2.compile(r"^\s*>+ +(?:NX|nx)\b|^> (?:Could|Received|Task|Failed)")
 # A file's line (grep, a linter), an opening quote, a line of another job's log.
 _POINTED = re2.compile(r"^\S+:\d+(?::\d+)?(?::|\s|-)|^[^\t]+\t[^\t]+\t\x{FEFF}?\d{4}-\d\d-\d\dT")
@@ -87,13 +88,22 @@ class Quotes:
     @staticmethod
     def signed(line: Line) -> bool:
         """Whether the line begins as those of a list, a diff or a quotation do, and no line of npm does."""
-        return not line.parts and bool(_SIGN.search(line.shown)) and not _NO_SIGN.search(line.shown)
+        return (
+            not line.parts
+            and line.shown.lstrip()[:1] in _SIGNS
+            and bool(_SIGN.search(line.shown))
+            and not _NO_SIGN.search(line.shown)
+        )
 
     def _quotes_client(self, line: Line) -> bool:
         """Whether words stand before the client's name that are no tool's nor CI system's way of showing its output."""
+        if "npm " not in line.text:  # most lines: cheaper than the pattern
+            return False
         client = _CLIENT.search(line.text)
-        if client is None or client.start() == 0:
-            return bool(_POINTED.search(line.shown)) and client is not None
+        if client is None:
+            return False
+        if client.start() == 0:
+            return line.shown != line.text and bool(_POINTED.search(line.shown))
         before = line.text[: client.start()]
         if not before.strip() or _WRAPPER.search(before):
             return False
