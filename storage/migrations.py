@@ -338,5 +338,6 @@ def m005_failures_by_time(db: sqlite_utils.Database) -> None:
         ALTER TABLE runs ADD COLUMN registry TEXT;
         ALTER TABLE runs ADD COLUMN token_id INTEGER;
         CREATE INDEX runs_failed ON runs (completed_at) WHERE outcome = 'failed';
+        CREATE INDEX occurrences_by_run ON occurrences (repo, run_id, attempt);
         """,
     )

@@ -142,10 +142,19 @@ def went_well(
 def failed_around(
     connection: Connection, registry: str, at: datetime, within: timedelta, *, but: str, limit: int = 50
 ) -> list[RunRecord]:
-    """Attempts that failed at the registry about then in other repositories than `but`, newest first."""
+    """Attempts that failed at the registry about then in other repositories than `but`, newest first; only those that
+    are still open and that nothing but their log or the registry itself explains: a token that is known to have ended
+    says nothing about the registry."""
     rows = connection.all(
-        "SELECT * FROM runs WHERE outcome = 'failed' AND completed_at > :since AND completed_at < :until"
-        " AND registry = :registry AND repo <> :but ORDER BY completed_at DESC LIMIT :limit",
+        """
+        SELECT * FROM runs WHERE outcome = 'failed' AND completed_at > :since AND completed_at < :until
+            AND registry = :registry AND repo <> :but AND EXISTS (
+                SELECT 1 FROM occurrences JOIN incidents ON incidents.id = occurrences.incident_id
+                WHERE occurrences.repo = runs.repo AND occurrences.run_id = runs.run_id
+                    AND occurrences.attempt = runs.attempt AND incidents.state <> 'resolved'
+                    AND (incidents.verdict = incidents.cause OR incidents.verdict = 'registry-side'))
+        ORDER BY completed_at DESC LIMIT :limit
+        """,
         {
             "since": to_ms(at - within),
             "until": to_ms(at + within),

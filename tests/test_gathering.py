@@ -311,18 +311,21 @@ async def test_failures_of_the_same_registry_in_other_repositories_just_now(runn
     token = Token(
         name="org",
         scopes=("@acme",),
-        expires_at=at - timedelta(days=1),
+        expires_at=at + timedelta(days=30),
         used_by=(Use("acme/api", RELEASE, "NPM_TOKEN"),),
     )
     token = running.db.write_now(tokens.add, token, at)
     running.outside.github.add_file("acme/api", RELEASE, WORKFLOW)
+    running.outside.registry.publish("@acme/api", "1.0.0", at=at - timedelta(days=40))
     await running.deliver_run(npm_logs.not_found(package="@acme/api"), repo="acme/api", completed_at=at)
+    # A name that nobody has published explains itself and says nothing about the registry.
+    await running.deliver_run(npm_logs.not_found(package="@acme/new"), repo="acme/new", completed_at=at)
     await running.deliver_run(
         npm_logs.not_found(package="@acme/old"), repo="acme/old", completed_at=at - timedelta(hours=1)
     )
     await running.deliver_run(npm_logs.red_tests(), repo="acme/web", completed_at=at)
     await running.deliver_run(npm_logs.not_found(), repo="acme/ui", completed_at=at)
-    await running.worked(4)
+    await running.worked(5)
     evidence = await gathered(running, completed_at=at)
     assert evidence.elsewhere == (Elsewhere("acme/api", "no-access", token.id, at),)
 
