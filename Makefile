@@ -6,6 +6,8 @@ RUN_STAMP := $(VENV)/.run-ready
 TEST_STAMP := $(VENV)/.test-ready
 PORT ?= 3000
 LOGS ?=
+# Most tests wait for real processes and sockets, so there may be more of them at once than there are cores.
+TEST_WORKERS ?= 4
 
 .PHONY: demo test lint format lock score bench clean help
 
@@ -16,7 +18,7 @@ demo: $(RUN_STAMP)  ## play a real scenario against local stand-ins, serve the s
 	@$(BIN)/python -m bot demo --port $(PORT) $(if $(ONCE),--once)
 
 test: $(TEST_STAMP)  ## the whole test suite
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS)
 
 lint: $(TEST_STAMP)  ## ruff and mypy --strict
 	@$(BIN)/ruff check .
