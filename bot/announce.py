@@ -9,7 +9,7 @@ from bot.incidents import Facts
 from bot.messages.card import incident_card
 from bot.messages.message import Message
 from bot.outbox import EDITS_APART
-from storage import outbox, tokens
+from storage import awaited, outbox, tokens
 from storage.database import Connection
 from storage.incidents import Incident
 
@@ -61,4 +61,5 @@ def blocks_json(message: Message) -> str:
 
 def _card(connection: Connection, incident: Incident, now: datetime) -> Message:
     token = tokens.by_id(connection, incident.token_id) if incident.token_id is not None else None
-    return incident_card(incident, Facts.from_json(incident.facts), token, now)
+    items = awaited.of(connection, incident.id)
+    return incident_card(incident, Facts.from_json(incident.facts), token, now, items)

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from bot import announce
+from bot import announce, nudges, version_watch
 from bot.deps import Deps
 from bot.housekeeping import clean_up
 from bot.messages import thread
@@ -62,6 +62,8 @@ class Clock:
         today = now.astimezone(UTC).date().isoformat()
         if await self._claim("clean-up", today, now):
             await self._clean_up(today, now)
+        await version_watch.watch(self._deps)
+        await nudges.nudge(self._deps)
         await rotation.watch(self._deps)
         await campaign.watch(self._deps)
 

@@ -1,4 +1,4 @@
-"""Same incident? Post, edit or stay quiet? Does this green run close it? Decided here with a named reason. Pure."""
+"""Same incident? Post, edit or stay quiet? Decided here with a named reason. Pure."""
 
 from __future__ import annotations
 
@@ -185,28 +185,3 @@ def decide(open_incident: Incident | None, known_occurrence: bool, later: RunRec
     if open_incident.state == "snoozed":
         return Decision(Action.EDIT, "failed-again-while-snoozed")
     return Decision(Action.EDIT, "failed-again", thread=True)
-
-
-def closing_sentence(incident: Incident, run: Run, same_run: bool, log: Diagnosis | None, there: bool) -> str | None:
-    """How a green run closes an incident, or None when it does not.
-
-    `same_run`: the run is a later attempt of one that failed in it; `log`: what its own log says, if it could be read;
-    `there`: the registry lists the version.
-    """
-    attempt = f"attempt {run.attempt} of run {run.number or run.run_id}"
-    if log is not None and log.outcome == "staged":
-        return None
-    if there:
-        return f"{incident.package} {incident.version} is on the registry."
-    published = log is not None and log.cause == "published" and _about(incident, log)
-    if published:
-        return f"The workflow published again ({attempt if same_run else f'run {run.number or run.run_id}'})."
-    if same_run and (log is None or log.cause in ("published", "unknown", "not-a-publish")):
-        return f"The re-run succeeded ({attempt})."
-    return None
-
-
-def _about(incident: Incident, log: Diagnosis) -> bool:
-    """Whether a publishing log can be about this incident's package; logs do not always name it."""
-    named = {log.package, *(p.package for p in log.packages)} - {None}
-    return not named or incident.package is None or incident.package in named

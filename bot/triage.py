@@ -7,14 +7,15 @@ incident, the occurrence and the Slack message in the transaction that finishes 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
 
-from bot import announce
+from bot import announce, awaiting, green_runs, settling
 from bot.deps import Deps
-from bot.diagnosis.diagnosis import Diagnosis
+from bot.diagnosis.diagnosis import Diagnosis, PackageOutcome
 from bot.diagnosis.engine import LogReader
 from bot.errors import GiveUp, TryAgain
 from bot.evidence import Evidence
@@ -23,7 +24,6 @@ from bot.github.run import Job, Run
 from bot.inbox import Worked
 from bot.incidents import (
     Action,
-    closing_sentence,
     decide,
     facts_of,
     fingerprint,
@@ -37,9 +37,9 @@ from bot.metrics import METRICS
 from bot.rotation import run as rotation
 from bot.rotation.failures import cause_of
 from bot.verdict import Verdict, judge
-from storage import audit, incidents, rotations, runs
+from storage import audit, awaited, incidents, rotations, runs
 from storage.database import Connection
-from storage.incidents import Incident, NewIncident
+from storage.incidents import NewIncident
 from storage.runs import RunRecord
 
 log = structlog.get_logger("triage")
@@ -201,6 +201,19 @@ def record_failure(
         now=now,
         new=new,
     )
+    if not known:
+        awaited.failed(
+            connection,
+            incident.id,
+            awaiting.waits_for(diagnosis),
+            repo=run.repo,
+            workflow=run.workflow,
+            run_id=run.run_id,
+            run_url=run.url,
+            at=now,
+        )
+        incident = incidents.note(connection, incident, None)
+        incident = settling.begin_watch(connection, incident, now)
     if decision.action is Action.POST:
         audit.record(
             connection,
@@ -219,42 +232,39 @@ def record_failure(
 
 
 async def _green(run: Run, deps: Deps) -> Worked:
-    """A green run is read only when something of its workflow is open: it may be the fix."""
-    waiting = await deps.db.read(incidents.open_of_workflow, run.repo, run.workflow)
-    record = _record(run, "green", deps.now())
+    """A green run is read only when something waits for its workflow, or when it may have staged a version."""
+    waiting = await deps.db.read(green_runs.waiting_for, run)
     rotating = await deps.db.read(rotations.open_in_workflow, run.repo, run.workflow)
-    if not waiting and not rotating:
+    stages = await deps.db.read(green_runs.may_stage, run)
+    if not waiting and not rotating and not stages:
+        record = _record(run, "green", deps.now())
         return Worked("green", None, lambda c: runs.keep(c, record))
     said = await diagnosis_of_green(run, deps)
-    closing: list[tuple[Incident, str]] = []
-    for incident in waiting:
-        same_run = await deps.db.read(incidents.was_in_run, incident, run.repo, run.run_id)
-        sentence = closing_sentence(incident, run, same_run, said, await _is_there(incident, deps))
-        if sentence:
-            closing.append((incident, sentence))
-    outcome = "published" if said is not None and said.cause == "published" else "green"
+    staged = said is not None and said.outcome == "staged"
+    found = await green_runs.read(run, said, waiting, deps)
+    outcome = said.cause if said is not None and said.cause in ("published", "staged") else "green"
     record = _record(run, outcome, deps.now(), said)
 
     def apply(connection: Connection) -> None:
         runs.keep(connection, record)
         rotation.succeeded(connection, run.repo, run.workflow, deps.now())
-        for incident, sentence in closing:
-            close(connection, incident, sentence, deps.now())
+        for incident_id, afterwards in found.items():
+            settling.green(connection, incident_id, afterwards, deps.now())
 
-    return Worked("resolved" if closing else "green-not-the-fix", None, apply)
+    afterwards = [after for pairs in found.values() for _, after in pairs]
+    taken = any(after.state == "staged" for after in afterwards)
+    if said is not None and staged and not taken and deps.settings.channel_for(run.repo) is not None:
+        failure = Failure(said)
+        evidence, verdict = await explain(run, failure, deps)
 
+        def apply_staged(connection: Connection) -> None:
+            apply(connection)
+            record_failure(connection, run, failure, evidence, verdict, deps)
+            runs.keep(connection, record)
 
-def close(connection: Connection, incident: Incident, sentence: str, now: datetime) -> None:
-    """The bot saw that it is mended."""
-    current = incidents.get(connection, incident.id)
-    if current is None or current.state == "resolved":
-        return
-    resolved = incidents.resolve(connection, current, by="bot", how=sentence, now=now)
-    audit.record(
-        connection, at=now, who="bot", action="incident.resolve", subject=f"incident:{incident.id}", details=sentence
-    )
-    announce.edit_card(connection, resolved, now)
-    announce.say_in_thread(connection, resolved, thread.resolved(resolved), key=f"resolved:{now.timestamp()}", now=now)
+        return Worked("staged", None, apply_staged)
+    settled = any(after.settled for after in afterwards)
+    return Worked("resolved" if settled else "green-not-the-fix", None, apply)
 
 
 async def _read_log(run: Run, job: Job, deps: Deps) -> Diagnosis:
@@ -290,18 +300,19 @@ async def diagnosis_of_green(run: Run, deps: Deps) -> Diagnosis | None:
     except (GiveUp, TryAgain) as error:
         log.info("green run could not be read", reason=error.reason)
         return None
-    return max(said, key=lambda d: d.outcome in ("succeeded", "staged") and d.phase == "publish", default=None)
+    best = max(said, key=lambda d: d.outcome in ("succeeded", "staged") and d.phase == "publish", default=None)
+    if best is None or best.outcome not in ("succeeded", "staged"):
+        return best
+    # A job for each package: what all of them published counts.
+    out = {p.package: p for d in said if d.outcome in ("succeeded", "staged") for p in _outcomes_of(d)}
+    return replace(best, packages=tuple(out.values())) if len(out) > 1 else best
 
 
-async def _is_there(incident: Incident, deps: Deps) -> bool:
-    """Whether the registry lists the version that failed; a registry that cannot be read says no."""
-    if (incident.registry or "npm") != "npm" or not incident.package or not incident.version:
-        return False
-    try:
-        published = await deps.npm.published(incident.package)
-    except (TryAgain, GiveUp):
-        return False
-    return incident.version in published.versions
+def _outcomes_of(green: Diagnosis) -> Sequence[PackageOutcome]:
+    if green.cause not in ("published", "staged"):
+        return ()
+    alone = PackageOutcome(green.package, green.version, green.cause) if green.package else None
+    return green.packages or ((alone,) if alone else ())
 
 
 def _about(diagnosis: Diagnosis) -> str:

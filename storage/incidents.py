@@ -13,7 +13,13 @@ State = Literal["open", "claimed", "snoozed", "resolved"]
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One thing that is wrong until it is right. `facts`: JSON of what the card shows (bot.incidents.Facts)."""
+    """One thing that is wrong until it is right. `facts`: JSON of what the card shows (bot.incidents.Facts).
+
+    `note`: a sentence about what was seen since the failure; `look_at`, `looks`: when the registry is looked at next
+    and how often it was; `muted_by`: the open incident that explains this one; `previous_id`: the one before, when the
+    same came back after a day; `merged_into`: where it goes on; `told_at`: the last line in its thread about another
+    failure; `over_at`: when what lay behind an outage was over.
+    """
 
     id: int
     fingerprint: str
@@ -40,6 +46,17 @@ class Incident:
     channel: str | None
     card_key: str
     facts: str
+    note: str | None = None
+    look_at: datetime | None = None
+    looks: int = 0
+    muted_by: int | None = None
+    previous_id: int | None = None
+    merged_into: int | None = None
+    told_at: datetime | None = None
+    nudged_at: datetime | None = None
+    escalated_at: datetime | None = None
+    reminded_at: datetime | None = None
+    over_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +170,12 @@ def open_by_fingerprint(connection: Connection, fingerprint: str) -> Incident | 
 
 
 def open_of_workflow(connection: Connection, repo: str, workflow: str) -> list[Incident]:
-    """Unresolved incidents in which this workflow failed, also those of a token that other repositories share."""
+    """Unresolved incidents that wait for something of this workflow, also those that other repositories share."""
     rows = connection.all(
         """
-        SELECT i.* FROM incidents i WHERE i.state <> 'resolved' AND i.workflow = :workflow AND (
-            i.repo = :repo OR EXISTS (SELECT 1 FROM occurrences o WHERE o.incident_id = i.id AND o.repo = :repo)
+        SELECT i.* FROM incidents i WHERE i.state <> 'resolved' AND i.id IN (
+            SELECT a.incident_id FROM awaited a
+            WHERE a.repo = :repo AND a.workflow = :workflow AND a.settled_at IS NULL
         ) ORDER BY i.id
         """,
         {"repo": repo, "workflow": workflow},
@@ -248,7 +266,8 @@ def resolve(connection: Connection, incident: Incident, *, by: str, how: str, no
     return _change(
         connection,
         incident,
-        "state = 'resolved', resolved_at = :now, resolved_by = :by, resolution = :how, snoozed_until = NULL",
+        "state = 'resolved', resolved_at = :now, resolved_by = :by, resolution = :how, snoozed_until = NULL,"
+        " look_at = NULL, muted_by = NULL, note = NULL",
         {"now": to_ms(now), "by": by, "how": how},
     )
 
@@ -262,6 +281,53 @@ def reopen(connection: Connection, incident: Incident) -> Incident:
         " resolved_by = NULL, resolution = NULL",
         {},
     )
+
+
+def watch(connection: Connection, incident: Incident, *, look_at: datetime | None, looks: int) -> Incident:
+    """When the registry is looked at next; None ends it."""
+    return _change(connection, incident, "look_at = :at, looks = :looks", {"at": to_ms(look_at), "looks": looks})
+
+
+def take_look(connection: Connection, ident: int, seen: datetime, next_at: datetime | None, looks: int) -> bool:
+    """True for the one caller that shall look now; the next look is due at `next_at` even if this one comes to
+    nothing."""
+    return bool(
+        connection.execute(
+            "UPDATE incidents SET look_at = :next, looks = :looks"
+            " WHERE id = :id AND look_at = :seen AND state <> 'resolved'",
+            {"next": to_ms(next_at), "looks": looks, "id": ident, "seen": to_ms(seen)},
+        )
+    )
+
+
+def to_look_at(connection: Connection, now: datetime, limit: int) -> list[Incident]:
+    """Those whose versions are to be looked for now, the longest due first."""
+    rows = connection.all(
+        "SELECT * FROM incidents WHERE look_at IS NOT NULL AND look_at <= :now ORDER BY look_at, id LIMIT :limit",
+        {"now": to_ms(now), "limit": limit},
+    )
+    return [_incident(row) for row in rows]
+
+
+def note(connection: Connection, incident: Incident, said: str | None) -> Incident:
+    """What was seen since the failure, in one sentence."""
+    return _change(connection, incident, "note = :said", {"said": said})
+
+
+def with_staged(connection: Connection) -> list[Incident]:
+    """Those that wait for somebody to approve a version."""
+    rows = connection.all(
+        """
+        SELECT * FROM incidents WHERE state IN ('open', 'claimed') AND id IN (
+            SELECT incident_id FROM awaited WHERE settled_at IS NULL AND state = 'staged'
+        ) ORDER BY id
+        """
+    )
+    return [_incident(row) for row in rows]
+
+
+def reminded(connection: Connection, incident: Incident, now: datetime) -> Incident:
+    return _change(connection, incident, "reminded_at = :now", {"now": to_ms(now)})
 
 
 def snoozes_ended(connection: Connection, now: datetime) -> list[Incident]:
@@ -319,4 +385,15 @@ def _incident(row: Row) -> Incident:
         channel=row["channel"],
         card_key=row["card_key"],
         facts=row["facts"],
+        note=row["note"],
+        look_at=from_ms(row["look_at"]),
+        looks=row["looks"],
+        muted_by=row["muted_by"],
+        previous_id=row["previous_id"],
+        merged_into=row["merged_into"],
+        told_at=from_ms(row["told_at"]),
+        nudged_at=from_ms(row["nudged_at"]),
+        escalated_at=from_ms(row["escalated_at"]),
+        reminded_at=from_ms(row["reminded_at"]),
+        over_at=from_ms(row["over_at"]),
     )

@@ -341,3 +341,49 @@ def m005_failures_by_time(db: sqlite_utils.Database) -> None:
         CREATE INDEX occurrences_by_run ON occurrences (repo, run_id, attempt);
         """,
     )
+
+
+@MIGRATIONS()
+def m006_what_incidents_wait_for(db: sqlite_utils.Database) -> None:
+    """The versions an incident waits for, when they are looked for next, and what became of its people."""
+    _run(
+        db,
+        """
+        ALTER TABLE incidents ADD COLUMN note TEXT;
+        ALTER TABLE incidents ADD COLUMN look_at INTEGER;
+        ALTER TABLE incidents ADD COLUMN looks INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE incidents ADD COLUMN muted_by INTEGER;
+        ALTER TABLE incidents ADD COLUMN previous_id INTEGER;
+        ALTER TABLE incidents ADD COLUMN merged_into INTEGER;
+        ALTER TABLE incidents ADD COLUMN told_at INTEGER;
+        ALTER TABLE incidents ADD COLUMN nudged_at INTEGER;
+        ALTER TABLE incidents ADD COLUMN escalated_at INTEGER;
+        ALTER TABLE incidents ADD COLUMN reminded_at INTEGER;
+        ALTER TABLE incidents ADD COLUMN over_at INTEGER;
+        CREATE INDEX incidents_to_look_at ON incidents (look_at) WHERE look_at IS NOT NULL;
+        CREATE INDEX incidents_muted ON incidents (muted_by) WHERE muted_by IS NOT NULL;
+        CREATE INDEX incidents_resolved ON incidents (fingerprint, resolved_at) WHERE state = 'resolved';
+        CREATE TABLE awaited (
+            incident_id INTEGER NOT NULL REFERENCES incidents (id) ON DELETE CASCADE,
+            repo TEXT NOT NULL,
+            workflow TEXT NOT NULL,
+            package TEXT NOT NULL,
+            version TEXT,
+            state TEXT NOT NULL,
+            times INTEGER NOT NULL,
+            run_id INTEGER,
+            run_url TEXT,
+            since INTEGER NOT NULL,
+            failed_at INTEGER NOT NULL,
+            settled_at INTEGER,
+            how TEXT,
+            tag TEXT,
+            PRIMARY KEY (incident_id, repo, workflow, package)
+        ) STRICT;
+        CREATE INDEX awaited_open ON awaited (repo, workflow) WHERE settled_at IS NULL;
+        INSERT INTO awaited (incident_id, repo, workflow, package, version, state, times, since, failed_at)
+            SELECT id, repo, workflow, COALESCE(package, ''), version, 'failed', occurrences, opened_at, last_seen_at
+            FROM incidents WHERE state <> 'resolved';
+        ALTER TABLE messages ADD COLUMN broadcast INTEGER NOT NULL DEFAULT 0
+        """,
+    )

@@ -139,6 +139,16 @@ def went_well(
     return [_record(row) for row in latest + [row for row in published if row not in latest]]
 
 
+def staged_before(connection: Connection, repo: str, workflow: str) -> bool:
+    """Whether an attempt of this workflow is known to have staged a version."""
+    return bool(
+        connection.value(
+            "SELECT 1 FROM runs WHERE repo = :repo AND workflow = :workflow AND outcome = 'staged' LIMIT 1",
+            {"repo": repo, "workflow": workflow},
+        )
+    )
+
+
 def failed_around(
     connection: Connection, registry: str, at: datetime, within: timedelta, *, but: str, limit: int = 50
 ) -> list[RunRecord]:

@@ -288,6 +288,17 @@ def candidates(
     return by_ids(connection, [-newest_first for _, _, newest_first in near[:limit]])
 
 
+def stage_only(connection: Connection, repo: str, workflow: str) -> bool:
+    """Whether a token or trusted publisher of this workflow may only stage versions."""
+    rows = connection.all(
+        "SELECT u.workflow FROM token_uses u JOIN tokens t ON t.id = u.token_id WHERE lower(u.repo) = :repo"
+        " AND t.permission = 'read-write-stage-only' AND t.revoked_at IS NULL",
+        {"repo": repo.lower()},
+    )
+    file = workflow.rpartition("/")[2]
+    return any(row["workflow"] is None or row["workflow"].rpartition("/")[2] == file for row in rows)
+
+
 def load(connection: Connection, rows: Sequence[Row]) -> list[Token]:
     """Rows of `tokens` as records, in the same order; grants and uses come in two more statements per 500 rows."""
     idents = [row["id"] for row in rows]

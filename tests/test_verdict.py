@@ -11,7 +11,7 @@ import pytest
 from bot.diagnosis.diagnosis import Diagnosis
 from bot.evidence import Evidence, Published, SecretAge
 from bot.github.run import Run
-from bot.incidents import Action, Facts, closing_sentence, decide, facts_of, fingerprint, worth_a_card
+from bot.incidents import Action, Facts, decide, facts_of, fingerprint, worth_a_card
 from bot.matching import PublishAttempt, match
 from bot.verdict import judge
 from storage.incidents import Incident
@@ -201,26 +201,6 @@ def test_when_to_speak() -> None:
     assert not decide(incident(state="snoozed"), False, None).thread
     assert decide(None, False, record("success")).action is Action.QUIET
     assert decide(None, False, record("failure")).action is Action.POST
-
-
-@pytest.mark.parametrize(
-    ("why", "same_run", "said", "there", "closes"),
-    [
-        ("the version is there", False, log("not-a-publish", auth=False), True, True),
-        ("the re-run published", True, log("published", outcome="succeeded"), False, True),
-        ("the re-run cannot be read", True, None, False, True),
-        ("the re-run was staged", True, log("staged", outcome="staged"), False, False),
-        ("another run published it", False, log("published", outcome="succeeded"), False, True),
-        ("another run published another package", False, log("published", package="@acme/x"), False, False),
-        ("another run published nothing", False, log("not-a-publish"), False, False),
-        ("another run cannot be read", False, None, False, False),
-    ],
-)
-def test_which_green_run_closes_an_incident(
-    why: str, same_run: bool, said: Diagnosis | None, there: bool, closes: bool
-) -> None:
-    sentence = closing_sentence(incident(), replace(RUN, attempt=2, conclusion="success"), same_run, said, there)
-    assert bool(sentence) is closes, why
 
 
 def test_facts_survive_the_database_and_a_later_version_of_themselves() -> None:

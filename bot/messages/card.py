@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from bot.diagnosis.diagnosis import PackageOutcome
 from bot.incidents import Facts
+from bot.messages import awaited_list, token_facts
 from bot.messages import text as t
-from bot.messages import token_facts
 from bot.messages.message import Button, Message, Part, buttons, context, message, preformatted, section
 from bot.messages.words import (
     BLAMELESS,
@@ -17,6 +19,7 @@ from bot.messages.words import (
     cause_words,
     workflow_words,
 )
+from storage.awaited import Awaited
 from storage.incidents import Incident, NewIncident
 from storage.tokens import Token
 
@@ -37,25 +40,32 @@ MOST_REASONS = 4
 MOST_LOG_LINES = 3
 MOST_ALTERNATIVES = 3
 MOST_OTHER_JOBS = 5
-MOST_NAMES = {"failed": 12, "unclear": 6, "staged": 6, "skipped": 3, "published": 6}
+MOST_NAMES = {"failed": 12, "unclear": 6, "staged": 6, "skipped": 3, "live": 6, "published": 6, "green": 3}
 _OUTCOME_WORDS = {
     "failed": "Not published",
     "unclear": "Unclear",
     "staged": "Staged, waiting for approval",
     "skipped": "Skipped",
+    "live": "On the registry",
     "published": "Published",
+    "green": "The workflow succeeded",
 }
 # Ranks: what is given up first when a card is too long.
 _EVIDENCE, _TOKEN, _PACKAGES, _ALSO, _REASONS, _MISSING = 1, 1, 2, 3, 4, 5
 
 
-def incident_card(incident: Incident, facts: Facts, token: Token | None, now: datetime) -> Message:
-    """The card in its present state. Posting it mentions the token's owner once; edits notify nobody."""
+def incident_card(
+    incident: Incident, facts: Facts, token: Token | None, now: datetime, items: Sequence[Awaited] = ()
+) -> Message:
+    """The card in its present state. Posting it mentions the token's owner once; edits notify nobody.
+
+    `items`: what the incident waits for, with what became of it."""
     about_token = token if facts.auth else None
     is_over = incident.state == "resolved"
+    facts = replace(facts, packages=awaited_list.packages(items) or facts.packages)
     parts = [
         section(*_headline(incident, facts), _where(incident, facts)),
-        context(_state(incident)),
+        context(_state(incident), *awaited_list.since_then(incident, items)),
         # Once it is over, the evidence is one click away in the run.
         *(_outcome(incident, facts, about_token, now) if is_over else explanation(incident, facts, about_token, now)),
         context(_history(incident, facts), _links(facts)),
@@ -221,7 +231,7 @@ def _packages(packages: tuple[PackageOutcome, ...]) -> list[Part | None]:
     for outcome, words in _OUTCOME_WORDS.items():
         if names := by_outcome.get(outcome):
             lines.append(f"{words} ({len(names)}): {t.listed(names, MOST_NAMES[outcome])}")
-    done, total = len(by_outcome["published"]), len(packages)
+    done, total = sum(len(by_outcome[outcome]) for outcome in ("live", "published", "green")), len(packages)
     title = f"*{done} of {total} packages were published*" if done else f"*None of {total} packages was published*"
     if by_outcome["staged"] and not done:
         title = f"*{len(by_outcome['staged'])} of {total} packages are staged*"
@@ -262,10 +272,11 @@ def _reasons(facts: Facts) -> list[Part | None]:
 
 
 def _history(incident: Incident, facts: Facts) -> str:
+    verb = "Failed" if incident.verdict != "staged" else "Staged"
     if incident.occurrences < 2:
-        return f"Failed once, {t.date((facts.seen_late and _failed_at(facts)) or incident.opened_at)}"
+        return f"{verb} once, {t.date((facts.seen_late and _failed_at(facts)) or incident.opened_at)}"
     return (
-        f"Failed {incident.occurrences:,} times since {t.date(incident.opened_at)}, "
+        f"{verb} {incident.occurrences:,} times since {t.date(incident.opened_at)}, "
         f"last {t.date(incident.last_seen_at)}"
     )
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from bot.incidents import Facts
 from bot.messages import text as t
 from bot.messages.message import Message, message, section
+from storage.awaited import Awaited
 from storage.incidents import Incident
 from storage.tokens import Token
+
+MOST_NAMES = 5
 
 
 def failed_again(incident: Incident, facts: Facts) -> Message:
@@ -64,6 +68,32 @@ def resolved(incident: Incident) -> Message:
 def reopened(incident: Incident, by: str | None = None) -> Message:
     """`by`: the person who opened it again, or None when it failed again by itself."""
     return _line(f"Reopened by {t.mention(by)}." if by else "Open again: it failed once more.")
+
+
+def staged(items: Sequence[Awaited]) -> Message:
+    """A version is staged: not out, but in somebody's hands."""
+    return _line(f"{_names(items)} {_are(items)} staged and not out yet. {how_to_approve(items)}")
+
+
+def still_staged(incident: Incident, items: Sequence[Awaited], now: datetime) -> Message:
+    """A reminder; it goes to whoever claimed the incident."""
+    whom = f"{t.mention(incident.claimed_by)}, " if incident.claimed_by else ""
+    since = min(item.since for item in items)
+    said = f"{_names(items)} {_are(items)} still waiting for approval, staged {t.relative(since, now)}."
+    return _line(f"{whom}{said} {how_to_approve(items)}")
+
+
+def how_to_approve(items: Sequence[Awaited]) -> str:
+    name = next((item.package for item in items if item.package), "PACKAGE")
+    return f"A maintainer approves with 2FA: {t.code(f'npm stage list {name}')}, then {t.code('npm stage approve ID')}."
+
+
+def _names(items: Sequence[Awaited]) -> str:
+    return t.listed([t.code(item.name) for item in items[:MOST_NAMES]], MOST_NAMES, len(items))
+
+
+def _are(items: Sequence[Awaited]) -> str:
+    return "is" if len(items) == 1 else "are"
 
 
 def rerun_started(incident: Incident, by: str, facts: Facts) -> Message:

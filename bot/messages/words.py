@@ -47,6 +47,7 @@ BLAMELESS = {
     "network-error": "The runner's connection failed. No token is at fault and there is nothing to rotate.",
     "registry-side": "Unrelated tokens fail in the same minutes. Do not rotate any of them for this.",
     "version-exists": "The version is out. No token has to be replaced for it.",
+    "staged": "Nothing failed. A maintainer has to approve the version before anybody can install it.",
 }
 BLAMELESS_ELSE = "No token is at fault."
 
