@@ -210,6 +210,9 @@ class LogReader:
             self._publishing = self._publishing or self._setting == "publish"
         if found.child:
             step.ran = child_command(line.text)
+            self._packages.read_script(line.text)
+        elif "manifest" in found.marks and "package.json" in step.command:
+            self._packages.read_manifest(line.text)
         if step.setting in QUIET:
             return
         if "lifecycle" in found.marks:

@@ -20,6 +20,8 @@ __all__ = ["Hit", "Reading", "judge"]
 _HARMLESS = frozenset({"version-exists", "already-staged"})
 # In these months npm sent the notice of a dead token with every 404 (npm/cli#8816).
 _NOTICE_WITH_ANY_404 = (date(2025, 12, 9), date(2026, 3, 9))
+# Tools that release many packages of one repository: the one whose script ran them is none of these.
+_OF_MANY = frozenset({"changesets", "lerna", "nx", "rush", "lage", "beachball", "auto", "turborepo"})
 _SENTENCES = {
     "published": "The publish succeeded.",
     "staged": "The version is staged and waits for a person's approval; it is not on the registry yet.",
@@ -320,6 +322,8 @@ def _package_of(reading: Reading, verdict: _Verdict, first: Any) -> tuple[str | 
             return package, versions[0] if versions else reading.packages.announced_version(str(package))
         if first.registry not in (None, "npm", "github-packages") and (sole := reading.packages.sole)[0]:
             return sole
+        if verdict.phase == "publish" and reading.tools.tool not in _OF_MANY and reading.packages.root[0]:
+            return reading.packages.root
         return None, first.hit.named.version
     if verdict.cause == "unknown" and reading.publishing:
         return reading.packages.current.package, reading.packages.current.version

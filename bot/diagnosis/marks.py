@@ -54,6 +54,7 @@ MARKS: dict[str, tuple[str, ...]] = {
     "image-step": (_IMAGE_STEP,),
     "dry-run": (r"\(dry-run\)|\bdry[ -]run\b",),
     "lifecycle": (r"^(?:> @?[\w./\-]+@\S+ )(?:prepublishOnly|prepublish|publish|postpublish)\b|\bprepublishOnly\b",),
+    "manifest": (r"^\"(?:name|version)\": \"",),
     "administers": (r"^npm notice deprecating ",),
     # The reason stands on the lines below.
     "reason-below": (

@@ -91,6 +91,8 @@ def registry_of(reading: Reading, finding: Finding | None) -> str | None:
             return "other"
         if named := book.registry_of_host(hosts[-1]):
             return named
+        if reading.registry in (None, "npm", "github-packages"):
+            return "other"
     return reading.registry
 
 

@@ -19,11 +19,12 @@ _HUB = r"(?:(?:index\.|registry-1\.)?docker\.io/(?:library/)?)?"
 _IMAGE = rf"{_HUB}(?P<package>[a-z0-9][\w.\-]*(?::\d+)?(?:/[\w.\-]+)+|[a-z0-9][\w.\-]*)"
 _TAG = r"(?P<tag>\w[\w.\-]*)"
 # A file of a Maven repository; its path holds the group, once the path of the repository itself is known.
-_MAVEN_FILE = (
-    r"https?:/[^\s'?]*?/(?:maven2|artifactory/[^/\s]+|repository/[^/\s]+|(?:maven-)?(?:releases|snapshots)"
+_MAVEN_PATH = (
+    r"[^\s'?]*?/(?:maven2|artifactory/[^/\s]+|repository/[^/\s]+|(?:maven-)?(?:releases|snapshots)"
     r"|maven\.pkg\.github\.com/[^/\s]+/[^/\s]+)/(?P<group>[a-zA-Z_][\w\-]*(?:/[a-zA-Z_][\w\-]*)*)"
     r"/(?P<artifact>[\w.\-]+)/(?P<version>\d[\w.\-]*)/[\w.\-]+\.(?:jar|pom|module|aar|war|zip|klib|toml)\b"
 )
+_MAVEN_FILE = r"https?:/" + _MAVEN_PATH
 _IN_PATH = r"(?P<package>@[\w.~\-]+(?:%2[fF]|/)[\w.~\-]+|[\w.~\-]+)"
 
 # A package begins: what follows is about it, until the next one begins.
@@ -62,6 +63,9 @@ _BEGINS_TEXTS = (
     rf"^The push refers to repository \[{_IMAGE}\]",
     r"^\[INFO\] -+< (?P<group>[\w.\-]+):(?P<artifact>[\w.\-]+) >-+$",
     rf"(?:Uploading to \S+: |Could not (?:PUT|write to resource) '){_MAVEN_FILE}",
+    rf"^Uploading \S+ to (?:https?:/)?{_MAVEN_PATH}",
+    rf"oidc/token/exchange/package/{_IN_PATH}(?:\s|$)",
+    rf"^(?:INFO +)?Publishing '(?P<package>[\w\-]+\.[\w\-]+) {_VERSION}'",  # vsce
 )
 # What a build made, often in a step of its own: it names the package when the publish never came to name it.
 _BUILT_TEXTS = (
@@ -143,12 +147,14 @@ _SAME_VERSION = re2.compile(
     r"previously published versions?:? (\d[\w.+\-]*?)\.?\"?$|previously (?:staged|published) version \"(\d[\w.+\-]*)\""
 )
 _URL = re2.compile(
-    r"(?:(?:PUT|POST|DELETE|GET) (?:\d{3} )?|Couldn't publish package: \"|^(?:error: )?\d{3} [A-Z][\w ]+: "
+    r"(?:(?:PUT|POST|DELETE|GET) (?:\d{3} )?|(?:Couldn't publish package|unexpected error occurred): \"|^(?:error: )?\d{3} [A-Z][\w ]+: "
     r"|Request URL: |request to |error sending request for url \()"
     r"https?://[^/\s\"]+/(?P<path>[^\s\"):?]+)"
 )
 _NUMBERED = re2.compile(r"^v?\d")
 _WORKSPACE = re2.compile(r"^\[((?:@[\w.\-]+/)?[a-z][\w.\-]*)\]: +➤ YN")
+_SCRIPT = re2.compile(r"^> ((?:@[\w.~\-]+/)?[\w.~\-]+)@(\d+\.\d+\.\d+\S*) ")
+_MANIFEST = re2.compile(r"^\"(name|version)\": \"([^\" ]+)\",?$")
 _SEPARATORS = re2.compile(r"[\-_.]+")
 _SCOPED = re2.compile(r"@[\w.~\-]+/[\w.~\-]+")
 
@@ -218,6 +224,8 @@ class Packages:
         self._announced: dict[str, str | None] = {}
         self._built: dict[str, tuple[str, str | None]] = {}
         self._listing: str | None = None
+        self._scripts: dict[str, str | None] = {}  # packages whose scripts ran or whose manifest was shown
+        self._manifest: str | None = None
 
     def read(self, text: str, told: tuple[int, ...], *, publishing: bool = True) -> bool:
         """Take in a line and the patterns it matches; True when it says that a package was published or staged.
@@ -229,8 +237,7 @@ class Packages:
             tells.setdefault(_TOLD[index][0], _PATTERNS[index])
         if (built := tells.get("built")) and len(self._built) < MOST_PACKAGES:
             package, version = _named_in(built.search(text))
-            name = package if ".nupkg" in text else package.replace("_", "-")  # Python's files spell hyphens so
-            self._built.setdefault(_plain_name(package), (name, version))
+            self._built.setdefault(_plain_name(package), (package, version))
         if not publishing:
             return False
         if follows := tells.get("version"):
@@ -253,6 +260,19 @@ class Packages:
                 self.record(*_named_in(tells[outcome].search(text)), outcome)
                 return outcome != "skipped"
         return False
+
+    def read_script(self, text: str) -> None:
+        """Take in the line with which npm begins a package's script: it names the package that the job is about."""
+        if (match := _SCRIPT.search(text)) and len(self._scripts) < MOST_PACKAGES:
+            self._scripts[match.group(1)] = match.group(2)
+
+    def read_manifest(self, text: str) -> None:
+        """Take in a line of a package.json that a step shows: its first name and version are the package's own."""
+        match = _MANIFEST.search(text)
+        if match and match.group(1) == "name" and not self._scripts and not self._manifest:
+            self._manifest = match.group(2)
+        elif match and match.group(1) == "version" and self._manifest and not self._scripts:
+            self._scripts[self._manifest] = match.group(2)
 
     def read_workspace(self, shown: str) -> None:
         """Take in which workspace a line of `yarn workspaces foreach` belongs to, as it stands before the line."""
@@ -336,6 +356,15 @@ class Packages:
         for package, version in self._announced.items():
             known[_plain_name(package)] = (package, version or known.get(_plain_name(package), (None, None))[1])
         return next(iter(known.values())) if len(known) == 1 else (None, None)
+
+    @property
+    def root(self) -> tuple[str | None, str | None]:
+        """The one package whose scripts the job ran or whose manifest it showed.
+
+        Nothing when there are several. Scripts without a scope in their name may be those of a whole repository.
+        """
+        known = list(self._scripts.items())
+        return known[0] if len(known) == 1 and (self._manifest or known[0][0].startswith("@")) else (None, None)
 
     @property
     def outcomes(self) -> tuple[PackageOutcome, ...]:

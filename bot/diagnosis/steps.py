@@ -42,16 +42,23 @@ _CIRCLED = r"^#!/bin/(?:ba)?sh -e"
 _CIRCLE = re2.compile(_CIRCLED)
 _FAILURE = (
     r"^(?:##\[error\]|::error)|^Error: Process completed with exit code [1-9]|^Process completed with exit code [1-9]"
-    r"|^(?:Exited with code exit status [1-9]|The command \".*\" exited with [1-9]|🚨 Error: The command exited with)"
+    r"|^(?:Exited with code exit status [1-9]|The command \".*\" exited with [1-9]|🚨 Error: The command exited with"
+    r"|Process exited with code [1-9])"
 )
 _FAILED = re2.compile(_FAILURE)
+# TeamCity names the command of a step in the step's first line.
+_STARTING = r"^Starting: (?:\S*/)?(?:ba)?sh -c (.+)"
+_STARTED = re2.compile(_STARTING)
 # Said of the whole job, at its end: GitLab's is about the last command of the script, Jenkins' about any.
 _SCRIPT_FAILURE = r"^ERROR: Job failed"
 _SCRIPT_FAILED = re2.compile(_SCRIPT_FAILURE)
 _JOB_FAILURE = r"^(?:ERROR: )?script returned exit code [1-9]|^Finished: FAILURE"
 _JOB_FAILED = re2.compile(_JOB_FAILURE)
-_SUCCESS = r"^Job succeeded"
+_SUCCESS = r"^(?:Job succeeded|Finished: SUCCESS|Done\. Your build exited with 0\.|CircleCI received exit code 0)"
 _SUCCEEDED = re2.compile(_SUCCESS)
+# GitHub says of no job that it went well, but of each step that failed, and tidies up at the end.
+_END = r"^Cleaning up orphan processes"
+_ENDED = re2.compile(_END)
 _AFTERMATH = r"^Running after[_ ]script"  # GitLab: what comes now cannot be what failed
 _AFTER = re2.compile(_AFTERMATH)
 # GitHub names the job, and fetches before it starts every action that the job may use, run or not.
@@ -69,6 +76,9 @@ _ENV_VALUE = re2.compile(r"^\s+([A-Z][A-Z0-9_]*(?:TOKEN|KEY|PASSWORD|AUTH|API_KE
 _WITH_VALUE = re2.compile(
     r"^\s+(registry-url|registry|repository-url|node-version|token|npm-token|password|push|outputs):(.*)$"
 )
+# Actions that run what they are given: to try it again, in a virtual machine, on another host.
+_GIVEN_COMMAND = re2.compile(r"^  (?:command|commands|cmd|run|script|publish|publish-command|release-command): +(\S.*)$")
+_GIVEN_CODE = re2.compile(r"^actions/github-script@")
 _CHILD_LINE = r"^> (?:@?[\w./\-]+@\S* )?([a-z@./$]\S*.*)$"  # npm prints the package and script, then the command
 _CHILD = re2.compile(_CHILD_LINE)
 # For the one automaton over all patterns; lines that begin with `##[` are always read.
@@ -83,6 +93,8 @@ STEP_MARKS = {
         _SUCCESS,
         _AFTERMATH,
         _TASK,
+        _STARTING,
+        _END,
         _JOB_NAME,
         _FETCH,
         _CLIENT_BANNER,
@@ -203,8 +215,13 @@ class Steps:
             (self._script_end or self.current).failed = True
         elif _JOB_FAILED.search(text):
             self.job_failed = True
+        elif started := _STARTED.search(text):
+            self._begin(started.group(1), line.number)
         elif _SUCCEEDED.search(text):
             self.job_succeeded = True
+        elif _ENDED.search(text):
+            headed = any(step.headed for step in self.all)
+            self.job_succeeded = headed and not any(step.failed for step in self.all)
         elif _AFTER.search(text):
             self._script_end, self._clients = self._script_end or self.current, 0
         elif plain := _PLAIN_RUN.search(text):
@@ -277,12 +294,14 @@ class Steps:
         elif value := _ENV_VALUE.search(text):
             step.tokens[value.group(1)] = _kind_of_value(value.group(2).strip())
             step.header.append(line)
+        elif (given := _GIVEN_COMMAND.search(text)) and not _GIVEN_CODE.search(step.command):
+            step.command += "\n" + given.group(1)
         elif given := _WITH_VALUE.search(text):
             step.inputs[given.group(1)] = given.group(2).strip()
 
     @staticmethod
     def _add_command(step: Step, line: Line) -> None:
-        if len(step.command) < MOST_COMMAND:
+        if step.command != line.shown and not _GIVEN_CODE.search(step.command) and len(step.command) < MOST_COMMAND:
             step.command += "\n" + line.shown
             step.header.append(line)
 

@@ -34,6 +34,8 @@ RULES = (
         "The marketplace refused the access token: it is expired, revoked or of the wrong organization.",
         (
             r"Personal Access Token verification has failed",
+            r"(?i)(?:Personal Access Token|\bPAT)\b[^\n]{0,30}(?:expired|revoked|invalid)|expired Personal Access Token",
+            r"\bTF400813\b",
             r"\bFailed request: \(401\)",
             r"(?i)\binvalid access token\b",
         ),

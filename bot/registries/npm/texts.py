@@ -77,7 +77,7 @@ SERVER_ERROR = (
     r"(?:^|: |\"|npm (?:ERR!|error) )5\d\d (?:Service (?:Temporarily )?Unavailable|Gateway Time-?[Oo]ut)",
     code(r"5\d\d"),
     r"\(status 5\d\d\b|Response Code: 5\d\d\b|Request failed \\?\"5\d\d ",
-    r"The remote server failed to provide the requested resource",
+    r"The remote server failed to provide the requested resource(?:$| [^\n]*Response Code: 5\d\d)",
     r"\b(?:Internal Server Error|Bad Gateway|Service Unavailable|Gateway Time-?out) - (?:PUT|POST|GET)\b",
     (
         r"\b52\d (?:Web Server Is Down|Connection Timed Out|Origin Is Unreachable|A Timeout Occurred"
