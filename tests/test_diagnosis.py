@@ -111,6 +111,8 @@ def test_rules_require_only_clues_that_exist() -> None:
         "token-absent",
         "npm-can-oidc",
         "npm-too-old-for-oidc",
+        "cloud-login",
+        "pushing-job",
     }
     for _, rule in rule_book().rules:
         assert rule.requires | rule.excludes <= clues | told_by_the_step, rule.name

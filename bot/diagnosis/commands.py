@@ -52,7 +52,9 @@ _PUBLISH = re2.compile(
     r"|\bdocker\b[^\n]* --push\b|build-push-action"
     r"|docker/login-action|\bdocker +login|\bmvnw?\b[^\n]*(?:\bdeploy\b|\brelease:p)"
     r"|\bsbt\b[^\n]*(?:publish|Release\b)|\bjreleaser\b|\bgradlew?\b[^\n]*\b\w*[pP]ublish\w*"
-    r"|\bgoreleaser\b"
+    r"|\bgoreleaser\b|\bmix +hex\.publish|\bpod +trunk +push|\b(?:dart|flutter) +pub +publish"
+    r"|\banaconda\b[^\n]*\bupload\b|\b(?:conan|luarocks|cabal) +upload|\bansible-galaxy +collection +publish"
+    r"|\bsnapcraft +(?:upload|push|release)|\blein +deploy|\belectron-builder\b[^\n]*(?:--publish|-p)\b"
     r"|(?:^|[\s/:])(?:release|publish|ci-publish|ci-release|deploy-npm|publish-packages"
     r"|release-packages)(?:[:\-.][\w:\-]+)*(?:\.(?:sh|js|mjs|cjs|ts|py))?(?:\s|$)"
 )
@@ -107,6 +109,11 @@ _OR_ELSE = re2.compile(r"\|\| *(?:true|:|exit +0|(?:echo|printf)\b[^|&;]*)\s*$")
 # Reads a repository and writes nothing.
 _GIT_READ = re2.compile(r"\bgit +(?:clone|fetch|pull|submodule|ls-remote)\b|^actions/checkout\b")
 _LOGIN = re2.compile(r"docker/login-action|\b(?:docker|podman|buildah|skopeo) +login\b|\bhelm +registry +login\b")
+_CLOUD_LOGIN = re2.compile(
+    r"^(?:aws-actions/configure-aws-credentials|google-github-actions/auth|azure/login)@"
+    r"|\baws +sts +assume-role|\bgcloud +auth +(?:login|activate)|\baz +login\b"
+)
+_REGISTRY_LOGIN = re2.compile(_LOGIN.pattern + r"|amazon-ecr-login|\bgcloud +auth +configure-docker|\baz +acr +login")
 _IMAGE_BUILD = re2.compile(
     r"\b(?:docker|podman) +(?:image +|buildx +)?build\b|\bdocker +buildx +bake\b|build-push-action"
 )
@@ -178,6 +185,16 @@ def only_logs_in(command: str) -> bool:
     """Whether the step logs in to an image registry and pushes nothing itself; pulls need a log-in too."""
     parts = [p for p in _SPLIT.split(command[:MOST_READ]) if _PUBLISH.search(p) and not _NOT_PUBLISH.search(p.strip())]
     return bool(parts) and all(_LOGIN.search(p) for p in parts)
+
+
+def logs_in_to_cloud(command: str) -> bool:
+    """Whether the step gets a credential of a cloud, for whatever comes after it."""
+    return bool(_CLOUD_LOGIN.search(command))
+
+
+def logs_in_to_images(command: str) -> bool:
+    """Whether the step logs in to a registry of images, also with the credential of a cloud."""
+    return bool(_REGISTRY_LOGIN.search(command))
 
 
 def builds_image(command: str) -> bool:

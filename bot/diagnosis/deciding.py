@@ -8,6 +8,7 @@ from datetime import date
 
 import re2
 
+from bot.diagnosis.commands import logs_in_to_cloud
 from bot.diagnosis.job_log import Line
 from bot.diagnosis.packages import Named, Packages
 from bot.diagnosis.rule import Rule, Setting
@@ -113,6 +114,18 @@ class Reading:
         return any("nothing-to-publish" in clues for clues in self.clues.values())
 
     @property
+    def is_pnpm_script_alone(self) -> bool:
+        """Whether the log is nothing but one script of a package, as pnpm 11 shows it: no job around it."""
+        steps = self.steps.all
+        alone = len(steps) <= 2 and not any(step.headed for step in steps)
+        return alone and any(hit.line.text.startswith("[ELIFECYCLE]") for hit in self.hits)
+
+    @property
+    def announced(self) -> bool:
+        """Whether a client began a publish that is silent when it goes well."""
+        return any("publish-announced" in clues for clues in self.clues.values())
+
+    @property
     def nothing_to_publish_last(self) -> bool:
         """Whether the last that the log says is that there was nothing to do."""
         said = [line.number for clues in self.clues.values() for line in clues.get("nothing-to-publish", ())]
@@ -138,6 +151,10 @@ class Reading:
             clues.add("token-placeholder")
         elif step.headed:
             clues.add("token-absent")
+        if logs_in_to_cloud(step.command):
+            clues.add("cloud-login")
+        if self.steps.pushing_job:
+            clues.add("pushing-job")
         if version := self.tools.npm_version:
             clues.add("npm-can-oidc" if version >= OIDC_SINCE else "npm-too-old-for-oidc")
         return frozenset(clues)
@@ -210,6 +227,9 @@ def _in_failed_steps(reading: Reading, found: list[Finding]) -> list[Finding]:
     failed = {index for index, step in enumerate(reading.steps.all) if step.failed}
     if not failed and reading.steps.job_succeeded:  # then only a publish that was tolerated to fail is worth telling
         return [f for f in found if f.registry is not None and f.hit.setting == "publish"]
+    if not failed and reading.steps.ended_quietly:  # what a later step came after was not fatal
+        last = len(reading.steps.all) - 1
+        return [f for f in found if f.hit.step == last or (f.registry is not None and f.hit.setting == "publish")]
     if not failed:
         return found
     inside = [f for f in found if f.hit.step in failed]

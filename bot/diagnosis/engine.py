@@ -228,6 +228,7 @@ class LogReader:
             "installs" in found.marks or ("reads" in found.marks and step.setting == "other")
         ) and step.setting != "install":
             self._setting = "install"
+            self._amend(line)
         elif "installed" in found.marks and self._setting == "install" and step.setting != "install":
             self._setting = step.setting
         if "dry-run" in found.marks and self._setting == "publish":
@@ -235,6 +236,12 @@ class LogReader:
             self._good_lines.append(line)
         if "administers" in found.marks:
             step.administration = True
+
+    def _amend(self, line: Line) -> None:
+        """What the same message said before it named the read was about the read too."""
+        for hit in self._hits[-LINES_OF_MESSAGE:]:
+            if hit.step == self._step and hit.setting == "other" and line.number - hit.line.number < LINES_OF_MESSAGE:
+                hit.setting = "install"
 
     def _note(self, line: Line, found: Match) -> None:
         if NPM_CLIENTS.intersection(found.tools) and self._steps.current.setting not in QUIET:
@@ -261,6 +268,8 @@ class LogReader:
         rules = found.rules
         if self._quotes.signed(line):
             rules = self._book.without_registries(rules, _NPM_LIKE)
+        if "nothing-to-publish" in found.clues:
+            rules = ()  # a guard that says why it does nothing
         if self._tells_what_was_read(line, found):
             rules = self._book.without_registries(rules)
         if "test-result" in found.marks or tolerated(self._steps.current.command):

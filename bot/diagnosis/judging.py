@@ -172,7 +172,7 @@ def _phase(reading: Reading, best: Finding) -> Phase:
         return "other"
     if step.setting == "publish" or best.hit.setting == "publish" or reading.publishing:
         return "publish"
-    if best.rule.cause in ("github-auth", "oidc-cli-too-old", "version-exists"):
+    if best.rule.cause in ("github-auth", "oidc-cli-too-old", "version-exists") or "pushing-job" in best.rule.requires:
         return "publish"
     return "publish" if best.publishes_by_verb else "other"
 
@@ -188,6 +188,8 @@ def _build_failed(reading: Reading, echoes: list[Finding]) -> _Verdict:
     )
     if step.setting == "install" or first.hit.setting == "install":
         publishing = False
+    elif reading.is_pnpm_script_alone:
+        publishing = True  # the piece of a log that somebody cut out to ask about
     cause = "build-failed" if publishing else "not-a-publish"
     other = "not-a-publish" if publishing else "build-failed"
     return _Verdict(
@@ -240,6 +242,10 @@ def _nothing_found(reading: Reading) -> _Verdict:
         return _Verdict("not-a-publish", "failed", "other", sentence, 0.6, also=[_may_be("unknown", 0.3)])
     quiet = failed is None and not reading.steps.job_failed and reading.recognised
     quiet = quiet and (reading.nothing_to_publish_last or not reading.has_errors)
+    if quiet and reading.announced and not reading.dry_run:
+        return _Verdict(
+            "published", "succeeded", "publish", _SENTENCES["published"], 0.75, also=[_may_be("unknown", 0.2)]
+        )
     if quiet and (reading.nothing_to_publish or reading.dry_run or not reading.publishing):
         sentence = _SENTENCES["not-a-publish"]
         return _Verdict("not-a-publish", "succeeded", "other", sentence, 0.75, also=[_may_be("unknown", 0.2)])
@@ -307,6 +313,9 @@ def _package_of(reading: Reading, verdict: _Verdict, first: Any) -> tuple[str | 
         outcomes = [p for p in reading.packages.outcomes if p.outcome in ("published", "staged")]
         if len(outcomes) == 1:
             return outcomes[0].package, outcomes[0].version
+        skipped = [p for p in reading.packages.outcomes if p.outcome == "skipped"]
+        if not outcomes and len(skipped) == 1:
+            return skipped[0].package, skipped[0].version
         if not outcomes and verdict.cause == "published":
             named = reading.packages.current
             return named.package, named.version

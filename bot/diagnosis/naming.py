@@ -17,6 +17,7 @@ _STATUS = re2.compile(
     r"|\"([45]\d\d) [A-Z]"
     r"|(?:HTTPError: |status |got |success: |[Ss]tatus(?: code)?:? |HTTP Error |[Ee]rror '?)([45]\d\d)\b"
     r"|(?:Server says: |<title>)([45]\d\d)\b"
+    r"| received from \w+: ([45]\d\d)\b"
     r"|HTTP ([45]\d\d) |Return code is: ([45]\d\d)\b"
 )
 # The clients of npm's kind have codes of their own.
@@ -24,6 +25,7 @@ _STATUS_IN_WORDS = re2.compile(
     r"\b([45]\d\d):? (?:Unauthorized|Payment Required|Forbidden|Conflict|Too Many Requests|Internal Server Error"
     r"|Bad Gateway|Service)\b"
 )
+_STATUS_IN_BRACKETS = re2.compile(r"(?:\(|, )([45]\d\d)\)")  # of the smaller registries' clients
 _NOT_CODES = frozenset({"ERROR", "ERRORS", "EVERY", "EXIT", "ELSE", "EXPECTED", "ERROR_CODE", "EXTERNAL", "EMPTY"})
 _NPM_LINE = re2.compile(r"npm (?:ERR!|error)")
 _NEAR = 14  # lines between an error and the line with its code
@@ -55,6 +57,8 @@ def code_of(reading: Reading, findings: Sequence[Finding]) -> str | None:
     match = _STATUS.search(text)
     if not match and (registry or rule.registry) not in (None, "npm", "github-packages"):
         match = _STATUS_IN_WORDS.search(text)
+    if not match and registry == "other":
+        match = _STATUS_IN_BRACKETS.search(text)
     return next((str(g) for g in match.groups() if g), None) if match else None
 
 
@@ -74,6 +78,8 @@ def registry_of(reading: Reading, finding: Finding | None) -> str | None:
     """The registry that answered: by the address in the line, by what the step publishes to, by its client."""
     book = reading.book
     if finding is not None:
+        if "cloud-login" in finding.rule.requires:
+            return "docker" if reading.steps.pushes_images else None
         if finding.rule.registry and not (host := _host(finding.hit.line.text)):
             return finding.rule.registry
         if finding.rule.registry and host:

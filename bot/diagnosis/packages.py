@@ -64,6 +64,8 @@ _BEGINS_TEXTS = (
     r"^\[INFO\] -+< (?P<group>[\w.\-]+):(?P<artifact>[\w.\-]+) >-+$",
     rf"(?:Uploading to \S+: |Could not (?:PUT|write to resource) '){_MAVEN_FILE}",
     rf"^Uploading \S+ to (?:https?:/)?{_MAVEN_PATH}",
+    rf"^Building {_NAME} {_VERSION}$",  # mix
+    rf"^Publishing {_NAME} {_VERSION} to https?://",  # dart, flutter
     rf"oidc/token/exchange/package/{_IN_PATH}(?:\s|$)",
     rf"^(?:INFO +)?Publishing '(?P<package>[\w\-]+\.[\w\-]+) {_VERSION}'",  # vsce
 )
@@ -106,6 +108,7 @@ _SKIPPED_TEXTS = (
     rf"Package is already published: {_NAME}@{_VERSION}",
     rf"{_NAME} is not being published because version {_VERSION} is already published",
     rf"[Ss]kipped package {_NAME}",
+    rf"^(?:WARNING +)?Skipping (?:\S*/)?{_PYTHON_FILE} because it appears to already exist",
 )
 # The package a failed line itself names: best of all sources.
 _NAMED = tuple(
@@ -147,7 +150,8 @@ _SAME_VERSION = re2.compile(
     r"previously published versions?:? (\d[\w.+\-]*?)\.?\"?$|previously (?:staged|published) version \"(\d[\w.+\-]*)\""
 )
 _URL = re2.compile(
-    r"(?:(?:PUT|POST|DELETE|GET) (?:\d{3} )?|(?:Couldn't publish package|unexpected error occurred): \"|^(?:error: )?\d{3} [A-Z][\w ]+: "
+    r"(?:(?:PUT|POST|DELETE|GET) (?:\d{3} )?|(?:Couldn't publish package"
+    r"|unexpected error occurred): \"|^(?:error: )?\d{3} [A-Z][\w ]+: "
     r"|Request URL: |request to |error sending request for url \()"
     r"https?://[^/\s\"]+/(?P<path>[^\s\"):?]+)"
 )

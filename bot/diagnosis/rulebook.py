@@ -23,7 +23,7 @@ _STRUCTURE = (
     r"##\[(?:group\]Run|error\]|section\]Start)|::error|section_start:",
     r"exit code [1-9]|exited with|exit status [1-9]|Job (?:failed|succeeded)",
     r"^Run [a-zA-Z./$@\"(\[]|^#!/bin/(?:ba)?sh -e|Finished: |Done in [0-9]|Running after[_ ]script",
-    rf"(?:^|[ZK\x07]\]?) ?{_COLOURS}[$+]{_COLOURS} [@a-z./]",  # a command, or a package that was published
+    rf"(?:^|[ZK\x07]\]?) ?{_COLOURS}[$+]{_COLOURS} [@a-zA-Z./\[]",  # a command, or a package that was published
     r"> @?[\w./\-]+@[^ ]* [a-z]|^> [a-z]|Z > [a-z]",
     r"Successfully (?:built|created package) |: PASSED|Built (?:wheel|[a-z0-9._-]+-[0-9])|Failed to upload ",
     r"Complete job name: |Download action repository '",
@@ -47,6 +47,8 @@ _RUNNER = (
     r"Could not GET|NU1301|Credentials not correct|HTTP error 40|status client error",
     r"Authentication is required for|Bad username or password for|pull access denied|source metadata|anonymous token",
     r"/manifests/|successful HTTP response",
+    r"`id-token`|did not inject|federated|AADSTS|[Aa]ssume[ R]|OpenIDConnect|attribute condition|id-token",
+    r"Google Cloud|token audience|[Cc]redentials (?:could|from any)|ClientToken|SignatureDoes|Unrecognized|JWT Sig",
     r"command git |ls-remote|downloading repository|GIT_[A-Z_]*FAILED|exit(?:ed with)? code:? 128",
     r"(?:TOKEN|API_KEY|PASSWORD|_PAT)\b|(?:npm|NPM|access|publish) token|not supplied",
     r"Authentication is required for|Bad username or password for|pull access denied|source metadata|anonymous token",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.diagnosis.cloud_rules import CLOUD_RULES
 from bot.diagnosis.rule import Clue, Maybe, Rule, Setting, anywhere
 
 _EVERYWHERE = anywhere("publish", "install", "build", "other")
@@ -46,6 +47,7 @@ GITHUB_RULES = (
         _FIX_GITHUB,
         registry="other",
         settings=anywhere("publish", "other"),
+        excludes=frozenset({"deploy-remote"}),
         confidence=0.92,
         docs="https://docs.github.com/en/actions/security-guides/automatic-token-authentication",
     ),
@@ -288,6 +290,11 @@ UNEXPLAINED_TEXTS = (
 CLUES = (
     Clue("unexplained", UNEXPLAINED_TEXTS),
     Clue("git-remote", (r"(?i)fatal: Could not read from remote repository",)),
+    # Hosts to which a push deploys a program.
+    Clue(
+        "deploy-remote",
+        (r"https?://(?:[\w.\-]*@)?(?:git\.heroku\.com|[\w.\-]+\.scm\.azurewebsites\.net|huggingface\.co)/",),
+    ),
     # ssh names the account it tried; that of a forge is always called git.
     Clue(
         "other-login",
@@ -295,5 +302,5 @@ CLUES = (
     ),
 )
 
-FIRST_RULES = (*GITHUB_RULES, *INSTALL_AUTH_RULES)  # whatever the registry
+FIRST_RULES = (*GITHUB_RULES, *CLOUD_RULES, *INSTALL_AUTH_RULES)  # whatever the registry
 LAST_RULES = (*GUARD_RULES, *DEPENDENCY_RULES, *BUILD_RULES, *TEST_RULES)

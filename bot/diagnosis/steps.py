@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 
 import re2
 
-from bot.diagnosis.commands import builds_image, is_administration, only_logs_in, setting_of
+from bot.diagnosis.commands import (
+    builds_image,
+    is_administration,
+    logs_in_to_images,
+    only_logs_in,
+    setting_of,
+)
 from bot.diagnosis.job_log import Line
 from bot.diagnosis.rule import QUIET, Setting
 
@@ -18,16 +24,23 @@ MOST_STEPS = 2000  # of one job; a log with more is not a job log
 MOST_HEADER_LINES = 200
 MOST_COMMAND = 8000  # characters of a script that tell what it is for
 _COMMANDS = (
-    r"(?:npm|npx|pnpm|pnpx|yarn|bun|bunx|node|corepack|lerna|changeset|nx|turbo|rush|lage|beachball|auto|vlt|deno|jsr"
+    r"(?:[A-Z_]+=\S* +)*(?:npm|npx|pnpm|pnpx|yarn|bun|bunx|node|corepack|lerna|changeset|nx|turbo"
+    r"|rush|lage|beachball|auto|vlt|deno|jsr"
     r"|cargo|release-plz|twine|uv|uvx|python3?|pip3?|pipx|poetry|flit|hatch|pdm|maturin|tox|nox|gem|bundle|rake"
     r"|dotnet|nuget|docker|podman|buildah|skopeo|crane|helm|oras|mvn|gradle|go|goreleaser|git|sbt|jreleaser|gh|glab|make|just|task"
     r"|sh|bash|\.?/[\w./\-]+|semantic-release|release-it|aws|gcloud|az|kubectl|terraform|tofu"
-    r"|echo|for|if|cd|set|export|curl|wget)(?:\s|$)"
+    r"|echo|for|if|cd|set|export|curl|wget|sudo|vp|vsce|ovsx|jest|vitest|mocha|pytest|ruff|mypy|eslint|tsc|prettier"
+    r"|playwright|cypress|commitlint|rspec|phpunit|composer|php|perl|java|ruby|rustup|mix|pod|dart|flutter|anaconda"
+    r"|conan|luarocks|cabal|stack|ansible(?:-\w+)?|snapcraft|choco|lein|electron-builder|firebase|vercel|netlify"
+    r"|wrangler|heroku|flyctl|pulumi|serverless|sam|cdk|argocd|helmfile|kustomize|sonar-scanner|snyk|trivy|gitleaks"
+    r"|semgrep|codecov|sentry-cli|jf|jfrog|apt-get|apt|apk|yum|dnf|brew|ssh|scp|rsync|chmod|mkdir)(?:\s|$)"
 )
+# Only after a dollar: behind the plus of a diff these may begin a line of text.
+_PLAIN_WORDS = r"(?:cat|head|tail|grep|find|test|time|source|env|while|case|eval|tar|zip|unzip|cp|mv|rm|ls|\[|\[\[)\s"
 _RUN = re2.compile(r"^##\[group\]Run (.*)")
 _PLAIN = r"^Run ([a-z./$A-Z@\"(\[][^`]*)$"
 _PLAIN_RUN = re2.compile(_PLAIN)
-_PROMPTED = r"^(?:\$|\+) +(" + _COMMANDS + r".*)"
+_PROMPTED = r"^(?:\$|\+) +(" + _COMMANDS + r".*)|^\$ +(" + _PLAIN_WORDS + r".*)"
 _PROMPT = re2.compile(_PROMPTED)
 # Azure DevOps: a task's title, a table between two rules, the script if it is one, and a rule again.
 _TASK = r"^##\[section\]Starting: "
@@ -68,6 +81,7 @@ _FETCH = r"^Download action repository '([^'@\s]+)"
 _FETCHED = re2.compile(_FETCH)
 MOST_ACTIONS = 100
 _PUBLISHING_JOB = re2.compile(r"(?i)publish|release|deploy|push|image|build|ship|deliver")
+_PUSHING_JOB = re2.compile(r"(?i)publish|release|push|image")
 _TESTING_JOB = re2.compile(
     r"(?i)\b(?:tests?|testing|unit|e2e|end-to-end|integration|lint\w*|checks?|specs?|pytest|jest|vitest|cypress"
     r"|playwright|smoke|coverage|type-?check|analysis|analy[sz]e|verify|validate)\b"
@@ -77,7 +91,9 @@ _WITH_VALUE = re2.compile(
     r"^\s+(registry-url|registry|repository-url|node-version|token|npm-token|password|push|outputs):(.*)$"
 )
 # Actions that run what they are given: to try it again, in a virtual machine, on another host.
-_GIVEN_COMMAND = re2.compile(r"^  (?:command|commands|cmd|run|script|publish|publish-command|release-command): +(\S.*)$")
+_GIVEN_COMMAND = re2.compile(
+    r"^  (?:command|commands|cmd|run|script|publish|publish-command|release-command): +(\S.*)$"
+)
 _GIVEN_CODE = re2.compile(r"^actions/github-script@")
 _CHILD_LINE = r"^> (?:@?[\w./\-]+@\S* )?([a-z@./$]\S*.*)$"  # npm prints the package and script, then the command
 _CHILD = re2.compile(_CHILD_LINE)
@@ -137,6 +153,7 @@ class Steps:
         self.job = ""  # its name, where the log tells it
         self.actions: list[str] = []  # that the job may use
         self.job_succeeded = False
+        self.ended_quietly = False  # to its end, with no step reported as failed
         self.job_failed = False  # somewhere; the log does not say in which step
 
     @property
@@ -176,6 +193,19 @@ class Steps:
             or self._publishes
             or (any(builds_image(s.command) for s in self.all) and any(only_logs_in(s.command) for s in self.all))
         )
+
+    @property
+    def pushes_images(self) -> bool:
+        """Whether the job handles images that it builds or logs in for, by its steps and the actions it fetched."""
+        return any(builds_image(s.command) or logs_in_to_images(s.command) for s in self.all) or any(
+            builds_image(action) or logs_in_to_images(action) for action in self.actions
+        )
+
+    @property
+    def pushing_job(self) -> bool:
+        """Whether the job goes on to push something, also where it ended before it came to it."""
+        named = bool(_PUSHING_JOB.search(self.job)) and not _TESTING_JOB.search(self.job)
+        return self._publishes or named or (self.pushes_images and not _TESTING_JOB.search(self.job))
 
     @property
     def _publishes(self) -> bool:
@@ -221,7 +251,7 @@ class Steps:
             self.job_succeeded = True
         elif _ENDED.search(text):
             headed = any(step.headed for step in self.all)
-            self.job_succeeded = headed and not any(step.failed for step in self.all)
+            self.ended_quietly = headed and not any(step.failed for step in self.all)
         elif _AFTER.search(text):
             self._script_end, self._clients = self._script_end or self.current, 0
         elif plain := _PLAIN_RUN.search(text):
@@ -232,7 +262,7 @@ class Steps:
         elif _CLIENT_ENDED.search(text):
             self._clients -= self._clients > 0
         elif (prompt := _PROMPT.search(text)) and not (text.startswith("$") and self._may_be_script):
-            self._begin(prompt.group(1), line.number)
+            self._begin(prompt.group(1) or prompt.group(2), line.number)
         elif _CIRCLE.search(text):
             self._circle = True
         elif job := _JOB_NAMED.search(text):

@@ -23,9 +23,11 @@ ANCHORS = (
     r"i/o timeout|HTTP status|reference format|not exist locally|--username|/v2/|name unknown|tag is needed",
     r"tag (?:invalid|does not exist)|resource is denied|invalid username/password|UNAUTHORIZED|DENIED",
     r"HTTP [45][0-9][0-9] response|broken pipe|connection lost|ecr:|needs an argument",
-    r"unknown: |ExpiredToken|security token|locate credentials|jib-",
+    r"Unauthenticated request|Pushed |unknown: |ExpiredToken|security token|locate credentials|jib-",
 )
-CLUES = (Clue("publish-succeeded", (r"\bdigest: sha256:[0-9a-f]+ size:|pushing manifest for .* done",)),)
+CLUES = (
+    Clue("publish-succeeded", (r"\bdigest: sha256:[0-9a-f]+ size:|pushing manifest for .* done|^Pushed:? \S+[:@]\S+",)),
+)
 
 _LOG_IN = (
     (
@@ -66,7 +68,7 @@ RULES = (
         "token-missing",
         "The push went out without a credential: nothing had logged in to this registry.",
         (
-            r"no basic auth credentials",
+            r"no basic auth credentials|\bUnauthenticated requests? do(?:es)? not have permission",
             r"(?:unauthorized|UNAUTHORIZED): authentication required",
         ),
         _LOG_IN,

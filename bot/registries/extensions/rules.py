@@ -6,17 +6,23 @@ Texts: what these clients print. Their registry has no word of its own in the pu
 from __future__ import annotations
 
 from bot.diagnosis.rule import Clue, Maybe, Rule
+from bot.registries.extensions import languages
 
 NAME = "other"
 HOSTS = r"(?:^|\.)(?:marketplace\.visualstudio\.com|open-vsx\.org|jsr\.io)$"
-COMMANDS = r"\bvsce +publish|\bovsx +publish|\bjsr +publish|\bdeno +publish|vscode-extension"
+COMMANDS = (
+    r"\bvsce +publish|\bovsx +publish|\bjsr +publish|\bdeno +publish|vscode-extension"
+    r"|" + languages.COMMANDS
+)
 OUTPUT = (
     r"^ *(?:INFO|ERROR|DONE) +(?:Publishing|Published|Failed request|The Personal Access Token|Access Denied|\S+ v\d)"
     r"|Executing prepublish script|open-vsx\.org|https?://jsr\.io|\bactorNotAuthorized\b"
+    r"|" + languages.OUTPUT
 )
 ANCHORS = (
     r"Personal Access Token|Failed request: \(|Access Denied|prepublish script|open-vsx|jsr\.io|actorNotAuthorized",
     r"[Ii]nvalid access token|No means to authenticate|(?:INFO|DONE|ERROR)  ?[A-Z]|is already published",
+    *languages.ANCHORS,
 )
 CLUES: tuple[Clue, ...] = (
     Clue("publish-succeeded", (r"^ *DONE +Published |^🚀 +Published \S+ v\d|^Successfully published @[\w.\-/]+@\d",)),
@@ -34,7 +40,10 @@ RULES = (
         "The marketplace refused the access token: it is expired, revoked or of the wrong organization.",
         (
             r"Personal Access Token verification has failed",
-            r"(?i)(?:Personal Access Token|\bPAT)\b[^\n]{0,30}(?:expired|revoked|invalid)|expired Personal Access Token",
+            (
+                r"(?i)(?:Personal Access Token|\bPAT)\b[^\n]{0,30}(?:expired|revoked|invalid)"
+                r"|expired Personal Access Token"
+            ),
             r"\bTF400813\b",
             r"\bFailed request: \(401\)",
             r"(?i)\binvalid access token\b",
@@ -73,4 +82,5 @@ RULES = (
         ),
         ("If a re-run met it, nothing is to be done.", "Else raise the version."),
     ),
+    *languages.RULES,
 )

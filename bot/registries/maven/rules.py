@@ -27,7 +27,8 @@ ANCHORS = (
 CLUES = (Clue("step-succeeded", (r"BUILD SUCCESS",)),)
 
 _STATUS = (
-    r"(?i:status(?: code)?:? |status code |Return code is: |server returned (?:HTTP response code: |)"
+    r"(?i:status(?: code)?:? |status code |status code received from \w+: |Return code is: "
+    r"|server returned (?:HTTP response code: |)"
     r"|response code |HTTP |error )"
 )
 _NEW_TOKEN = (

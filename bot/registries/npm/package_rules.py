@@ -56,7 +56,13 @@ PACKAGE_RULES = (
         "npm/tag-exists",
         "bad-package",
         "The release's git tag is already there, so the release tool stopped before it published.",
-        (r"\bfatal: tag '[^']+' already exists|\berror: tag '[^']+' already exists",),
+        (
+            r"\bfatal: tag '[^']+' already exists|\berror: tag '[^']+' already exists",
+            (
+                r"^ ! \[rejected\] +v?\d\S* -> \S+ \(already exists\)"
+                r"|rejected because the tag already exists in the remote"
+            ),
+        ),
         (
             "If the tag belongs to an earlier try that published nothing, delete it (`git push --delete origin TAG`).",
             "If that version is on the registry, raise the version.",

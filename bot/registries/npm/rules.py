@@ -53,7 +53,10 @@ ANCHORS = (
     r"Creat(?:ing|ed) git tag|Have you granted",
     r"[0-9] => |^ - @?[a-z]|prepublishOnly|Lockfile|lockfile|read package\.json",
     r"package\.json (?:must|file|found|was)|package-lock\.json|No package\.json|JSON data",
-    r"already (?:been )?published|already exists|rate limit|failed to resolve",
+    (
+        r"[Ss]kipping |[Aa]lready (?:published|exists|on (?:the|npm))|tag already exists"
+        r"|\(already exists\)|already (?:been )?published|already exists|rate limit|failed to resolve"
+    ),
 )
 
 CLUES = (
@@ -79,6 +82,12 @@ CLUES = (
             r"(?i)no (?:changed|unpublished) (?:packages|projects) to publish|nothing to (?:publish|release)",
             r"(?i)No changesets (?:present|found)",
             r"(?i)all packages have already been published|no packages to publish",
+            r"\b[Ss]kipping [^\n]{0,30}\b(?:publish|release|upload)(?:ing)?\b",
+            r"(?i)already (?:published|exists|on (?:the registry|npm\w*))[,;:.]? *(?:-+ *)?(?:nothing to do|skip)",
+            (
+                r"(?i)\bskip(?:s|ped|ping)?\b[^\n]{0,60}\b(?:is |was )?already (?:published|exists"
+                r"|on (?:the registry|npm\w*))"
+            ),
         ),
     ),
     *OIDC_CLUES,

@@ -46,7 +46,7 @@ UNAUTHORIZED = (
     r"[Uu]nable to authenticate, need:",  # pnpm 11, bun
     r"Incorrect or missing password",
     code("401"),
-    r"(?:^|: |\"|npm (?:ERR!|error) )401 Unauthorized\b",
+    r"(?:^|: |\"|npm (?:ERR!|error) |\b(?:with|status|code) )401 Unauthorized\b",
     r"\bUnauthorized - (?:PUT|POST|GET)\b",
     r"\(status 401\b|Response Code: 401\b",
     r"lerna http fetch GET 401\b",

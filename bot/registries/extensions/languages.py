@@ -1,0 +1,125 @@
+"""How publishes to the registries of smaller languages and systems fail: each is `other`.
+
+Hex (mix), CocoaPods (pod), pub.dev (dart, flutter), Anaconda, Conan, LuaRocks, Hackage (cabal), Ansible Galaxy, Snap,
+Clojars (lein), releases by electron-builder. Texts: what these clients print.
+"""
+
+from __future__ import annotations
+
+from bot.diagnosis.rule import Maybe, Rule, anywhere
+
+COMMANDS = (
+    r"\bmix +hex\.publish|\bpod +trunk +push|\b(?:dart|flutter) +pub +publish|\banaconda\b[^\n]*\bupload\b"
+    r"|\bconan +upload|\bluarocks +upload|\bcabal +upload|\bansible-galaxy +(?:collection|role) +(?:publish|import)"
+    r"|\bsnapcraft +(?:upload|push|release)|\blein +deploy|\belectron-builder\b[^\n]*(?:--publish|-p)\b"
+)
+OUTPUT = (
+    r"^Publishing package to (?:public|private) repository hexpm|^Updating spec repo `trunk`|api\.anaconda\.org"
+    r"|^Publishing \S+ \S+ to https?://pub\.dev|electron-builder +version=|galaxy\.ansible\.com"
+)
+ANCHORS = (
+    r"\(Mix\)|hexpm|No authenticated user|\[!\] |trunk|pub\.dev|Pub needs|has no permission|anaconda|token has expired",
+    r"Personal Access Token is not set|electron-builder|Galaxy|snapcraft|[Cc]lojars|Hackage|api key|API key",
+    (
+        r"Building [a-z]|already (?:exists|published|pushed)|duplicate entry|\(40[0-9]\)|\(status: 4"
+        r"|macaroon|authorization to upload"
+    ),
+)
+
+_HERE = anywhere("publish")
+_REPLACE = (
+    "Make a new token at the registry and store it in the secret that the publish step reads.",
+    "Re-run the job.",
+)
+
+RULES = (
+    Rule(
+        "languages/no-token",
+        "token-missing",
+        "No credential reached the registry: the secret is empty, missing or not passed to the step.",
+        (
+            r"\(Mix\) No authenticated (?:user|organization)|(?i)HEX_API_KEY[^\n]{0,40}(?:not set|missing|empty)",
+            (
+                r"^\[!\] You need to (?:register|run `pod trunk register)"
+                r"|COCOAPODS_TRUNK_TOKEN[^\n]{0,40}(?:not set|missing)"
+            ),
+            r"^Pub needs your authorization to upload packages|No credentials found for https?://pub\.dev",
+            r"Personal Access Token is not set, neither programmatically",
+            r"(?i)no (?:galaxy )?(?:token|API key) (?:was )?(?:found|specified|provided|set)",
+            (
+                r"(?i)you must be logged in (?:to|before) (?:upload|publish|push)"
+                r"|Please authenticate with `snapcraft login`"
+            ),
+        ),
+        (
+            "Check that the secret exists where the job can see it and is passed to the publish step.",
+            "Runs from forks get no secrets.",
+        ),
+        settings=_HERE,
+        confidence=0.85,
+        maybe=(Maybe("token-rejected", 0.15, "the secret is set at the level the workflow reads"),),
+    ),
+    Rule(
+        "languages/dead-token",
+        "token-rejected",
+        "The registry refused the credential: it is expired, revoked or wrong.",
+        (
+            r"(?i)invalid (?:API )?key|\(401\)|, 401\)|HTTP/?\S* 401\b|\b401 Unauthorized|(?i)status(?: code)?:? 401\b",
+            r"Authentication token is invalid or unverified",
+            r"(?i)(?:token|key|macaroon|credentials?) (?:has|have|is|are) (?:expired|revoked|invalid|not valid)",
+        ),
+        _REPLACE,
+        settings=_HERE,
+        confidence=0.8,
+        maybe=(Maybe("token-missing", 0.2, "the secret is empty or not passed to the step"),),
+    ),
+    Rule(
+        "languages/no-right",
+        "insufficient-scope",
+        "The credential is alive but may not publish this package.",
+        (
+            r"has no permission to upload package|Insufficient permissions to the resource",
+            r"(?i)(?:you are not|is not) (?:allowed|authorized|permitted|an owner)[^\n]{0,40}",
+            r"(?i)not an owner of|\(403\)|, 403\)|\b403 Forbidden|(?i)status(?: code)?:? 403\b",
+        ),
+        ("Let an owner of the package add the account, or use a token that may write to it.", "Re-run the job."),
+        settings=_HERE,
+        confidence=0.75,
+        maybe=(Maybe("token-rejected", 0.25, "the token no longer works at all"),),
+    ),
+    Rule(
+        "languages/exists",
+        "version-exists",
+        "This version is already on the registry.",
+        (
+            r"(?i)version \S+ (?:of \S+ )?already (?:exists|published)|already (?:been )?(?:pushed|published)",
+            r"(?i)duplicate entry for|has already been (?:released|uploaded)|must include the --replace flag",
+            r"(?i)\balready exists\b|\(409\)",
+        ),
+        ("If a re-run met it, nothing is to be done.", "Else raise the version."),
+        settings=_HERE,
+        confidence=0.85,
+    ),
+    Rule(
+        "languages/outage",
+        "registry-outage",
+        "The registry itself failed (5xx); the credential is not at fault.",
+        (r"\(5\d\d\)|\b5\d\d (?:Internal|Bad Gateway|Service|Gateway)|(?i)status(?: code)?:? 5\d\d\b",),
+        ("Re-run later.",),
+        settings=_HERE,
+    ),
+    Rule(
+        "languages/invalid",
+        "bad-package",
+        "The registry or its client found the package wrong: manifest, files or metadata.",
+        (
+            (
+                r"\(422\)|Package validation found the following"
+                r"|^\[!\] (?:The spec did not pass validation|\S+ did not pass)"
+            ),
+        ),
+        ("Mend what the message names, then re-run.",),
+        settings=_HERE,
+        confidence=0.8,
+    ),
+)
