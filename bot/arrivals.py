@@ -1,21 +1,27 @@
 """Deliveries on their way in. Those that arrive together are stored together: one statement and one durable commit.
 
 A commit costs the same for one row as for thirty, and each statement more is a change between threads that a busy
-process pays dearly for.
+process pays dearly for. While one lot is being committed the next one gathers.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
+from bot.github import webhook
 from storage import deliveries
-from storage.database import Database
+from storage.database import Conflict, Connection, Database
 from storage.deliveries import Arrival, Received
 
 MOST_AT_ONCE = 256
+ENOUGH = 16  # to begin with while others are still being read
 CROWD = 8
+
+_Waiting = tuple[Arrival, asyncio.Future[Received]]
 
 
 class Arrivals:
@@ -25,9 +31,10 @@ class Arrivals:
         self._db = db
         self._now = now
         self._stored = stored
-        self._waiting: list[tuple[Arrival, asyncio.Future[Received]]] = []
+        self._waiting: deque[_Waiting] = deque()
         self._on_their_way = 0
-        self._storing: asyncio.Task[None] | None = None
+        self._asked = False  # a write is queued that will take all who wait when its turn comes
+        self._asking_soon = False
 
     @property
     def crowded(self) -> bool:
@@ -36,35 +43,64 @@ class Arrivals:
 
     async def store(self, arrival: Arrival) -> Received:
         """Returns once it is durable; raises StorageError. A caller that is cancelled does not stop it."""
-        future: asyncio.Future[Received] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Received] = loop.create_future()
         self._waiting.append((arrival, future))
         self._on_their_way += 1
-        if self._storing is None:
-            self._storing = asyncio.create_task(self._store_waiting(), name="arrivals")
+        if not self._asked:
+            if len(self._waiting) >= ENOUGH:
+                self._ask()
+            elif not self._asking_soon:
+                self._asking_soon = True
+                loop.call_soon(self._ask_now)  # together with those whose requests are read in this turn of the loop
         return await future
 
-    async def _store_waiting(self) -> None:
-        try:
-            while self._waiting:
-                batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
-                await self._store(batch)
-        finally:
-            self._storing = None
+    def _ask_now(self) -> None:
+        self._asking_soon = False
+        if self._waiting and not self._asked:
+            self._ask()
 
-    async def _store(self, batch: list[tuple[Arrival, asyncio.Future[Received]]]) -> None:
-        arrivals = [arrival for arrival, _ in batch]
-        # Whatever went wrong belongs to those who wait for it: none of them may wait for ever.
-        (received,) = await asyncio.gather(
-            self._db.write(deliveries.receive_all, arrivals, self._now()), return_exceptions=True
-        )
-        self._on_their_way -= len(batch)
-        if isinstance(received, BaseException):
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(received)
+    def _ask(self) -> None:
+        self._asked = True
+        taken: list[_Waiting] = []
+        self._submit(partial(self._receive_waiting, taken), taken, one_statement=True)
+
+    def _submit(
+        self, work: Callable[[Connection], list[Received]], taken: list[_Waiting], *, one_statement: bool
+    ) -> None:
+        try:
+            self._db.submit(work, partial(self._settle, taken), one_statement=one_statement)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong belongs to those who wait for it
+            self._settle(taken, [], error)
+
+    def _receive_waiting(self, taken: list[_Waiting], connection: Connection) -> list[Received]:
+        """In the writer's thread, as late as can be: whoever came meanwhile comes along."""
+        self._asked = False
+        while self._waiting and len(taken) < MOST_AT_ONCE:
+            taken.append(self._waiting.popleft())
+        if taken:
+            deliveries.receive_new(connection, webhook.cleaned([arrival for arrival, _ in taken]), self._now())
+        return [Received.NEW] * len(taken)
+
+    def _receive_known(self, taken: list[_Waiting], connection: Connection) -> list[Received]:
+        return deliveries.receive_all(connection, webhook.cleaned([arrival for arrival, _ in taken]), self._now())
+
+    def _settle(self, taken: list[_Waiting], received: list[Received], error: BaseException | None) -> None:
+        if isinstance(error, Conflict):
+            self._submit(partial(self._receive_known, taken), taken, one_statement=False)
             return
-        for (_, future), found in zip(batch, received, strict=True):
-            if not future.done():
-                future.set_result(found)
-        if Received.NEW in received:
+        if error is not None and not taken:  # it did not come so far as to take them
+            self._asked = False
+            taken = [*self._waiting]
+            self._waiting.clear()
+        self._on_their_way -= len(taken)
+        self._ask_now()  # when more wait than one statement takes
+        for place, (_, future) in enumerate(taken):
+            if future.done():
+                continue
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(received[place])
+        if error is None and Received.NEW in received:
             self._stored()

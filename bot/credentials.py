@@ -60,6 +60,7 @@ _ALL = _COMPILED + tuple((kind, re2.compile(pattern), group) for kind, pattern, 
 _ANY = re2.compile("|".join(f"(?:{pattern})" for _, pattern, _ in (*_SHAPES, *_NAMED)))
 # For text that nobody has decoded yet.
 ANY_IN_BYTES = re2.compile("|".join(f"(?:{pattern})" for _, pattern, _ in (*_SHAPES, *_NAMED)).encode())
+ANY_SHAPE_IN_BYTES = re2.compile("|".join(f"(?:{pattern})" for _, pattern, _ in _SHAPES).encode())
 _ANY_SHAPE = re2.compile("|".join(f"(?:{pattern})" for _, pattern, _ in _SHAPES))
 
 
@@ -70,7 +71,10 @@ def mask(text: str) -> tuple[str, int]:
 
 
 def mask_shapes(text: str) -> str:
-    """The text without what looks like a credential by itself; the names of fields around it do not count."""
+    r"""The text without what looks like a credential by itself; the names of fields around it do not count.
+
+    Half a character (JSON may spell it, `"\ud800"`), which no database takes, becomes a question mark.
+    """
     text = _encodable(text)
     return _masked(text, _COMPILED)[0] if _ANY_SHAPE.search(text) else text
 

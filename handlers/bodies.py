@@ -32,6 +32,8 @@ class Bodies:
         length = request.content_length
         if length is not None and length > limit:
             raise NotRead(413, "too large")
+        if length is not None and length <= SMALL and request.content.is_eof():
+            return await request.read()  # it came together with its headers: nothing to wait for
         try:
             async with asyncio.timeout(WITHIN_S):
                 if length is not None and length <= SMALL:

@@ -81,8 +81,7 @@ class Routes:
         return self._verified(request, body)
 
     def _verified(self, request: web.Request, body: bytes) -> Arrival:
-        read = webhook.read(request.headers, body, self.deps.settings.webhook_secrets)
-        return Arrival(read.guid, read.event, read.action, read.repository, read.body)
+        return webhook.read(request.headers, body, self.deps.settings.webhook_secrets)
 
     async def healthz(self, request: web.Request) -> web.Response:
         problem = await self.health.alive()

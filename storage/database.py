@@ -34,7 +34,7 @@ MOST_WRITES_PER_COMMIT = 256  # bounds how long one fsync makes the first of a b
 READERS = 2
 TIDY_PAGES = 1_000  # 4 MB
 LOW_DISK = 16 * 1024 * 1024  # bytes free, below which the next burst of deliveries may not fit
-CHECKPOINT_PAGES = 4_000  # 16 MB: a burst of deliveries writes the same index pages again and again
+CHECKPOINT_PAGES = 16_000  # 64 MB: a burst of deliveries writes the same index pages again and again
 
 
 class StorageError(Exception):
@@ -111,6 +111,7 @@ class _Write:
     work: Callable[[Connection], Any]
     done: Callable[[Any, BaseException | None], None]
     loop: asyncio.AbstractEventLoop | None
+    one_statement: bool = False
     result: Any = None
     error: BaseException | None = field(default=None)
 
@@ -156,8 +157,7 @@ class Database:
         Writes that wait together share one commit. An error in one rolls back that one alone. Cancelling the caller
         does not stop the write.
         """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def done(result: T, error: BaseException | None) -> None:
             if future.done():
@@ -167,8 +167,22 @@ class Database:
             else:
                 future.set_result(result)
 
-        self._enqueue(_Write(lambda c: work(c, *args, **kwargs), done, loop))
+        self.submit(lambda c: work(c, *args, **kwargs), done)
         return await future
+
+    def submit(
+        self,
+        work: Callable[[Connection], T],
+        done: Callable[[T, BaseException | None], None],
+        *,
+        one_statement: bool = False,
+    ) -> None:
+        """`write` for who does not wait: `done(result, error)` is called on the running loop after the commit.
+
+        `one_statement`: it is all that `work` runs, so that it can be a transaction by itself. Beginning, doing and
+        committing are then one step of the engine, in which the event loop is not asked to make room.
+        """
+        self._enqueue(_Write(work, done, asyncio.get_running_loop(), one_statement))
 
     def write_now(self, work: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """`write` for callers without an event loop (the command line)."""
@@ -271,6 +285,26 @@ class Database:
 
     def _commit(self, batch: list[_Write]) -> None:
         connection = Connection(self._writer)
+        if len(batch) == 1 and batch[0].one_statement:
+            try:
+                batch[0].result = batch[0].work(connection)
+            except Exception as error:  # noqa: BLE001 - as below
+                batch[0].error = _translated(error)
+        else:
+            self._transact(connection, batch)
+        self._note_trouble(batch)
+        by_loop: dict[asyncio.AbstractEventLoop | None, list[_Write]] = {}
+        for write in batch:
+            by_loop.setdefault(write.loop, []).append(write)
+        for loop, writes in by_loop.items():
+            if loop is None:
+                _settle(writes)
+            else:
+                # One wake-up of the loop per commit, not one per write. A closed loop has nobody left to tell.
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(_settle, writes)
+
+    def _transact(self, connection: Connection, batch: list[_Write]) -> None:
         try:
             # Immediate: a deferred transaction that reads first fails at once if another process committed in between.
             self._writer.execute("BEGIN IMMEDIATE")
@@ -287,17 +321,6 @@ class Database:
                 self._writer.execute("ROLLBACK")
             for write in batch:
                 write.error = write.error or _translated(error)
-        self._note_trouble(batch)
-        by_loop: dict[asyncio.AbstractEventLoop | None, list[_Write]] = {}
-        for write in batch:
-            by_loop.setdefault(write.loop, []).append(write)
-        for loop, writes in by_loop.items():
-            if loop is None:
-                _settle(writes)
-            else:
-                # One wake-up of the loop per commit, not one per write. A closed loop has nobody left to tell.
-                with contextlib.suppress(RuntimeError):
-                    loop.call_soon_threadsafe(_settle, writes)
 
     def _note_trouble(self, batch: list[_Write]) -> None:
         refused = next((w.error for w in batch if isinstance(w.error, StorageError) and not w.error.ours), None)

@@ -86,16 +86,18 @@ def receive(
     return receive_all(connection, [Arrival(guid, event, action, repository, body)], now)[0]
 
 
+def receive_new(connection: Connection, arrivals: Sequence[Arrival], now: datetime) -> None:
+    """Keep deliveries of which none is known, nearly always the case, in one statement.
+
+    Raises Conflict, and keeps none of them, if one is known.
+    """
+    connection.execute(_insertion(len(arrivals)), _inserted(arrivals, now))
+
+
 def receive_all(connection: Connection, arrivals: Sequence[Arrival], now: datetime) -> list[Received]:
     """Keep deliveries. GitHub redelivers under the same GUID: a dead one comes to life again, a done one stays."""
-    params: dict[str, object] = {"at": to_ms(now)}
-    for place, arrival in enumerate(arrivals):
-        params[f"guid{place}"] = arrival.guid
-        params[f"event{place}"] = arrival.event
-        params[f"action{place}"] = arrival.action
-        params[f"repository{place}"] = arrival.repository
-        params[f"body{place}"] = packed(arrival.body)
-    new = {row["guid"] for row in connection.all(_insertion(len(arrivals)), params)}
+    insertion = _insertion(len(arrivals)) + " ON CONFLICT (guid) DO NOTHING RETURNING guid"
+    new = {row["guid"] for row in connection.all(insertion, _inserted(arrivals, now))}
     received = []
     for arrival in arrivals:
         if arrival.guid in new:
@@ -136,7 +138,18 @@ def _insertion(count: int) -> str:
         for place in range(count)
     )
     insertion = "INSERT INTO deliveries (guid, event, action, repository, body, received_at, state, due_at) VALUES "
-    return insertion + columns + " ON CONFLICT (guid) DO NOTHING RETURNING guid"
+    return insertion + columns
+
+
+def _inserted(arrivals: Sequence[Arrival], now: datetime) -> dict[str, object]:
+    params: dict[str, object] = {"at": to_ms(now)}
+    for place, arrival in enumerate(arrivals):
+        params[f"guid{place}"] = arrival.guid
+        params[f"event{place}"] = arrival.event
+        params[f"action{place}"] = arrival.action
+        params[f"repository{place}"] = arrival.repository
+        params[f"body{place}"] = packed(arrival.body)
+    return params
 
 
 def _known(connection: Connection, guid: str, now: datetime) -> Received:

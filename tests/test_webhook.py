@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from bot.github import webhook
 from bot.github.webhook import Refused
+from storage import deliveries
 from tests.running import WEBHOOK_SECRET, Running
 
 BODY = json.dumps({"zen": "Keep it logically awesome.", "hook_id": 7, "repository": {"full_name": "acme/ui"}}).encode()
@@ -208,3 +209,72 @@ def test_any_body_is_parsed_or_refused(body: bytes) -> None:
         assert refused.status == 400
     else:
         assert isinstance(delivery.payload, dict)
+
+
+PAYLOADS = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+NAMED = st.fixed_dictionaries(
+    {},
+    optional={
+        "action": PAYLOADS,
+        "repository": st.fixed_dictionaries({}, optional={"full_name": PAYLOADS}) | PAYLOADS,
+        "organization": st.fixed_dictionaries({}, optional={"login": PAYLOADS}) | PAYLOADS,
+        "x": PAYLOADS,
+    },
+)
+
+
+@given(NAMED | PAYLOADS, st.booleans(), st.integers(0, 400))
+def test_what_is_read_before_storing_is_what_the_whole_payload_says(payload: Any, plain: bool, cut: int) -> None:
+    text = json.dumps(payload, ensure_ascii=plain)
+    body = text[: len(text) - cut if cut < 40 else len(text)].encode("utf-8", "surrogatepass")
+    sent = headers(body)
+    try:
+        wanted: Any = webhook.parse(GUID, "ping", body).arrival
+    except Refused as refused:
+        wanted = refused.reason
+    try:
+        read: Any = webhook.read(sent, body, [WEBHOOK_SECRET.encode()])
+    except Refused as refused:
+        read = refused.reason
+    assert read == wanted
+
+
+TOKEN = "npm_" + "A1b2" * 9
+
+
+@pytest.mark.parametrize(
+    ("why", "payload"),
+    [
+        ("a branch", {"ref": f"refs/heads/{TOKEN}", "repository": {"full_name": "acme/ui"}}),
+        ("an action", {"action": TOKEN}),
+        ("a repository", {"repository": {"full_name": f"acme/{TOKEN}"}}),
+        ("a name", {TOKEN: 1}),
+    ],
+)
+@pytest.mark.parametrize("spelt", ["plainly", "escaped"])
+async def test_what_looks_like_a_credential_is_not_stored(
+    running: Running, why: str, payload: dict[str, Any], spelt: str
+) -> None:
+    body = json.dumps(payload).encode()
+    if spelt == "escaped":
+        body = body.replace(b"npm_", b"npm\\u005f")
+    others = [json.dumps({"x": number, "repository": {"full_name": "acme/ui"}}).encode() for number in range(4)]
+    answers = await asyncio.gather(
+        post(running, body, headers(body)),
+        *(post(running, other, headers(other, X_GitHub_Delivery=f"other-{n}")) for n, other in enumerate(others)),
+    )
+    assert {status for status, _, _ in answers} == {202}
+    kept = running.db.read_now(deliveries.latest)
+    assert len(kept) == 5
+    for one in kept:
+        assert TOKEN not in f"{one.action} {one.repository} {one.body.decode()}", why
+        if one.guid != GUID:
+            assert json.loads(one.body)["repository"] == {"full_name": "acme/ui"}
