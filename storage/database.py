@@ -85,8 +85,9 @@ class Connection:
         try:
             yield
         except BaseException:
-            self._raw.execute("ROLLBACK TO part")
-            self._raw.execute("RELEASE part")
+            if self._raw.in_transaction:  # a full disk has undone all of it already
+                self._raw.execute("ROLLBACK TO part")
+                self._raw.execute("RELEASE part")
             raise
         self._raw.execute("RELEASE part")
 
@@ -315,6 +316,11 @@ class Database:
                         write.result = write.work(connection)
                 except Exception as error:  # noqa: BLE001 - whatever it is belongs to the caller that waits for it
                     write.error = _translated(error)
+                    if not self._writer.in_transaction:
+                        # The engine undid what came before it as well, and what comes after would be by itself.
+                        for other in batch:
+                            other.error = other.error or write.error
+                        return
             self._writer.execute("ROLLBACK" if len(batch) == 1 and batch[0].error else "COMMIT")
         except sqlite3.Error as error:
             with contextlib.suppress(sqlite3.Error):

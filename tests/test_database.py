@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,56 @@ def test_opening_again_migrates_nothing_and_keeps_everything(tmp_path: Path) -> 
         db.write_now(note, "again")
         assert db.read_now(count) == number + 1
         db.close()
+
+
+async def test_a_disk_that_fills_up_undoes_all_that_was_to_be_committed_together(tmp_path: Path) -> None:
+    db = Database.open(f"sqlite:///{tmp_path / 'a.db'}")
+    db.write_now(lambda c: c.execute("CREATE TABLE big (what BLOB)"))
+    db.write_now(lambda c: c.value(f"PRAGMA max_page_count={c.value('PRAGMA page_count') + 3}"))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(connection: Connection) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    def fill(connection: Connection) -> None:
+        connection.execute("INSERT INTO big VALUES (zeroblob(1000000))")
+
+    holding = asyncio.ensure_future(db.write(hold))
+    await asyncio.to_thread(begun.wait, 10)
+    together = [
+        asyncio.ensure_future(db.write(work)) for work in (partial(note, what="a"), fill, partial(note, what="b"))
+    ]
+    await asyncio.sleep(0)
+    go_on.set()
+    await holding
+    said = await asyncio.gather(*together, return_exceptions=True)
+    assert [type(error) for error in said] == [StorageError] * 3
+    assert all("full" in str(error) for error in said)
+    assert await db.read(count) == 0
+    await db.write(note, "c")
+    assert await db.read(count) == 1
+    db.close()
+
+
+async def test_one_statement_is_durable_when_it_is_told_and_undone_when_it_fails(tmp_path: Path) -> None:
+    db = Database.open(f"sqlite:///{tmp_path / 'a.db'}")
+    told: asyncio.Queue[BaseException | None] = asyncio.Queue()
+
+    def two(connection: Connection) -> None:
+        key = (
+            "INSERT INTO due_jobs (name, due, lease_owner, lease_until) VALUES ('a', :one, '', 0), ('a', :other, '', 0)"
+        )
+        connection.execute(key, {"one": "1", "other": other})
+
+    for other in ("1", "2"):
+        db.submit(two, lambda _, error: told.put_nowait(error), one_statement=True)
+        error = await asyncio.wait_for(told.get(), 10)
+        assert isinstance(error, Conflict) if other == "1" else error is None
+        beside = sqlite3.connect(tmp_path / "a.db")
+        assert beside.execute("SELECT COUNT(*) FROM due_jobs").fetchone() == (0 if other == "1" else 2,)
+        beside.close()
+    db.close()
 
 
 def test_two_processes_may_start_at_once(tmp_path: Path) -> None:
