@@ -13,12 +13,17 @@ from storage.tokens import Token
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One version on the registry. `by`: how it was published, where the packument tells; `publisher`: account name."""
+    """One version on the registry. `by`: how it was published, where the packument tells; `publisher`: account name.
+
+    `repository`: `owner/name` on GitHub that its `repository.url` names, as written there; empty for none of GitHub's;
+    None where the manifest could not be read.
+    """
 
     version: str
     published_at: datetime | None = None
     by: Literal["oidc", "token"] | None = None
     publisher: str | None = None
+    repository: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """`what`: what its tokens have in common, as a sentence part; `next_batch_at`: when more of them may begin."""
+    """`what`: what its tokens have in common, as a sentence part; `next_batch_at`: when more of them may begin;
+    `bypass`: where the old token bypasses two-factor the new one may too, if its second person approves."""
 
     id: int
     title: str
@@ -37,6 +38,7 @@ class Campaign:
     next_batch_at: datetime
     ended_at: datetime | None = None
     ended_by: str | None = None
+    bypass: bool = False
 
     @property
     def card_key(self) -> str:
@@ -49,6 +51,7 @@ def add(
     title: str,
     what: str,
     path: Path,
+    bypass: bool,
     channel: str,
     who: str,
     tokens: Sequence[Token],
@@ -56,10 +59,18 @@ def add(
 ) -> Campaign:
     row = connection.one(
         """
-        INSERT INTO campaigns (title, what, path, channel, started_by, started_at, next_batch_at)
-        VALUES (:title, :what, :path, :channel, :who, :now, 0) RETURNING *
+        INSERT INTO campaigns (title, what, path, bypass, channel, started_by, started_at, next_batch_at)
+        VALUES (:title, :what, :path, :bypass, :channel, :who, :now, 0) RETURNING *
         """,
-        {"title": title, "what": what, "path": path, "channel": channel, "who": who, "now": to_ms(now)},
+        {
+            "title": title,
+            "what": what,
+            "path": path,
+            "bypass": int(bypass),
+            "channel": channel,
+            "who": who,
+            "now": to_ms(now),
+        },
     )
     assert row is not None
     connection.execute_many(
@@ -85,6 +96,15 @@ def open_campaigns(connection: Connection) -> list[Campaign]:
 def members(connection: Connection, ident: int) -> list[Member]:
     rows = connection.all("SELECT * FROM campaign_tokens WHERE campaign_id = :id ORDER BY position", {"id": ident})
     return [Member(row["position"], row["token_id"], row["token_name"], row["state"], row["why"]) for row in rows]
+
+
+def waiting_tokens(connection: Connection) -> set[int]:
+    """Ids of the tokens that some open campaign has not come to yet."""
+    rows = connection.all(
+        "SELECT t.token_id FROM campaign_tokens t JOIN campaigns c ON c.id = t.campaign_id"
+        " WHERE c.ended_at IS NULL AND t.state = 'waiting' AND t.token_id IS NOT NULL"
+    )
+    return {row["token_id"] for row in rows}
 
 
 def settle(connection: Connection, ident: int, position: int, state: str, why: str = "") -> None:
@@ -117,4 +137,5 @@ def _campaign(row: Row) -> Campaign:
         next_batch_at=moment(row["next_batch_at"]),
         ended_at=from_ms(row["ended_at"]),
         ended_by=row["ended_by"],
+        bypass=bool(row["bypass"]),
     )

@@ -387,3 +387,18 @@ def m006_what_incidents_wait_for(db: sqlite_utils.Database) -> None:
         ALTER TABLE messages ADD COLUMN broadcast INTEGER NOT NULL DEFAULT 0
         """,
     )
+
+
+@MIGRATIONS()
+def m007_rotation_approvals(db: sqlite_utils.Database) -> None:
+    """Who agreed to a bypass of two-factor, which repository a package names, places that turned out to be none."""
+    _run(
+        db,
+        """
+        ALTER TABLE rotations ADD COLUMN bypass_approved_by TEXT;
+        ALTER TABLE rotations ADD COLUMN bypass_approved_at INTEGER;
+        ALTER TABLE rotations ADD COLUMN repositories TEXT NOT NULL DEFAULT '{}';
+        ALTER TABLE rotation_steps ADD COLUMN dropped INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE campaigns ADD COLUMN bypass INTEGER NOT NULL DEFAULT 0;
+        """,
+    )

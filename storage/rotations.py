@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -15,6 +15,7 @@ Path = Literal["token", "stage-token", "trusted-publishing"]
 Kind = Literal["mint", "store", "prove", "overlap", "revoke", "retire"]
 Proof = Literal["seen", "said"]
 Ending = Literal["closed", "cancelled", "rolled-back"]
+FARTHEST_LOOK = timedelta(days=1)  # no rotation waits longer than this to be looked at again
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Step:
     """One line of the checklist. `subject`: the use or package it is about, as text, or empty; unique with `kind`.
 
     `since`: only what happened after this moment counts as its proof. `deadline`: None until it is its turn.
+    `dropped`: its use turned out to be none, so it waits for nothing; it keeps its place in the list.
     """
 
     kind: Kind
@@ -46,6 +48,15 @@ class Step:
     use: Use | None = None
     deadline: datetime | None = None
     done: Done | None = None
+    dropped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A second person agreed to a bypass of two-factor."""
+
+    by: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +81,9 @@ class Rotation:
     """One token on its way out. `token_id`: the old one, None once it was removed from the records.
 
     `owner` makes the new one, `second` approves a bypass of two-factor and takes over. `packages`: whose new versions
-    prove it. `overlap`: how long both tokens live after the proof. `old_used_at`: the last use of the old token that is
+    prove it; `repositories`: of each package, the GitHub repository that its newest version names, where that is known.
+    `bypass`: the new token shall bypass two-factor, which takes effect when `bypass_approved` says who agreed.
+    `overlap`: how long both tokens live after the proof. `old_used_at`: the last use of the old token that is
     known to lie after the switch. `old_ends_at`: its recorded end at the start. `id` is 0 before it is stored.
     """
 
@@ -89,7 +102,9 @@ class Rotation:
     lifetime_days: int = 90
     bypass: bool = False
     bypass_reason: str = ""
+    bypass_approved: Approval | None = None
     packages: tuple[str, ...] = ()
+    repositories: Mapping[str, str] = field(default_factory=dict)
     old_ends_at: datetime | None = None
     old_used_at: datetime | None = None
     stuck: Stuck | None = None
@@ -108,11 +123,12 @@ class Rotation:
 class Note:
     """Something seen about a rotation that is no step: a wrong move, a probe, a failed publish.
 
-    `key` names what it is about, so that the same thing is said once; `kind`: `wrong` asks for action, `fact` does not.
+    `key` names what it is about, so that the same thing is said once; `kind`: `wrong` asks for action, `fact` does not,
+    `ready` tells how ready something is for trusted publishing.
     """
 
     key: str
-    kind: Literal["wrong", "fact"]
+    kind: Literal["wrong", "fact", "ready"]
     text: str
     at: datetime
 
@@ -122,13 +138,13 @@ def add(connection: Connection, rotation: Rotation, *, look_at: datetime) -> Rot
     row = connection.one(
         """
         INSERT INTO rotations (token_id, token_name, path, registry, owner, second, new_name, new_token_id,
-            lifetime_days, bypass, bypass_reason, packages, overlap_ms, old_ends_at, old_used_at, stuck_since,
-            stuck_why, stuck_told, ended_as, ended_at, ended_by, ended_why, channel, campaign_id, started_by,
-            started_at, look_at)
+            lifetime_days, bypass, bypass_reason, bypass_approved_by, bypass_approved_at, packages, repositories,
+            overlap_ms, old_ends_at, old_used_at, stuck_since, stuck_why, stuck_told, ended_as, ended_at, ended_by,
+            ended_why, channel, campaign_id, started_by, started_at, look_at)
         VALUES (:token_id, :token_name, :path, :registry, :owner, :second, :new_name, :new_token_id,
-            :lifetime_days, :bypass, :bypass_reason, :packages, :overlap_ms, :old_ends_at, :old_used_at, :stuck_since,
-            :stuck_why, :stuck_told, :ended_as, :ended_at, :ended_by, :ended_why, :channel, :campaign_id, :started_by,
-            :started_at, :look_at)
+            :lifetime_days, :bypass, :bypass_reason, :bypass_approved_by, :bypass_approved_at, :packages, :repositories,
+            :overlap_ms, :old_ends_at, :old_used_at, :stuck_since, :stuck_why, :stuck_told, :ended_as, :ended_at,
+            :ended_by, :ended_why, :channel, :campaign_id, :started_by, :started_at, :look_at)
         RETURNING id
         """,
         {**_columns(rotation), "look_at": to_ms(look_at)},
@@ -145,7 +161,9 @@ def change(connection: Connection, rotation: Rotation) -> None:
         """
         UPDATE rotations SET token_id = :token_id, token_name = :token_name, path = :path, registry = :registry,
             owner = :owner, second = :second, new_name = :new_name, new_token_id = :new_token_id,
-            lifetime_days = :lifetime_days, bypass = :bypass, bypass_reason = :bypass_reason, packages = :packages,
+            lifetime_days = :lifetime_days, bypass = :bypass, bypass_reason = :bypass_reason,
+            bypass_approved_by = :bypass_approved_by, bypass_approved_at = :bypass_approved_at,
+            packages = :packages, repositories = :repositories,
             overlap_ms = :overlap_ms, old_ends_at = :old_ends_at, old_used_at = :old_used_at,
             stuck_since = :stuck_since, stuck_why = :stuck_why, stuck_told = :stuck_told, ended_as = :ended_as,
             ended_at = :ended_at, ended_by = :ended_by, ended_why = :ended_why, channel = :channel,
@@ -165,6 +183,12 @@ def get(connection: Connection, ident: int) -> Rotation | None:
 def open_of_token(connection: Connection, token_id: int) -> Rotation | None:
     """The one open rotation whose old token this is."""
     found = _load(connection, "WHERE token_id = :id AND ended_at IS NULL", {"id": token_id})
+    return found[0] if found else None
+
+
+def open_for_token(connection: Connection, token_id: int) -> Rotation | None:
+    """The open rotation whose new token this is."""
+    found = _load(connection, "WHERE new_token_id = :id AND ended_at IS NULL", {"id": token_id})
     return found[0] if found else None
 
 
@@ -208,10 +232,14 @@ def of_campaign(connection: Connection, campaign_id: int) -> list[Rotation]:
 
 
 def claim_looks(connection: Connection, now: datetime, *, again_at: datetime, limit: int) -> list[Rotation]:
-    """Open rotations that are due to be looked at; each goes to one caller, and is due again at `again_at`."""
+    """Open rotations that are due to be looked at; each goes to one caller, and is due again at `again_at`.
+
+    One that is due only days ahead was put there by a clock that was wrong: it is due now.
+    """
     due = connection.all(
-        "SELECT id FROM rotations WHERE ended_at IS NULL AND look_at <= :now ORDER BY look_at, id LIMIT :limit",
-        {"now": to_ms(now), "limit": limit},
+        "SELECT id FROM rotations WHERE ended_at IS NULL AND (look_at <= :now OR look_at > :never)"
+        " ORDER BY look_at, id LIMIT :limit",
+        {"now": to_ms(now), "never": to_ms(now + FARTHEST_LOOK), "limit": limit},
     )
     claimed = []
     for row in due:
@@ -297,7 +325,11 @@ def _rotation(row: Row, steps: tuple[Step, ...]) -> Rotation:
         lifetime_days=row["lifetime_days"],
         bypass=bool(row["bypass"]),
         bypass_reason=row["bypass_reason"],
+        bypass_approved=None
+        if row["bypass_approved_at"] is None
+        else Approval(row["bypass_approved_by"], moment(row["bypass_approved_at"])),
         packages=tuple(json.loads(row["packages"])),
+        repositories=json.loads(row["repositories"]),
         old_ends_at=from_ms(row["old_ends_at"]),
         old_used_at=from_ms(row["old_used_at"]),
         stuck=None
@@ -327,6 +359,7 @@ def _step(row: Row) -> Step:
         use=use,
         deadline=from_ms(row["deadline"]),
         done=done,
+        dropped=bool(row["dropped"]),
     )
 
 
@@ -334,9 +367,9 @@ def _write_steps(connection: Connection, rotation: Rotation) -> None:
     connection.execute_many(
         """
         INSERT INTO rotation_steps (rotation_id, position, kind, subject, owner, since, deadline, repo, workflow,
-            secret, level, environment, done_at, proof, who, what, override)
+            secret, level, environment, done_at, proof, who, what, override, dropped)
         VALUES (:rotation_id, :position, :kind, :subject, :owner, :since, :deadline, :repo, :workflow,
-            :secret, :level, :environment, :done_at, :proof, :who, :what, :override)
+            :secret, :level, :environment, :done_at, :proof, :who, :what, :override, :dropped)
         """,
         (
             {
@@ -357,6 +390,7 @@ def _write_steps(connection: Connection, rotation: Rotation) -> None:
                 "who": step.done.who if step.done else None,
                 "what": step.done.what if step.done else None,
                 "override": int(step.done.override) if step.done else 0,
+                "dropped": int(step.dropped),
             }
             for position, step in enumerate(rotation.steps)
         ),
@@ -377,7 +411,10 @@ def _columns(rotation: Rotation) -> dict[str, object]:
         "lifetime_days": rotation.lifetime_days,
         "bypass": int(rotation.bypass),
         "bypass_reason": rotation.bypass_reason,
+        "bypass_approved_by": rotation.bypass_approved.by if rotation.bypass_approved else None,
+        "bypass_approved_at": to_ms(rotation.bypass_approved.at) if rotation.bypass_approved else None,
         "packages": json.dumps(rotation.packages),
+        "repositories": json.dumps(dict(rotation.repositories)),
         "overlap_ms": int(rotation.overlap.total_seconds() * 1000),
         "old_ends_at": to_ms(rotation.old_ends_at),
         "old_used_at": to_ms(rotation.old_used_at),

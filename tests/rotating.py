@@ -10,7 +10,7 @@ from bot.demo.slack.workspace import JONAS, MARA, RELEASES, Message
 from bot.messages import rotation_card
 from bot.rotation import run
 from bot.token_import import bring_in, read
-from storage import rotations, tokens
+from storage import outbox, rotations, tokens
 from storage.rotations import Rotation
 from storage.tokens import Token, Use
 from tests.running import Running
@@ -73,7 +73,7 @@ async def open_form(running: Running, name: str = "npm-acme-ci", user: Any = MAR
 async def start(running: Running, name: str = "npm-acme-ci", user: Any = MARA, **choices: Any) -> Rotation:
     """Started through the form; the path is a new token unless chosen otherwise."""
     view = await open_form(running, name, user)
-    submitted = await running.outside.slack.submit(view, {"path": "token"} | choices, user)
+    submitted = await running.outside.slack.submit(view, {"path": "token", "bypass": "no"} | choices, user)
     assert submitted.errors == {}, submitted.errors
     await running.worked()
     return rotation(running)
@@ -86,8 +86,9 @@ def rotation(running: Running) -> Rotation:
 
 def card(running: Running) -> Message:
     """Its living message."""
-    name = rotation(running).token_name
-    return next(m for m in reversed(running.cards()) if m.thread_ts is None and name in m.text)
+    posted = running.db.read_now(outbox.get, rotation(running).card_key)
+    assert posted is not None
+    return next(message for message in running.cards() if message.ts == posted.ts)
 
 
 def shown(message: Message) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 
 from bot.demo.slack.workspace import GUEST, JONAS, MARA, OPS, RELEASES
 from bot.messages import campaign as page
-from bot.rotation import by_hand
+from bot.rotation import by_hand, steps
 from storage import campaigns, rotations, tokens
 from storage.tokens import Token, Use
 from tests.running import Running
@@ -98,11 +100,46 @@ async def test_everything_that_stops_on_a_policy_date(running: Running) -> None:
     assert {r.path for r in running.db.read_now(rotations.open_rotations)} == {"trusted-publishing"}
 
 
-async def test_a_bypass_without_a_second_person_is_not_taken_over(running: Running) -> None:
-    seed(running, 1, backup_owner=None)
-    await begin(running)
+@pytest.mark.parametrize(
+    ("chosen", "backup", "asked"), [([], JONAS.id, False), (["yes"], JONAS.id, True), (["yes"], None, False)]
+)
+async def test_a_bypass_is_asked_for_only_if_chosen_and_of_a_second_person(
+    running: Running, chosen: list[str], backup: str | None, asked: bool
+) -> None:
+    seed(running, 1, backup_owner=backup)
+    await begin(running, bypass=chosen)
     (rotation,) = running.db.read_now(rotations.open_rotations)
-    assert not rotation.bypass
+    assert (rotation.bypass, steps.needs_approval(rotation)) == (asked, asked)
+
+
+async def test_a_form_sent_twice_begins_one_campaign(running: Running) -> None:
+    seed(running, 12)
+    answer = await running.outside.slack.command(text="rotate many")
+    values = {"choice": "person", "person": MARA.id, "path": "token"}
+    await asyncio.gather(*(running.outside.slack.submit(answer.view, values) for _ in range(2)))
+    await running.worked()
+    assert len(running.db.read_now(campaigns.open_campaigns)) == 1
+    assert running.db.read_now(rotations.count_open) == 5
+
+
+async def test_a_renamed_or_removed_token_still_counts(running: Running) -> None:
+    seed(running, 3)
+    await begin(running)
+    first, second, _ = running.db.read_now(tokens.all_tokens)
+    assert first.id is not None and second.id is not None
+    running.db.write_now(tokens.change, replace(first, name="renamed"), running.hands.now())
+    running.db.write_now(tokens.remove, second.id)
+    await tick(running)
+    assert len(running.db.read_now(campaigns.open_campaigns)) == 1
+    assert "0 of 3 done, 3 under way" in parent(running).text
+
+
+async def test_a_scope_that_is_a_credential_is_refused_and_not_kept(running: Running) -> None:
+    seed(running, 1)
+    secret = "npm_" + "a" * 36
+    submitted = await begin(running, choice="scope", scope=f"@{secret}")
+    assert "looks like a credential" in submitted.errors["scope"]
+    assert secret not in json.dumps(submitted.errors)
 
 
 @pytest.mark.parametrize(

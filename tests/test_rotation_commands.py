@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.rotation import commands, steps
+from bot.rotation import amending, commands, steps
 from storage.rotations import Rotation
 from storage.tokens import Token, Use
 
@@ -91,10 +91,12 @@ def test_the_create_command_spells_everything_out(shell: Any) -> None:
     ]  # fmt: skip
 
 
-def test_two_factor_is_bypassed_only_when_a_person_chose_it() -> None:
+def test_two_factor_is_bypassed_only_when_a_person_chose_it_and_another_approved() -> None:
     token = Token(name="x", packages=("a",), bypass_2fa=True)
     assert "--bypass-2fa" not in str(commands.create(token, rotation_of(token)))
-    assert "--bypass-2fa" in str(commands.create(token, rotation_of(token, bypass=True, second="U2")))
+    wanted = rotation_of(token, bypass=True, second="U2")
+    assert "--bypass-2fa" not in str(commands.create(token, wanted)), "nobody has approved it yet"
+    assert "--bypass-2fa" in str(commands.create(token, amending.approve(wanted, "U2", NOW)))
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_nothing_is_opened_again_once_the_old_token_is_gone() -> None:
 
 async def test_a_failure_after_the_switch_joins_the_rotation_and_opens_the_place_again(running: Running) -> None:
     furnish(running)
-    await start(running, bypass=[])
+    await start(running, bypass="no")
     await made(running)
     stored(running)
     await look(running)
@@ -124,7 +124,7 @@ async def test_a_failure_after_the_switch_joins_the_rotation_and_opens_the_place
 
 async def test_a_green_run_makes_the_bot_look_at_once(running: Running) -> None:
     furnish(running)
-    await start(running, bypass=[])
+    await start(running, bypass="no")
     await made(running)
     stored(running)
     await look(running)
@@ -140,7 +140,7 @@ async def test_a_green_run_makes_the_bot_look_at_once(running: Running) -> None:
 async def test_a_private_package_is_proven_by_the_log_of_a_run_and_says_so(running: Running) -> None:
     furnish(running)
     running.outside.registry.packages.clear()
-    await start(running, bypass=[])
+    await start(running, bypass="no")
     await made(running)
     stored(running)
     await look(running)

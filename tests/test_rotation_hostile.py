@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from bot.messages import rotation_form as form
 from bot.messages import rotation_thread as thread
+from bot.messages import rotation_tick
 from bot.messages.campaign import campaign_card
 from bot.messages.rotation_card import rotation_card
 from bot.messages.rotation_commands import rotation_commands
 from bot.rotation import commands, steps
 from bot.rotation.proposing import propose
 from storage.campaigns import Campaign, Member
-from storage.rotations import Done, End, Note, Rotation, Stuck
+from storage.rotations import Approval, Done, End, Note, Rotation, Stuck
 from tests import hostile
 from tests.hostile import NOW
 from tests.test_messages_hostile import assert_takes, assert_view_takes, unhurried
@@ -39,9 +40,15 @@ def rotations(draw: st.DrawFn) -> Rotation:
     dones = st.none() | st.builds(
         Done, hostile.near, st.sampled_from(["seen", "said"]), hostile.text, hostile.text, st.booleans()
     )
-    some = tuple(replace(step, done=draw(dones)) for step in rotation.steps)
+    some = tuple(
+        replace(step, done=draw(dones), dropped=draw(st.sampled_from([False, False, True])) and step.kind == "store")
+        for step in rotation.steps
+    )
     ends = st.sampled_from(["closed", "cancelled", "rolled-back"])
     end = draw(st.none() | st.builds(End, ends, hostile.near, hostile.text, hostile.text))
+    approved = draw(st.none() | st.builds(Approval, hostile.text, hostile.near))
+    homes = {name: draw(hostile.text) for name in token.packages[:2]}
+    rotation = replace(rotation, bypass_approved=approved, repositories=homes)
     stuck = draw(st.none() | st.builds(Stuck, hostile.near, hostile.text))
     return replace(rotation, id=7, steps=some, end=end, stuck=None if end else stuck, channel="C07RELEASE1")
 
@@ -68,6 +75,11 @@ def test_its_messages(rotation, notes, old):
         assert_takes(thread.noted(notes[:3]))
     assert_takes(thread.may_revoke(rotation))
     assert_takes(thread.handed_over(rotation, rotation.owner))
+    assert_takes(thread.refused(rotation, rotation.owner))
+    assert_takes(thread.goes_on(rotation, rotation.owner, rotation.bypass_reason))
+    assert_takes(thread.places(rotation.steps[:7], rotation.steps[:2]))
+    if rotation.bypass_approved:
+        assert_takes(thread.approved(rotation))
     if rotation.stuck:
         assert_takes(thread.stuck(rotation, NOW))
     if rotation.end:
@@ -82,7 +94,7 @@ def test_its_forms(rotation, token, text):
     assert_view_takes(form.choose_form([replace(token, id=3)], NOW))
     for view in (
         form.made_form(rotation, NOW),
-        form.tick_form(rotation, NOW),
+        rotation_tick.tick_form(rotation, NOW),
         form.hand_over_form(rotation),
         form.stop_form(rotation),
     ):

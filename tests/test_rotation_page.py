@@ -43,6 +43,7 @@ async def test_start_make_store_wrongly_fix_prove_wait_revoke_close(outside: Out
             form = page.get_by_role("dialog", name="Rotate a token")
             await expect(form.get_by_text("acme/ui, release.yml, repository secret NPM_TOKEN")).to_be_visible()
             await form.get_by_label("How", exact=True).select_option("token")
+            await form.get_by_label("May the new token bypass two-factor?").select_option("no")
             await form.get_by_role("button", name="Start").click()
             await expect(page.get_by_role("dialog", name="Started")).to_be_visible()
             await page.get_by_role("dialog").get_by_role("button", name="Close").last.click()

@@ -28,7 +28,7 @@ def checked(running: Running, *, ok: bool = True, status: str = "alive", **more:
 
 async def until_stored(running: Running) -> None:
     furnish(running)
-    await start(running, bypass=[])
+    await start(running, bypass="no")
     await made(running)
     stored(running)
     await look(running)
@@ -53,7 +53,7 @@ async def test_a_probe_is_shown_and_ticks_nothing(running: Running, ok: bool, st
 
 async def test_a_probe_of_the_old_token_says_nothing_about_the_new_one(running: Running) -> None:
     furnish(running)
-    await start(running, bypass=[])
+    await start(running, bypass="no")
     assert await report(running, "token-checked", checked(running, ok=False, status="E401")) == "token-checked"
     assert "probe" not in shown(card(running))
 

@@ -182,7 +182,7 @@ def test_a_stuck_rotation_goes_on_when_something_moves_and_gets_time_anew() -> N
 
 
 def test_handing_over_moves_the_open_steps_and_keeps_who_had_them_as_the_second() -> None:
-    rotation = steps.hand_over(ticked(start(), "mint"), "U9")
+    rotation = steps.hand_over(ticked(start(), "mint"), "U9", NOW)
     assert (rotation.owner, rotation.second) == ("U9", "U1")
     assert {step.owner for step in rotation.steps if not step.done} == {"U9"}
     assert steps.find(rotation, "mint").owner == "U1"
@@ -202,8 +202,10 @@ def test_cancelling_and_rolling_back_end_it_before_the_old_token_is_gone() -> No
 
 def test_a_token_without_recorded_uses_or_packages_can_be_rotated_on_peoples_word() -> None:
     rotation = start(token=Token(name="bare"))
-    for kind in ("mint", "prove"):
-        rotation = steps.tick(rotation, kind, "", said(), NOW)  # type: ignore[arg-type]
+    rotation = steps.tick(rotation, "mint", "", said(), NOW)
+    with pytest.raises(Illegal, match="has not seen"):
+        steps.tick(rotation, "prove", "", said(), NOW)
+    rotation = steps.tick(rotation, "prove", "", said(override=True), NOW)
     rotation = steps.begin_overlap(rotation, NOW)
     rotation = steps.tick(rotation, "revoke", "", said(after(25)), after(25))
     assert steps.state(steps.close(rotation, after(25))) == "closed"
@@ -233,7 +235,7 @@ def moves(draw: st.DrawFn) -> Move:
         "take back": lambda r, now: steps.take_back(r, kind, subject, now),
         "overlap": steps.begin_overlap,
         "old used": lambda r, now: steps.old_used(r, done.at),
-        "hand over": lambda r, now: steps.hand_over(r, done.who),
+        "hand over": lambda r, now: steps.hand_over(r, done.who, now),
         "stick": lambda r, now: steps.stick(r, "overdue", now),
         "resume": steps.resume,
         "cancel": lambda r, now: steps.cancel(r, "U1", "", now),

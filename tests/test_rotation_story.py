@@ -18,7 +18,10 @@ from tests.running import Hands, Running, running_bot, settings_for
 async def test_a_rotation_is_walked_from_the_form_to_its_end(running: Running) -> None:
     token = furnish(running)
     assert token.id is not None
-    await start(running, bypass=["yes"], bypass_reason="CI")
+    await start(running, bypass="yes", bypass_reason="CI")
+    assert "step 1 of 5: approve that the new token bypasses two-factor" in card(running).text
+    assert "npm token create" not in shown(card(running))
+    await rotating.press(running, rotation_card.APPROVE, user=JONAS)
     first = card(running)
     assert f"<@{MARA.id}>" in shown(first)
     for expected in (
@@ -72,8 +75,8 @@ async def test_a_rotation_is_walked_from_the_form_to_its_end(running: Running) -
     assert len([m for m in running.cards() if "npm-acme-ci" in m.text and m.thread_ts is None]) == 1
     actions = [entry.action for entry in running.db.read_now(audit.of_subject, f"rotation:{rotation.id}")]
     assert list(reversed(actions)) == [
-        "rotation.start", "rotation.mint", "rotation.store", "rotation.prove", "rotation.overlap", "rotation.revoke",
-        "rotation.closed",
+        "rotation.start", "rotation.approve-bypass", "rotation.mint", "rotation.store", "rotation.prove",
+        "rotation.overlap", "rotation.revoke", "rotation.closed",
     ]  # fmt: skip
 
 

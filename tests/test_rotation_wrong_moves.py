@@ -20,7 +20,7 @@ from tests.running import Running
 
 async def minted(running: Running, **more: Any) -> None:
     furnish(running, **more)
-    await start(running, bypass=[])
+    await start(running, bypass="no")
     await made(running)
 
 
@@ -58,7 +58,7 @@ async def test_an_environments_secret_comes_before_the_repositorys(running: Runn
     running.outside.github.add_secret(
         "NPM_TOKEN", repo="acme/ui", environment="production", updated_at=running.hands.now() - timedelta(days=50)
     )
-    await start(running, bypass=[])
+    await start(running, bypass="no")
     await made(running)
     stored(running)
     await look(running)
@@ -103,7 +103,7 @@ async def test_a_use_that_was_forgotten_stays_open_and_is_named(running: Running
 
 async def test_a_stuck_step_is_reminded_of_ever_more_rarely_and_not_for_ever(running: Running) -> None:
     furnish(running, expires_at=None)
-    await start(running, bypass=[])
+    await start(running, bypass="no")
     counts = []
     for _ in range(60):
         running.hands.ahead += timedelta(days=1)
@@ -117,7 +117,7 @@ async def test_a_stuck_step_is_reminded_of_ever_more_rarely_and_not_for_ever(run
 
 async def test_a_secret_written_before_the_new_token_counts_once_it_is_made(running: Running) -> None:
     furnish(running)
-    await start(running, bypass=[])
+    await start(running, bypass="no")
     stored(running)
     await look(running)
     assert steps.reached(rotation(running)) == "planned"
@@ -131,7 +131,7 @@ async def test_a_new_token_that_lacks_what_the_old_one_had_is_told(running: Runn
     furnish(running)
     other = rotating.entry("other", "npm_qqqq...qqqq", running, id="0002ab")
     listed(running, other)
-    await start(running, bypass=["yes"], bypass_reason="CI")
+    await start(running, bypass="yes", bypass_reason="CI")
     name = rotation(running).new_name or ""
     wrong = rotating.entry(
         name, "npm_zZzZ...1234", running, id="0003ab", bypass_2fa=False,
@@ -153,7 +153,7 @@ async def test_a_use_of_the_old_token_after_the_switch_is_told_with_the_run_and_
     old = furnish(running)
     ours = rotating.entry("npm-acme-ci", "npm_aBcD...7890", running, id="0001ab", created=f"{old.created_at:%FT%TZ}")
     listed(running, ours)
-    await start(running, bypass=[])
+    await start(running, bypass="no")
     await made(running)
     stored(running)
     await look(running)
@@ -178,7 +178,7 @@ async def test_a_use_of_the_old_token_after_the_switch_is_told_with_the_run_and_
 async def test_a_use_of_the_old_token_within_npms_lag_is_no_news(running: Running) -> None:
     old = furnish(running)
     ours = rotating.entry("npm-acme-ci", "npm_aBcD...7890", running, id="0001ab", created=f"{old.created_at:%FT%TZ}")
-    await start(running, bypass=[])
+    await start(running, bypass="no")
     await made(running)
     stored(running)
     await look(running)
@@ -193,7 +193,7 @@ async def test_a_version_published_while_the_new_token_was_never_used_hints_at_t
     running: Running,
 ) -> None:
     furnish(running)
-    await start(running, bypass=[])
+    await start(running, bypass="no")
     name = rotation(running).new_name or ""
     new = rotating.entry(name, "npm_zZzZ...1234", running, id="0003ab")
     listed(running, new)
@@ -218,7 +218,7 @@ async def test_a_word_that_the_old_token_is_gone_is_taken_back_when_npms_list_st
     old = furnish(running)
     ours = rotating.entry("npm-acme-ci", "npm_aBcD...7890", running, id="0001ab", created=f"{old.created_at:%FT%TZ}")
     listed(running, ours)
-    await start(running, bypass=[])
+    await start(running, bypass="no")
     await made(running)
     stored(running)
     await look(running)

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from bot.messages import rotation_words as words
 from bot.messages import text as t
 from bot.messages.message import Button, Message, Part, buttons, context, message, section, sections
-from bot.messages.modal import Values, modal, put, select, text_input, user_select
+from bot.messages.modal import Values, checkbox, modal, put, select, text_input, user_select
 from storage.campaigns import Campaign, Member
 from storage.rotations import Path, Rotation
 
 FORM = "campaign.form"
 STOP = "campaign.stop"  # value: the campaign's id
-CHOICE, PERSON, SCOPE, PATH = "choice", "person", "scope", "path"
+CHOICE, PERSON, SCOPE, PATH, BYPASS = "choice", "person", "scope", "path", "bypass"
 OF_PERSON, OF_SCOPE, OF_POLICY = "person", "scope", "policy"
 MOST_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`which`: `person`, `scope` or `policy`; `about`: whom or what; `bypass`: for tokens whose old one has it."""
+
+    which: str
+    about: str
+    path: Path
+    bypass: bool = False
 
 
 def campaign_card(
@@ -98,22 +109,29 @@ def campaign_form(policies: Sequence[tuple[str, str]]) -> dict[str, Any]:
         select(
             PATH, "How", [(path, words.PATH_WORDS[path]) for path in words.PATH_WORDS], initial="trusted-publishing"
         ),
+        checkbox(
+            BYPASS,
+            "Two-factor",
+            "New tokens may bypass it where the old one does",
+            hint="For new tokens that publish. The second person of each is asked to approve it.",
+        ),
     ]
     return modal("Rotate many", parts, callback_id=FORM, submit="Start")
 
 
-def read_campaign_form(values: Values) -> tuple[str, str, Path, dict[str, str]]:
-    """(which, about whom or what, path, errors by block)."""
+def read_campaign_form(values: Values) -> tuple[Choice, dict[str, str]]:
+    """The choice, and what is wrong with it by block."""
     choice = put(values, CHOICE) or ""
-    path: Path = put(values, PATH) or "token"  # type: ignore[assignment]
+    path: Path = next((path for path in words.PATH_WORDS if path == put(values, PATH)), "token")
+    bypass = put(values, BYPASS) == "yes"
     if choice == OF_PERSON:
         person = put(values, PERSON) or ""
-        return OF_PERSON, person, path, {} if person else {PERSON: "Say whose tokens."}
+        return Choice(OF_PERSON, person, path, bypass), {} if person else {PERSON: "Say whose tokens."}
     if choice == OF_SCOPE:
         scope = (put(values, SCOPE) or "").strip()
         good = scope.startswith("@") and "/" not in scope and " " not in scope
-        return OF_SCOPE, scope, path, {} if good else {SCOPE: "A scope looks like @acme."}
-    return OF_POLICY, choice.partition(":")[2], path, {}
+        return Choice(OF_SCOPE, scope, path, bypass), {} if good else {SCOPE: "A scope looks like @acme."}
+    return Choice(OF_POLICY, choice.partition(":")[2], path, bypass), {}
 
 
 def campaign_started(campaign: Campaign, many: int) -> Message:

@@ -148,6 +148,12 @@ def put(values: Values, field: str) -> str | None:
     return None
 
 
+def typed(values: Values) -> dict[str, str]:
+    """What was typed as text, by block."""
+    texts = {block: state.get(VALUE, {}).get("value") for block, state in values.items() if isinstance(state, Mapping)}
+    return {block: text for block, text in texts.items() if isinstance(text, str)}
+
+
 def _input(field: str, label: str, element: InputInteractiveElement, hint: str | None, optional: bool) -> Part:
     block = InputBlock(
         block_id=field,

@@ -58,6 +58,11 @@ def looks_like_a_token(kind: str) -> Message:
     return message(f"{said} {hint}", [section(f"*{said}*", hint), context("Tokenwatch never needs the token itself.")])
 
 
+def credential_in_form(kind: str) -> str:
+    """The same beside a field of a form, as plain text."""
+    return t.plain(f"That looks like a credential ({kind}). It was not kept; revoke it now.", 300)
+
+
 def gone(what: str) -> Message:
     """A button on something that has changed since: `this incident`, `this token`."""
     return told(f"There is no {what} any more; what you see is out of date.")

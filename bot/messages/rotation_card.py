@@ -15,6 +15,8 @@ from storage.rotations import Kind, Note, Rotation, Step
 from storage.tokens import Token
 
 # The value of each button is the rotation's id.
+APPROVE = "rotation.approve"
+REFUSE = "rotation.refuse"
 MADE = "rotation.made"
 LOOK = "rotation.look"
 TICK = "rotation.tick"
@@ -76,10 +78,13 @@ def _ended(rotation: Rotation, name: str) -> str:
 def _whose_turn(rotation: Rotation) -> list[str]:
     if rotation.end is not None:
         return []
-    second = f" {t.mention(rotation.second)} can take over." if rotation.second else " Nobody else is named."
+    waits_for = steps.whose_turn(rotation)
+    other = rotation.second if waits_for == rotation.owner else rotation.owner
+    then = "makes the token then" if waits_for != rotation.owner else "can take over"
+    second = f" {t.mention(other)} {then}." if other else " Nobody else is named."
     deadlines = [step.deadline for step in steps.current(rotation) if step.deadline]
     until = f" until {t.date(min(deadlines))}" if deadlines else ""
-    return [f"It is {t.mention(rotation.owner)}'s turn{until}.{second}"]
+    return [f"It is {t.mention(waits_for)}'s turn{until}.{second}"]
 
 
 def _notes(notes: Sequence[Note], kind: str, heading: str, rank: int) -> list[Part]:
@@ -187,12 +192,20 @@ def commands_of(rotation: Rotation, kind: Kind, waiting: Sequence[Step], old: To
 
 
 def _make(rotation: Rotation, old: Token | None) -> list[Part | None]:
+    if steps.needs_approval(rotation):
+        why = t.sentence(rotation.bypass_reason, 300)
+        return [
+            section(
+                f"{t.mention(rotation.started_by)} wants the new token to bypass two-factor: {why}",
+                "Whoever gets hold of such a token can publish with it alone. The command comes with the approval.",
+            )
+        ]
     line = commands.create(old, rotation) if old is not None else None
     page = t.link(commands.token_page(rotation.registry), "the registry's page")
     bypass = ""
-    if rotation.bypass:
+    if rotation.bypass_approved is not None:
         why = t.sentence(rotation.bypass_reason, 300)
-        bypass = f"It bypasses two-factor, approved by {t.mention(rotation.second)}: {why}"
+        bypass = f"It bypasses two-factor, approved by {t.mention(rotation.bypass_approved.by)}: {why}"
     if line is None:
         return [section(f"Make it on {page} with the same rights as the old one.", bypass)]
     return [
@@ -333,10 +346,13 @@ def _buttons(rotation: Rotation, now: datetime) -> Part | None:
     value = str(rotation.id)
     waiting = steps.current(rotation)
     kind = waiting[0].kind if waiting else None
-    makes = kind == "mint" and rotation.path != "trusted-publishing"
+    approves = steps.needs_approval(rotation)
+    makes = kind == "mint" and rotation.path != "trusted-publishing" and not approves
     looks = kind in ("store", "prove")
     revokes = kind == "revoke" and steps.why_not_revoke(rotation, now) is None
     return buttons(
+        Button("Approve the bypass", APPROVE, value, style="primary") if approves else None,
+        Button("Make it without", REFUSE, value) if approves else None,
         Button("I made it", MADE, value, style="primary") if makes else None,
         Button("Look now", LOOK, value, style="primary" if looks else None),
         Button("Tick by hand", TICK, value, style="primary" if revokes else None),

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.messages import rotation_words as words
 from bot.messages import text as t
 from bot.messages import token_facts
 from bot.messages.message import Part, context, section, sections
 from bot.messages.modal import (
     MOST_OPTIONS,
     Values,
-    checkbox,
     closing_form,
     date_input,
     modal,
@@ -27,7 +25,7 @@ from bot.messages.words import use_words
 from bot.policy import stops_publishing_at
 from bot.rotation import steps
 from bot.token_fields import read_fields
-from storage.rotations import Path, Rotation, Step
+from storage.rotations import Path, Rotation
 from storage.tokens import Token
 
 # private_metadata: the id of the token
@@ -35,19 +33,16 @@ START_FORM = "rotation.start_form"
 CHOOSE_FORM = "rotation.choose_form"
 # private_metadata: the id of the rotation
 MADE_FORM = "rotation.made_form"
-TICK_FORM = "rotation.tick_form"
 HAND_OVER_FORM = "rotation.hand_over_form"
 STOP_FORM = "rotation.stop_form"
 
 TOKEN, PATH, LIFETIME, NEW_NAME, OWNER, SECOND = "token", "path", "lifetime", "new_name", "owner", "second"
 BYPASS, BYPASS_REASON, OVERLAP, PACKAGES = "bypass", "bypass_reason", "overlap", "packages"
-HINT, EXPIRES, STEP, REASON, TO, HOW = "hint", "expires", "step", "reason", "to", "how"
+HINT, EXPIRES, REASON, TO, HOW = "hint", "expires", "reason", "to", "how"
 
 LIFETIMES = (7, 30, 60, 90)
 OVERLAPS = (0, 1, 3, 7)
 MOST_USES = 10
-WITHOUT_PROOF = "without:"
-BACK = "back:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +93,9 @@ def start_form(token: Token, proposal: Proposal, now: datetime) -> dict[str, Any
         if token.registry == "npm"
         else None,
         user_select(OWNER, "Who makes it", initial=proposal.owner, hint="Needs the second factor of the account."),
-        user_select(SECOND, "Second person", initial=proposal.second, hint="Approves a bypass, and can take over."),
+        user_select(
+            SECOND, "Second person", initial=proposal.second, hint="Is asked to approve a bypass, and can take over."
+        ),
         text_input(
             PACKAGES,
             "Packages that will prove it",
@@ -108,12 +105,21 @@ def start_form(token: Token, proposal: Proposal, now: datetime) -> dict[str, Any
         )
         if publishes
         else None,
-        checkbox(
-            BYPASS, "Two-factor", "The new token bypasses two-factor authentication", checked=bool(token.bypass_2fa)
+        select(
+            BYPASS,
+            "May the new token bypass two-factor?",
+            [
+                ("no", "No: npm asks a person, or it only stages"),
+                ("yes", "Yes, so that CI can publish with it; a second person approves"),
+            ],
+            # Whoever replaces a token that does has to say so again: nobody inherits it unasked.
+            initial=None if token.bypass_2fa else "no",
+            hint="Only for a token that publishes." + (" The old one does." if token.bypass_2fa else ""),
+            optional=True,
         )
         if publishes and token.registry == "npm"
         else None,
-        text_input(BYPASS_REASON, "Why it bypasses two-factor", initial=token.bypass_reason, optional=True, most=300)
+        text_input(BYPASS_REASON, "Why it may bypass two-factor", initial=token.bypass_reason, optional=True, most=300)
         if publishes and token.registry == "npm"
         else None,
         select(OVERLAP, "Keep the old one after the proof for", _overlap_options(), initial="1"),
@@ -156,17 +162,20 @@ def may_publish(token: Token) -> bool:
     return token.permission in (None, "read-write", "read-write-stage-only")
 
 
-def read_start_form(values: Values) -> tuple[Wanted, dict[str, str]]:
+def read_start_form(values: Values, token: Token) -> tuple[Wanted, dict[str, str]]:
     """The choices, and what is wrong with them by block."""
     errors: dict[str, str] = {}
     owner = put(values, OWNER) or ""
     second = put(values, SECOND)
-    bypass = put(values, BYPASS) == "yes"
+    chosen = put(values, BYPASS)
     reason = put(values, BYPASS_REASON) or ""
-    path: Path = put(values, PATH) or "token"  # type: ignore[assignment]
+    path = _offered(put(values, PATH), token)
+    bypass = chosen == "yes" and path == "token"  # to stage needs none (npm docs)
     if not owner:
         errors[OWNER] = "Somebody has to make it."
-    if bypass and path != "trusted-publishing":
+    if path == "token" and token.bypass_2fa and chosen is None:
+        errors[BYPASS] = "Choose: the old one does, and without it CI cannot publish."
+    if bypass:
         if not reason:
             errors[BYPASS_REASON] = "Say why, for those who look at it later."
         if second is None or second == owner:
@@ -177,7 +186,7 @@ def read_start_form(values: Values) -> tuple[Wanted, dict[str, str]]:
         second=None if second == owner else second,
         new_name=put(values, NEW_NAME),
         lifetime_days=_number(put(values, LIFETIME), LIFETIMES, 90),
-        bypass=bypass and path != "trusted-publishing",
+        bypass=bypass,
         bypass_reason=reason if bypass else "",
         overlap=timedelta(days=_number(put(values, OVERLAP), OVERLAPS, 1)),
         packages=tuple(dict.fromkeys((put(values, PACKAGES) or "").replace(",", " ").split())),
@@ -185,6 +194,13 @@ def read_start_form(values: Values) -> tuple[Wanted, dict[str, str]]:
     if path != "trusted-publishing" and not wanted.new_name:
         errors[NEW_NAME] = "The new token needs a name."
     return wanted, _refused(wanted) | errors
+
+
+def _offered(chosen: str | None, token: Token) -> Path:
+    """The chosen path; the last one that was offered, which is always a token, for what was not."""
+    offered: dict[str, Path] = {"trusted-publishing": "trusted-publishing", "stage-token": "stage-token"}
+    names = [path for path, _ in path_options(token)]
+    return offered.get(chosen or "", "token") if chosen in names else "token"
 
 
 def _refused(wanted: Wanted) -> dict[str, str]:
@@ -256,66 +272,6 @@ def made_errors(problems: Mapping[str, str]) -> dict[str, str]:
     return {blocks.get(field, NEW_NAME): t.cut(t.plain(problem, 300), 1000) for field, problem in problems.items()}
 
 
-def tick_form(rotation: Rotation, now: datetime) -> dict[str, Any]:
-    """What a person may say: done, done without the proof, or not done after all; always with a reason."""
-    options = tick_options(rotation, now)
-    if not options:
-        return closing_form("Tick by hand", "There is nothing to tick: this rotation has ended")
-    return modal(
-        "Tick by hand",
-        [
-            section("The bot ticks what it sees by itself. What you say is shown as said by you."),
-            select(STEP, "What", options, initial=options[0][0]),
-            text_input(REASON, "How do you know?", placeholder="I wrote it into our vault", most=300),
-        ],
-        callback_id=TICK_FORM,
-        submit="Say so",
-        private_metadata=str(rotation.id),
-    )
-
-
-def tick_options(rotation: Rotation, now: datetime) -> list[tuple[str, str]]:
-    """(value, text): the current steps first, then going on without proof, then steps to be taken back."""
-    if rotation.end is not None:
-        return []
-    numbered = list(enumerate(rotation.steps))
-    waiting = steps.current(rotation)
-    options = [
-        (str(n), f"Done: {_named(rotation, step)}") for n, step in numbered if _tickable(rotation, step, waiting, now)
-    ]
-    revoke = next((n, step) for n, step in numbered if step.kind == "revoke")
-    if any(step.kind == "prove" for step in waiting):
-        first = next(n for n, step in numbered if step.kind == "prove" and step.done is None)
-        options.append((f"{WITHOUT_PROOF}{first}", "Go on without a release that proves it"))
-    if revoke[1].done is None and steps.why_not_revoke(rotation, now) is not None:
-        options.append((f"{WITHOUT_PROOF}{revoke[0]}", "The old token is revoked already, without waiting"))
-    if steps.reached(rotation) != "revoked":
-        options += [
-            (f"{BACK}{n}", f"Not done after all: {_named(rotation, step)}")
-            for n, step in numbered
-            if step.done is not None and step.kind in ("mint", "store", "prove")
-        ]
-    elif revoke[1].done is not None and revoke[1].done.proof == "said":
-        options.append((f"{BACK}{revoke[0]}", f"Not done after all: {_named(rotation, revoke[1])}"))
-    return options[:MOST_OPTIONS]
-
-
-def _tickable(rotation: Rotation, step: Step, waiting: Sequence[Step], now: datetime) -> bool:
-    if step not in waiting:
-        return False
-    return step.kind != "revoke" or steps.why_not_revoke(rotation, now) is None
-
-
-def read_tick_form(values: Values) -> tuple[str, int, str]:
-    """("done", "without" or "back", the step's place, the reason)."""
-    chosen = put(values, STEP) or ""
-    reason = put(values, REASON) or ""
-    for prefix, word in ((WITHOUT_PROOF, "without"), (BACK, "back")):
-        if chosen.startswith(prefix):
-            return word, _id(chosen.removeprefix(prefix)), reason
-    return "done", _id(chosen), reason
-
-
 def hand_over_form(rotation: Rotation) -> dict[str, Any]:
     return modal(
         "Hand over",
@@ -337,7 +293,7 @@ def stop_form(rotation: Rotation) -> dict[str, Any]:
     """Cancel or roll back, with what each means at this point."""
     options = [("cancel", "Cancel: leave everything as it is")]
     if any(step.done for step in steps.steps_of(rotation, "mint")):
-        options.append(("roll-back", "Roll back: the old token stays, the new one goes"))
+        options.append(("roll-back", "Roll back: the old one stays, what is new goes"))
     stored = sum(1 for step in steps.steps_of(rotation, "store") if step.done)
     mind = (
         f"{t.count(stored, 'place')} may hold the new value already. The old one can be stored again only by somebody "
@@ -360,10 +316,6 @@ def stop_form(rotation: Rotation) -> dict[str, Any]:
 
 def read_stop_form(values: Values) -> tuple[str, str]:
     return put(values, HOW) or "cancel", put(values, REASON) or ""
-
-
-def _named(rotation: Rotation, step: Step) -> str:
-    return words.label(step) or words.title(rotation, step.kind)
 
 
 def _ends(token: Token) -> str:

@@ -11,6 +11,8 @@ from bot.messages.message import Message, message, section
 from bot.rotation import steps
 from storage.rotations import Note, Rotation, Step
 
+MOST_PLACES = 5
+
 
 def started(rotation: Rotation) -> Message:
     """To whoever sent the form."""
@@ -21,7 +23,7 @@ def started(rotation: Rotation) -> Message:
 
 def looked(before: Rotation, after: Rotation, notes: Sequence[Note], now: datetime) -> Message:
     """To whoever pressed "Look now": what came of it, in one sentence."""
-    done = [step for step, was in zip(after.steps, before.steps, strict=True) if step.done and step.done != was.done]
+    done = steps.newly_done(before, after)
     if done:
         then = f"It is {words.next_step(after, now)}." if after.end else f"Next: {words.next_step(after, now)}."
         return _lines([f"Looked: {t.count(len(done), 'step')} ticked. {then}"])
@@ -87,15 +89,47 @@ def stuck(rotation: Rotation, now: datetime) -> Message:
     """A reminder of a step that is overdue; after the first, the second person hears of it too."""
     assert rotation.stuck is not None
     again = rotation.stuck.told > 0
-    others = f" and {t.mention(rotation.second)}" if again and rotation.second else ""
+    waits_for = steps.whose_turn(rotation)
+    other = rotation.second if waits_for == rotation.owner else rotation.owner
+    others = f" and {t.mention(other)}" if again and other else ""
     still = "still " if again else ""
     offer = " Can you take over?" if others else " Can you go on, or hand it over?"
     return _lines(
         [
-            f"{t.mention(rotation.owner)}{others}: the rotation of {t.code(rotation.token_name)} is {still}stuck: "
+            f"{t.mention(waits_for)}{others}: the rotation of {t.code(rotation.token_name)} is {still}stuck: "
             f"{words.next_step(rotation, now)}.{offer}"
         ]
     )
+
+
+def approved(rotation: Rotation) -> Message:
+    """A second person agreed to the bypass; who makes the token hears of it."""
+    assert rotation.bypass_approved is not None
+    by = t.mention(rotation.bypass_approved.by)
+    return _lines([f"{by} approved the bypass of two-factor. {t.mention(rotation.owner)}, the command is there now."])
+
+
+def refused(rotation: Rotation, by: str) -> Message:
+    return _lines(
+        [
+            f"{t.mention(by)} decided: the new token does not bypass two-factor. {t.mention(rotation.owner)}, the "
+            "command is there now."
+        ]
+    )
+
+
+def goes_on(rotation: Rotation, by: str, why: str) -> Message:
+    """A stuck rotation got its time anew."""
+    return _lines([f"{t.mention(by)} says that it goes on: {t.sentence(why, 300)}"])
+
+
+def places(added: Sequence[Step], dropped: Sequence[Step]) -> Message:
+    """The records say otherwise where the token is used."""
+    lines = [f"Forgotten until now: {t.mrkdwn(words.label(step), 160)}." for step in added[:MOST_PLACES]]
+    lines += [f"No place of it any more: {t.mrkdwn(words.label(step), 160)}." for step in dropped[:MOST_PLACES]]
+    more = len(added) + len(dropped) - len(lines)
+    lines += [f"And {more} more"] if more else []
+    return _lines(lines if len(lines) == 1 else t.bullets(lines))
 
 
 def handed_over(rotation: Rotation, by: str) -> Message:

@@ -67,6 +67,8 @@ def next_step(rotation: Rotation, now: datetime) -> str:
         return "import npm's token list to confirm that the old one is gone" if done else "close it"
     kind = waiting[0].kind
     trust = rotation.path == "trusted-publishing"
+    if steps.needs_approval(rotation):
+        return "approve that the new token bypasses two-factor"
     if kind == "mint":
         return f"trust the workflow for {_count(len(waiting), 'package')} on npm" if trust else "make the new token"
     if kind == "store":
@@ -75,7 +77,7 @@ def next_step(rotation: Rotation, now: datetime) -> str:
         more = "" if len(waiting) == len(steps.steps_of(rotation, "store")) else " more"
         return f"store the new token in {len(waiting)}{more} {'place' if len(waiting) == 1 else 'places'}"
     if kind == "prove":
-        left = len(steps.unproven(rotation))
+        left = len(waiting)
         return f"publish {_count(left, 'package')}, to prove it" if trust else "publish once, to prove it"
     if kind == "revoke":
         if steps.why_not_revoke(rotation, now) is not None:
@@ -89,7 +91,7 @@ def rotation_line(rotation: Rotation, now: datetime) -> RotationLine:
     done, total = progress(rotation)
     stuck = ", stuck" if rotation.stuck is not None else ""
     sentence = f"step {min(done + 1, total)} of {total}{stuck}: {next_step(rotation, now)}"
-    return RotationLine(rotation.token_name, sentence, rotation.owner)
+    return RotationLine(rotation.token_name, sentence, steps.whose_turn(rotation))
 
 
 def progress(rotation: Rotation) -> tuple[int, int]:

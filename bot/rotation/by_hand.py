@@ -12,12 +12,12 @@ from typing import Any
 from bot.deps import Deps
 from bot.errors import TellUser
 from bot.messages import rotation_thread as thread
-from bot.rotation import records, steps, telling
+from bot.rotation import amending, records, steps, telling
 from bot.rotation.run import SOON, apply
 from bot.rotation.steps import Illegal
 from storage import rotations
 from storage.database import Connection
-from storage.rotations import Done, Rotation, Step
+from storage.rotations import Done, Kind, Rotation, Step
 
 Move = Callable[[Connection, Rotation, datetime], Rotation]
 
@@ -37,11 +37,29 @@ async def made(deps: Deps, ident: int, who: str, record: Mapping[str, Any]) -> R
 
 async def tick(deps: Deps, ident: int, who: str, place: int, reason: str, *, override: bool = False) -> Rotation:
     """A person says that a step is done, or (`override`) that it shall count without its proof."""
+    return await _tick(deps, ident, who, lambda rotation: [_step(rotation, place)], reason, override)
 
+
+async def tick_all(deps: Deps, ident: int, who: str, kind: Kind, reason: str, *, override: bool = False) -> Rotation:
+    """`tick` for every open step of the part whose turn it is."""
+
+    def waiting(rotation: Rotation) -> list[Step]:
+        return [step for step in steps.current(rotation) if step.kind == kind]
+
+    return await _tick(deps, ident, who, waiting, reason, override)
+
+
+async def _tick(
+    deps: Deps, ident: int, who: str, which: Callable[[Rotation], list[Step]], reason: str, override: bool
+) -> Rotation:
     def move(connection: Connection, rotation: Rotation, now: datetime) -> Rotation:
-        step = _step(rotation, place)
-        ticked = steps.tick(rotation, step.kind, step.subject, Done(now, "said", who, reason, override), now)
-        if step.kind == "mint":
+        found = which(rotation)
+        if not found:
+            raise TellUser("This is done already.")
+        ticked = rotation
+        for step in found:
+            ticked = steps.tick(ticked, step.kind, step.subject, Done(now, "said", who, reason, override), now)
+        if found[0].kind == "mint":
             ticked = records.ensure_new(connection, ticked, who=who, now=now)
         if steps.reached(ticked) == "proven":
             ticked = steps.begin_overlap(ticked, now)
@@ -67,9 +85,42 @@ async def hand_over(deps: Deps, ident: int, who: str, to: str) -> Rotation:
     """Every open step becomes the other person's; who had it stays as the second."""
 
     def move(connection: Connection, rotation: Rotation, now: datetime) -> Rotation:
-        handed = steps.hand_over(rotation, to)
+        handed = steps.hand_over(rotation, to, now)
         telling.say(connection, handed, thread.handed_over(handed, who), key=f"hand-over:{now.timestamp()}", now=now)
         return handed
+
+    return await _change(deps, ident, who, move)
+
+
+async def go_on(deps: Deps, ident: int, who: str, reason: str) -> Rotation:
+    """A stuck rotation gets its time anew."""
+
+    def move(connection: Connection, rotation: Rotation, now: datetime) -> Rotation:
+        going = steps.resume(rotation, now)
+        telling.say(connection, going, thread.goes_on(going, who, reason), key=f"go-on:{now.timestamp()}", now=now)
+        return going
+
+    return await _change(deps, ident, who, move)
+
+
+async def approve_bypass(deps: Deps, ident: int, who: str) -> Rotation:
+    """The second person's word that the new token may bypass two-factor."""
+
+    def move(connection: Connection, rotation: Rotation, now: datetime) -> Rotation:
+        approved = amending.approve(rotation, who, now)
+        telling.say(connection, approved, thread.approved(approved), key=f"approved:{now.timestamp()}", now=now)
+        return approved
+
+    return await _change(deps, ident, who, move)
+
+
+async def refuse_bypass(deps: Deps, ident: int, who: str) -> Rotation:
+    """The new token is made without a bypass."""
+
+    def move(connection: Connection, rotation: Rotation, now: datetime) -> Rotation:
+        without = amending.without_bypass(rotation, now)
+        telling.say(connection, without, thread.refused(without, who), key=f"refused:{now.timestamp()}", now=now)
+        return without
 
     return await _change(deps, ident, who, move)
 
@@ -96,11 +147,7 @@ async def _change(deps: Deps, ident: int, who: str, move: Move) -> Rotation:
         except Illegal as illegal:
             raise TellUser(illegal.message, reason=illegal.reason) from None
         apply(connection, before, after, who=who, now=now)
-        said = [
-            step
-            for step, was in zip(after.steps, before.steps, strict=True)
-            if step.done is not None and step.done != was.done
-        ]
+        said = steps.newly_done(before, after)
         if said:
             line = thread.settled(after, said)
             telling.say(connection, after, line, key=f"said:{who}:{now.timestamp()}", now=now)
@@ -113,6 +160,6 @@ async def _change(deps: Deps, ident: int, who: str, move: Move) -> Rotation:
 
 
 def _step(rotation: Rotation, place: int) -> Step:
-    if not 0 <= place < len(rotation.steps):
+    if not 0 <= place < len(rotation.steps) or rotation.steps[place].dropped:
         raise TellUser("This rotation has no such step.")
     return rotation.steps[place]

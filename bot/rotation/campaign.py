@@ -9,7 +9,7 @@ import structlog
 from bot.announce import blocks_json
 from bot.deps import Deps
 from bot.errors import TellUser
-from bot.messages.campaign import OF_PERSON, OF_POLICY, OF_SCOPE, campaign_card, campaign_ended
+from bot.messages.campaign import OF_PERSON, OF_POLICY, OF_SCOPE, Choice, campaign_card, campaign_ended
 from bot.messages.rotation_form import Wanted, may_publish
 from bot.outbox import EDITS_APART
 from bot.policy import rules
@@ -20,7 +20,7 @@ from bot.rotation.steps import OVERLAP
 from storage import audit, campaigns, outbox, rotations, tokens
 from storage.campaigns import Campaign, Member
 from storage.database import Connection
-from storage.rotations import Path, Rotation
+from storage.rotations import Rotation
 from storage.tokens import Token
 
 log = structlog.get_logger("campaign")
@@ -30,7 +30,7 @@ BETWEEN_BATCHES = timedelta(days=1)
 LIFETIME_DAYS = 90
 
 
-async def start(deps: Deps, which: str, about: str, path: Path, who: str) -> tuple[Campaign, int]:
+async def start(deps: Deps, wanted: Choice, who: str) -> tuple[Campaign, int]:
     """Begin a campaign and its first batch; how many tokens it has. Raises TellUser when there is none."""
     now = deps.now()
     channel = deps.settings.operators_channel
@@ -38,13 +38,14 @@ async def start(deps: Deps, which: str, about: str, path: Path, who: str) -> tup
         raise TellUser("ALERT_CHANNEL is not set, so there is no place for the campaign's message.")
 
     def write(connection: Connection) -> tuple[Campaign, int]:
-        found = _chosen(connection, which, about, path)
+        found = _chosen(connection, wanted)
         if not found:
-            raise TellUser("No token fits that could be rotated now, so nothing was started.")
-        title = _title(which, about)
+            raise TellUser("No token fits that could be rotated now and that no other campaign waits for.")
+        title = _title(wanted)
         campaign = campaigns.add(
-            connection, title=title, what=f"{which}:{about}", path=path, channel=channel, who=who, tokens=found, now=now
-        )
+            connection, title=title, what=f"{wanted.which}:{wanted.about}", path=wanted.path, bypass=wanted.bypass,
+            channel=channel, who=who, tokens=found, now=now,
+        )  # fmt: skip
         audit.record(
             connection, at=now, who=who, action="campaign.start", subject=f"campaign:{campaign.id}",
             details=f"{title}: {', '.join(token.name for token in found)}"[:2000],
@@ -138,7 +139,7 @@ def _begin(connection: Connection, deps: Deps, campaign: Campaign, member: Membe
     second = token.backup_owner if token.backup_owner != owner else None
     path = campaign.path if may_publish(token) and token.registry == "npm" else "token"
     # A bypass is approved by a second person; without one the token has to be rotated by itself, through the form.
-    bypass = bool(token.bypass_2fa) and path != "trusted-publishing" and second is not None
+    bypass = campaign.bypass and bool(token.bypass_2fa) and path == "token" and second is not None
     wanted = Wanted(
         path=path,
         owner=owner,
@@ -157,8 +158,15 @@ def _begin(connection: Connection, deps: Deps, campaign: Campaign, member: Membe
 
 def _progress(connection: Connection, campaign: Campaign) -> tuple[list[Member], dict[int, Rotation]]:
     members = campaigns.members(connection, campaign.id)
-    by_token = {rotation.token_name: rotation for rotation in rotations.of_campaign(connection, campaign.id)}
-    found = {m.position: by_token[m.token_name] for m in members if m.token_name in by_token}
+    begun = rotations.of_campaign(connection, campaign.id)
+    by_id = {rotation.token_id: rotation for rotation in begun if rotation.token_id is not None}
+    by_name = {rotation.token_name: rotation for rotation in begun}  # of a token that was removed since
+    found = {
+        member.position: rotation
+        for member in members
+        if member.state == "started"
+        and (rotation := by_id.get(member.token_id or 0) or by_name.get(member.token_name)) is not None
+    }
     return members, found
 
 
@@ -168,16 +176,19 @@ def _card(connection: Connection, campaign: Campaign, now: datetime) -> tuple[st
     return card.text, blocks_json(card)
 
 
-def _chosen(connection: Connection, which: str, about: str, path: Path) -> list[Token]:
-    """Those that can be rotated, soonest end first."""
+def _chosen(connection: Connection, wanted: Choice) -> list[Token]:
+    """Those that can be rotated and wait in no other campaign, soonest end first."""
+    elsewhere = campaigns.waiting_tokens(connection)
     found = [
         token
         for token in tokens.all_tokens(connection)
         if token.kind not in NEVER
         and token.revoked_at is None
-        and _fits(token, which, about)
-        and (path == "token" or may_publish(token))
+        and token.id not in elsewhere
+        and _fits(token, wanted.which, wanted.about)
+        and (wanted.path == "token" or may_publish(token))
         and rotations.open_of_token(connection, token.id or 0) is None
+        and rotations.open_for_token(connection, token.id or 0) is None
     ]
     return sorted(found, key=lambda token: (token.expires_at is None, token.expires_at or 0, token.name))
 
@@ -193,10 +204,10 @@ def _fits(token: Token, which: str, about: str) -> bool:
     return which == OF_POLICY and any(rule.id == about and rule.holds_for(token) for rule in rules())
 
 
-def _title(which: str, about: str) -> str:
-    if which == OF_PERSON:
+def _title(wanted: Choice) -> str:
+    if wanted.which == OF_PERSON:
         return "Rotating all tokens of a person"
-    if which == OF_SCOPE:
-        return f"Rotating all tokens of {about}"
-    rule = next((rule for rule in rules() if rule.id == about), None)
+    if wanted.which == OF_SCOPE:
+        return f"Rotating all tokens of {wanted.about}"
+    rule = next((rule for rule in rules() if rule.id == wanted.about), None)
     return f"Everything that stops in {rule.at:%B %Y}" if rule is not None else "Rotating many tokens"

@@ -41,7 +41,7 @@ ID = "ID_FROM_THE_LIST"
 def create(token: Token, rotation: Rotation) -> str | None:
     """`npm token create ...` with everything spelt out; never `--json`, which masks the value that is shown once.
 
-    Left out, `--expires` means seven days. `--bypass-2fa` only when a person chose it.
+    Left out, `--expires` means seven days. `--bypass-2fa` only when a person chose it and a second one approved.
     """
     if token.registry != "npm" or not rotation.new_name:
         return None
@@ -57,7 +57,7 @@ def create(token: Token, rotation: Rotation) -> str | None:
     if token.orgs:
         words.append("--orgs-permission=read-only")  # npm: an organisation's permission gives no right to publish
     words += [f"--cidr={block}" for block in token.cidr]
-    if rotation.bypass:
+    if rotation.bypass and rotation.bypass_approved is not None:
         words.append("--bypass-2fa")
     return _line(words)
 

@@ -107,12 +107,7 @@ def advance(rotation: Rotation, seen: Seen) -> Advance:
         rotation = _retired(rotation, step, seen)
     if steps.may_close(rotation) and _word_stands(rotation, seen.at):
         rotation = steps.close(rotation, seen.at)
-    settled = tuple(
-        step
-        for step, was in zip(rotation.steps, before.steps, strict=True)
-        if step.done is not None and step.done != was.done
-    )
-    return Advance(rotation, settled)
+    return Advance(rotation, steps.newly_done(before, rotation))
 
 
 def effective(seen: UseSeen) -> SecretAge | None:

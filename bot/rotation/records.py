@@ -9,6 +9,7 @@ from typing import Any
 
 from bot import token_changes
 from bot.rotation import commands, steps
+from bot.rotation.amending import places_changed
 from storage import tokens
 from storage.database import Connection
 from storage.rotations import Rotation
@@ -39,7 +40,7 @@ def add_new(
         "scopes": list(old.scopes) if old else [],
         "orgs": list(old.orgs) if old else [],
         "cidr": list(old.cidr) if old else [],
-        "bypass_2fa": rotation.bypass,
+        "bypass_2fa": rotation.bypass and rotation.bypass_approved is not None,
         "bypass_reason": _bypass_reason(rotation),
         "owner": rotation.owner,
         "backup_owner": rotation.second,
@@ -81,7 +82,9 @@ def ensure_new(connection: Connection, rotation: Rotation, *, who: str, now: dat
 def move_uses(connection: Connection, before: Rotation, after: Rotation, now: datetime) -> None:
     """A use whose secret holds the new token is the new token's; one that turned out not to goes back."""
     moved, back = _stored(after) - _stored(before), _stored(before) - _stored(after)
-    new = tokens.by_id(connection, after.new_token_id) if after.new_token_id is not None else None
+    # A new token that turned out to be wrong is no longer linked, and gives back what it had.
+    holder = after.new_token_id if after.new_token_id is not None else before.new_token_id
+    new = tokens.by_id(connection, holder) if holder is not None else None
     old = tokens.by_id(connection, after.token_id) if after.token_id is not None else None
     if new is None or not (moved or back):
         return
@@ -93,6 +96,15 @@ def move_uses(connection: Connection, before: Rotation, after: Rotation, now: da
     left = tuple(use for use in old.used_by if steps.subject_of(use) not in moved)
     returned = tuple(use for use in _uses(after) if steps.subject_of(use) in back and use not in left)
     token_changes.keep(connection, replace(old, used_by=(*left, *returned)), old, who=BOT, now=now)
+
+
+def with_places(connection: Connection, rotation: Rotation, now: datetime) -> Rotation:
+    """With the places that the records name now: one that was forgotten may have been added, another corrected."""
+    old = tokens.by_id(connection, rotation.token_id) if rotation.token_id is not None else None
+    if old is None:
+        return rotation
+    new = tokens.by_id(connection, rotation.new_token_id) if rotation.new_token_id is not None else None
+    return places_changed(rotation, (*old.used_by, *(new.used_by if new else ())), now)
 
 
 def retire_old(connection: Connection, rotation: Rotation, now: datetime) -> None:
@@ -156,7 +168,9 @@ def _linked(connection: Connection, rotation: Rotation, name: str) -> Token | No
 
 
 def _bypass_reason(rotation: Rotation) -> str | None:
-    return f"{rotation.bypass_reason} (approved by {rotation.second})" if rotation.bypass else None
+    if not rotation.bypass or rotation.bypass_approved is None:
+        return None
+    return f"{rotation.bypass_reason} (approved by {rotation.bypass_approved.by})"
 
 
 def _stored(rotation: Rotation) -> set[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -19,6 +20,7 @@ from bot.messages import rotation_thread as thread
 from bot.messages.rotation_form import Wanted
 from bot.messages.rotation_words import label, next_step
 from bot.rotation import records, steps, telling
+from bot.rotation.amending import approve
 from bot.rotation.choosing import NEVER
 from bot.rotation.failures import EVENT, meaning
 from bot.rotation.observing import look_at
@@ -26,7 +28,7 @@ from bot.rotation.proofs import Seen, advance
 from bot.rotation.wrong_moves import LOOK, wrong_moves
 from storage import audit, rotations, tokens
 from storage.database import Connection
-from storage.rotations import Note, Rotation, Step
+from storage.rotations import Kind, Note, Rotation, Step
 from storage.tokens import Token
 
 log = structlog.get_logger("rotation")
@@ -67,8 +69,9 @@ def begin(
     campaign_id: int | None = None,
 ) -> Rotation:
     """`start` inside a transaction."""
-    if rotations.open_of_token(connection, token.id or 0) is not None:
-        raise TellUser(under_way(connection, token, now))
+    why = why_not_rotate(connection, token, now)
+    if why is not None:
+        raise TellUser(why)
     channel = deps.settings.channel_for(token.used_by[0].repo if token.used_by else "")
     if channel is None:
         raise TellUser("ALERT_CHANNEL is not set, so there is no place for the rotation's message.")
@@ -88,8 +91,12 @@ def begin(
         channel=channel,
         campaign_id=campaign_id,
     )
-    rotation = rotations.add(connection, planned, look_at=now + SOON)
+    if planned.bypass and who == planned.second:
+        planned = approve(planned, who, now)  # the second person chose it
+    rotation = rotations.add(connection, planned, look_at=now)
     details = f"{rotation.path}, by {rotation.owner}" + (f", for {rotation.new_name}" if rotation.new_name else "")
+    if rotation.bypass:
+        details += ", bypassing two-factor" + (f", approved by {who}" if rotation.bypass_approved else "")
     for subject in (f"rotation:{rotation.id}", f"token:{token.name}"):
         audit.record(connection, at=now, who=who, action="rotation.start", subject=subject, details=details)
     telling.post_card(connection, rotation, now)
@@ -115,6 +122,12 @@ def why_not_rotate(connection: Connection, token: Token, now: datetime) -> str |
         return f"`{token.name}` is revoked already."
     if rotations.open_of_token(connection, token.id or 0) is not None:
         return under_way(connection, token, now)
+    replacing = rotations.open_for_token(connection, token.id or 0)
+    if replacing is not None:
+        return (
+            f"`{token.name}` is itself replacing `{replacing.token_name}`, whose rotation waits for this: "
+            f"{next_step(replacing, now)}. Finish that one, or cancel it on its message."
+        )
     return None
 
 
@@ -190,7 +203,9 @@ def settle(connection: Connection, ident: int, seen: Seen) -> Rotation | None:
     if before is None:
         return None
     now = seen.at
-    moved = advance(before, seen)
+    amended = _amended(connection, before, seen)
+    _say_places(connection, before, amended, now)
+    moved = advance(amended, seen)
     rotation = moved.rotation
     if moved.settled:
         telling.say(
@@ -202,6 +217,22 @@ def settle(connection: Connection, ident: int, seen: Seen) -> Rotation | None:
     _prompt(connection, rotation, now)
     rotations.look_again(connection, ident, now + _next_look(before, rotation, now))
     return rotation
+
+
+def _amended(connection: Connection, rotation: Rotation, seen: Seen) -> Rotation:
+    """With what the records and the registry say about it by now, besides its steps."""
+    rotation = records.with_places(connection, rotation, seen.at)
+    named = {name: shown.newest.repository for name, shown in seen.published.items() if shown.newest}
+    known = dict(rotation.repositories) | {name: repository for name, repository in named.items() if repository}
+    return rotation if known == rotation.repositories else replace(rotation, repositories=known)
+
+
+def _say_places(connection: Connection, before: Rotation, after: Rotation, now: datetime) -> None:
+    was, are = ({step.subject: step for step in steps.steps_of(rotation, "store")} for rotation in (before, after))
+    added = [step for subject, step in are.items() if subject not in was]
+    dropped = [step for subject, step in was.items() if subject not in are]
+    if added or dropped:
+        telling.say(connection, after, thread.places(added, dropped), key=f"places:{now.timestamp()}", now=now)
 
 
 def apply(connection: Connection, before: Rotation, after: Rotation, *, who: str, now: datetime) -> None:
@@ -280,12 +311,9 @@ def _next_look(before: Rotation, rotation: Rotation, now: datetime) -> timedelta
     return min(wait, ends - now) if ends is not None and ends > now else wait
 
 
-def _newly_done(before: Rotation, after: Rotation, kind: str) -> list[Step]:
-    return [
-        step
-        for step, was in zip(after.steps, before.steps, strict=True)
-        if step.kind == kind and step.done is not None and was.done is None
-    ]
+def _newly_done(before: Rotation, after: Rotation, kind: Kind) -> list[Step]:
+    was = {step.subject for step in steps.steps_of(before, kind) if step.done}
+    return [step for step in steps.steps_of(after, kind) if step.done is not None and step.subject not in was]
 
 
 def _audit(connection: Connection, before: Rotation, after: Rotation, who: str, now: datetime) -> None:
@@ -295,13 +323,21 @@ def _audit(connection: Connection, before: Rotation, after: Rotation, who: str, 
     def note(action: str, details: str, by: str = who) -> None:
         audit.record(connection, at=now, who=by, action=f"rotation.{action}", subject=subject, details=details[:2000])
 
-    for step, was in zip(after.steps, before.steps, strict=True):
+    known = {(step.kind, step.subject): step for step in before.steps}
+    for step in after.steps:
         about = f" {label(step)}" if label(step) else ""
-        if step.done is not None and step.done != was.done:
+        was = known.get((step.kind, step.subject))
+        if was is None or step.dropped != was.dropped:
+            note("place-dropped" if step.dropped else "place-added", f"{step.kind}{about}")
+        if step.done is not None and (was is None or step.done != was.done):
             how = f"{step.done.proof} by {step.done.who}" + (", without the proof" if step.done.override else "")
             note(step.kind, f"{how}{about}: {step.done.what}", step.done.who)
-        elif step.done is None and was.done is not None:
+        elif step.done is None and was is not None and was.done is not None:
             note("take-back", f"{step.kind}{about}")
+    if after.bypass_approved is not None and before.bypass_approved is None:
+        note("approve-bypass", after.bypass_reason, after.bypass_approved.by)
+    elif before.bypass and not after.bypass:
+        note("refuse-bypass", before.bypass_reason)
     if after.owner != before.owner:
         note("hand-over", f"from {before.owner} to {after.owner}")
     if after.stuck is not None and before.stuck is None:

@@ -85,7 +85,7 @@ def planned(
         *([step("prove", name) for name in names] or [step("prove")]),
         step("overlap"),
         step("revoke"),
-        *(step("retire", subject_of(use), use) for use in _places(uses) if away),
+        *(step("retire", subject_of(use), use) for use in one_of_each_place(uses) if away),
     ]
     rotation = Rotation(
         token_id=token.id,
@@ -107,7 +107,7 @@ def planned(
         started_at=now,
         steps=tuple(steps),
     )
-    return _after_change(rotation, now)
+    return after_change(rotation, now)
 
 
 def subject_of(use: Use) -> str:
@@ -142,13 +142,21 @@ def reached(rotation: Rotation) -> State:
 
 
 def steps_of(rotation: Rotation, kind: Kind) -> tuple[Step, ...]:
-    return tuple(step for step in rotation.steps if step.kind == kind)
+    return tuple(step for step in rotation.steps if step.kind == kind and not step.dropped)
+
+
+def newly_done(before: Rotation, after: Rotation) -> tuple[Step, ...]:
+    """Steps that were settled, or settled otherwise, in between."""
+    was = {(step.kind, step.subject): step.done for step in before.steps}
+    return tuple(
+        step for step in after.steps if step.done is not None and step.done != was.get((step.kind, step.subject))
+    )
 
 
 def find(rotation: Rotation, kind: Kind, subject: str = "") -> Step:
     """Raises Illegal when the rotation has no such step."""
-    for step in rotation.steps:
-        if (step.kind, step.subject) == (kind, subject):
+    for step in steps_of(rotation, kind):
+        if step.subject == subject:
             return step
     raise Illegal("no-such-step", "This rotation has no such step.")
 
@@ -157,15 +165,10 @@ def settled(rotation: Rotation, kind: Kind) -> bool:
     """Whether this part of the checklist is through.
 
     One release proves a token, since it is the same everywhere; trust is set up package by package, so each has to show
-    it. A person who goes on without the proof says so once, for all packages.
+    it.
     """
-    steps = steps_of(rotation, kind)
-    if kind != "prove":
-        return all(step.done for step in steps)
-    done = [step.done for step in steps if step.done]
-    if rotation.path == "trusted-publishing" and not any(one.override for one in done):
-        return len(done) == len(steps)
-    return bool(done)
+    done = [step.done is not None for step in steps_of(rotation, kind)]
+    return any(done) if kind == "prove" and rotation.path != "trusted-publishing" else all(done)
 
 
 def current(rotation: Rotation) -> tuple[Step, ...]:
@@ -214,7 +217,11 @@ def why_not_revoke(rotation: Rotation, now: datetime) -> str | None:
 
 def unproven(rotation: Rotation) -> tuple[str, ...]:
     """Packages that nobody has seen published the new way."""
-    return tuple(step.subject for step in steps_of(rotation, "prove") if step.done is None and step.subject)
+    return tuple(
+        step.subject
+        for step in steps_of(rotation, "prove")
+        if step.subject and (step.done is None or step.done.proof == "said")
+    )
 
 
 # --- transitions -----------------------------------------------------------------------------------------------------
@@ -224,9 +231,10 @@ def tick(rotation: Rotation, kind: Kind, subject: str, done: Done, now: datetime
     """`mint`, `store`, `prove`, `revoke` or `retire` one step. `overlap` begins by itself.
 
     A person's word is replaced by what the bot sees later, never the other way. That the old token is gone may be
-    *seen* at any time, since it is a fact; to *say* so before its turn takes an override with a reason.
+    *seen* at any time, since it is a fact; to *say* so before its turn takes an override with a reason. So does a
+    release that nobody but a person has seen: the old token's end rests on it.
     """
-    _must_be_open(rotation)
+    must_be_open(rotation)
     step = find(rotation, kind, subject)
     if kind == "overlap":
         raise Illegal("overlap", "The overlap begins by itself, and ends by itself.")
@@ -234,18 +242,20 @@ def tick(rotation: Rotation, kind: Kind, subject: str, done: Done, now: datetime
         raise Illegal("done-already", "This step is done already.")
     if done.override and not done.what.strip():
         raise Illegal("no-reason", "Going on without the proof needs a reason.")
+    if kind == "prove" and done.proof == "said" and not done.override:
+        raise Illegal("not-seen", "A release that the bot has not seen is no proof: go on without it, and say why.")
     if step.done is None:
         _must_follow(rotation, kind, done, now)
-    return _after_change(_with(rotation, step, replace(step, done=done)), now)
+    return after_change(_with(rotation, step, replace(step, done=done)), now)
 
 
 def begin_overlap(rotation: Rotation, now: datetime) -> Rotation:
     """It is proven: both tokens live on for a while, so that what was forgotten shows itself."""
-    _must_be_open(rotation)
+    must_be_open(rotation)
     if reached(rotation) != "proven":
         raise Illegal("not-proven", "The overlap begins once a release has proven the new way.")
     (overlap,) = steps_of(rotation, "overlap")
-    return _after_change(_with(rotation, overlap, replace(overlap, done=Done(now, "seen", "bot"))), now)
+    return after_change(_with(rotation, overlap, replace(overlap, done=Done(now, "seen", "bot"))), now)
 
 
 def take_back(rotation: Rotation, kind: Kind, subject: str, now: datetime) -> Rotation:
@@ -253,7 +263,7 @@ def take_back(rotation: Rotation, kind: Kind, subject: str, now: datetime) -> Ro
 
     What happened before now is no proof of it any more. Not after the old token is gone.
     """
-    _must_be_open(rotation)
+    must_be_open(rotation)
     step = find(rotation, kind, subject)
     if step.done is None:
         raise Illegal("not-done", "This step is open anyway.")
@@ -262,7 +272,7 @@ def take_back(rotation: Rotation, kind: Kind, subject: str, now: datetime) -> Ro
     if kind == "revoke":
         if step.done.proof == "seen":
             raise Illegal("seen", "The bot saw that the old token is gone.")
-        return _after_change(_with(rotation, step, replace(step, done=None, since=now, deadline=None)), now)
+        return after_change(_with(rotation, step, replace(step, done=None, since=now, deadline=None)), now)
     if reached(rotation) == "revoked":
         raise Illegal("too-late", "The old token is gone; this can no longer be taken back.")
     resting = _RESTS_ON_IT[kind] if rotation.path != "trusted-publishing" or kind != "mint" else ("prove", "overlap")
@@ -272,30 +282,34 @@ def take_back(rotation: Rotation, kind: Kind, subject: str, now: datetime) -> Ro
             return replace(other, done=None, since=now, deadline=None)
         return other
 
-    return _after_change(replace(rotation, steps=tuple(map(reopened, rotation.steps))), now)
+    rotation = replace(rotation, steps=tuple(map(reopened, rotation.steps)))
+    if kind == "mint" and rotation.path != "trusted-publishing":
+        # The next one is another token with another name: what is known of this one must not pass for it.
+        rotation = replace(rotation, new_token_id=None, new_name=_next_name(rotation.new_name))
+    return after_change(rotation, now)
 
 
 def old_used(rotation: Rotation, at: datetime) -> Rotation:
     """The old token was used at this moment; it counts only after the switch and npm's lag."""
-    _must_be_open(rotation)
+    must_be_open(rotation)
     switch = switched_at(rotation)
     if switch is None or at <= switch + LAG or (rotation.old_used_at is not None and at <= rotation.old_used_at):
         return rotation
     return replace(rotation, old_used_at=at)
 
 
-def hand_over(rotation: Rotation, to: str) -> Rotation:
-    """Every open step becomes this person's; the one who had it stays as the second."""
-    _must_be_open(rotation)
+def hand_over(rotation: Rotation, to: str, now: datetime) -> Rotation:
+    """Every open step becomes this person's, with its time anew; the one who had it stays as the second."""
+    must_be_open(rotation)
     if to == rotation.owner:
         raise Illegal("same-owner", "This person has it already.")
-    steps = tuple(step if step.done else replace(step, owner=to) for step in rotation.steps)
-    return replace(rotation, owner=to, second=rotation.owner, steps=steps)
+    steps = tuple(step if step.done else replace(step, owner=to, deadline=None) for step in rotation.steps)
+    return after_change(replace(rotation, owner=to, second=rotation.owner, steps=steps), now)
 
 
 def stick(rotation: Rotation, why: str, now: datetime) -> Rotation:
     """A step is overdue, or a person says that it cannot go on."""
-    _must_be_open(rotation)
+    must_be_open(rotation)
     if rotation.stuck is not None:
         raise Illegal("stuck-already", "This rotation is stuck already.")
     return replace(rotation, stuck=Stuck(now, why))
@@ -309,17 +323,17 @@ def told(rotation: Rotation) -> Rotation:
 
 def resume(rotation: Rotation, now: datetime) -> Rotation:
     """It goes on: the current steps get their time anew."""
-    _must_be_open(rotation)
+    must_be_open(rotation)
     if rotation.stuck is None:
         raise Illegal("not-stuck", "This rotation is not stuck.")
     waiting = current(rotation)
     steps = tuple(replace(step, deadline=None) if step in waiting else step for step in rotation.steps)
-    return _after_change(replace(rotation, stuck=None, steps=steps), now)
+    return after_change(replace(rotation, stuck=None, steps=steps), now)
 
 
 def cancel(rotation: Rotation, by: str, why: str, now: datetime) -> Rotation:
     """Nothing shall be replaced after all. Not once all is done but tidying up: then only going on helps."""
-    _must_be_open(rotation)
+    must_be_open(rotation)
     if reached(rotation) == "revoked":
         raise Illegal("too-late", "The old token is gone, so this rotation can only be finished.")
     return replace(rotation, stuck=None, end=End("cancelled", now, by, why))
@@ -327,7 +341,7 @@ def cancel(rotation: Rotation, by: str, why: str, now: datetime) -> Rotation:
 
 def roll_back(rotation: Rotation, by: str, why: str, now: datetime) -> Rotation:
     """Back to the old token, after something was made or stored already."""
-    _must_be_open(rotation)
+    must_be_open(rotation)
     if settled(rotation, "revoke"):
         raise Illegal("too-late", "The old token is gone, so there is no way back to it.")
     if not any(step.done for step in steps_of(rotation, "mint")):
@@ -336,7 +350,7 @@ def roll_back(rotation: Rotation, by: str, why: str, now: datetime) -> Rotation:
 
 
 def close(rotation: Rotation, now: datetime, by: str = "bot") -> Rotation:
-    _must_be_open(rotation)
+    must_be_open(rotation)
     if reached(rotation) != "revoked" or not settled(rotation, "retire"):
         raise Illegal("not-finished", "Not every step is done yet.")
     return replace(rotation, stuck=None, end=End("closed", now, by))
@@ -344,6 +358,16 @@ def close(rotation: Rotation, now: datetime, by: str = "bot") -> Rotation:
 
 def may_close(rotation: Rotation) -> bool:
     return rotation.end is None and reached(rotation) == "revoked" and settled(rotation, "retire")
+
+
+def needs_approval(rotation: Rotation) -> bool:
+    """Whether the new token waits for a second person's word that it may bypass two-factor."""
+    return rotation.bypass and rotation.bypass_approved is None and not settled(rotation, "mint")
+
+
+def whose_turn(rotation: Rotation) -> str:
+    """Who is to do the next thing."""
+    return rotation.second or rotation.owner if needs_approval(rotation) else rotation.owner
 
 
 def overdue(rotation: Rotation, now: datetime) -> tuple[Step, ...]:
@@ -354,7 +378,8 @@ def overdue(rotation: Rotation, now: datetime) -> tuple[Step, ...]:
 # --- inside ----------------------------------------------------------------------------------------------------------
 
 
-def _must_be_open(rotation: Rotation) -> None:
+def must_be_open(rotation: Rotation) -> None:
+    """Raises Illegal."""
     if rotation.end is not None:
         raise Illegal("ended", "This rotation has ended.")
 
@@ -374,7 +399,7 @@ def _must_follow(rotation: Rotation, kind: Kind, done: Done, now: datetime) -> N
             raise Illegal("not-yet", "A step before this one is still open.")
 
 
-def _after_change(rotation: Rotation, now: datetime) -> Rotation:
+def after_change(rotation: Rotation, now: datetime) -> Rotation:
     """After a change: no longer stuck, and a deadline on every step whose turn it is."""
     rotation = replace(rotation, stuck=None)
     waiting = current(rotation)
@@ -399,6 +424,15 @@ def _with(rotation: Rotation, old: Step, new: Step) -> Rotation:
     return replace(rotation, steps=tuple(new if step is old else step for step in rotation.steps))
 
 
-def _places(uses: Iterable[Use]) -> list[Use]:
-    """One use for each secret, whichever workflows share it."""
+def _next_name(name: str | None) -> str | None:
+    """`ci-2026-11-20`, `ci-2026-11-20-2`, `ci-2026-11-20-3`, ..."""
+    if name is None:
+        return None
+    base, _, number = name.rpartition("-")
+    counted = bool(base) and number.isascii() and number.isdecimal() and len(number) < 2
+    return f"{base}-{int(number) + 1}" if counted else f"{name}-2"
+
+
+def one_of_each_place(uses: Iterable[Use]) -> list[Use]:
+    """One use for each secret on GitHub, whichever workflows share it."""
     return list({place_of(use): use for use in uses if use.secret and use.level != "elsewhere"}.values())

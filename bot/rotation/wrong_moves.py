@@ -53,7 +53,7 @@ def _about_new(rotation: Rotation, seen: Seen) -> _Said:
     new, old = seen.new, seen.old
     if new is None or rotation.path == "trusted-publishing" or not steps.find(rotation, "mint").done:
         return
-    again = "Make another with the command below and revoke this one."
+    again = "Say under *Tick by hand* that the new token is not done after all, make another, and revoke this one."
     if rotation.bypass and new.bypass_2fa is False:
         yield "new-bypass", "wrong", f"`{new.name}` does not bypass two-factor, so CI cannot publish with it. {again}"
     if rotation.path == "stage-token" and new.permission == "read-write":
@@ -123,7 +123,17 @@ def _about_secret(rotation: Rotation, step: Step, found: UseSeen) -> _Said:
             f"the same name, last written {read.updated_at:%Y-%m-%d}. Store it there too, or delete that one.",
         )
         return
+    names = found.workflow.secrets if found.workflow else ()
+    named = {name.upper() for name in names}
     other = _other_name(found, step.since)
+    if other is not None and other.name.upper() in named and use.secret and use.secret.upper() not in named:
+        yield (
+            f"renamed:{step.subject}",
+            "wrong",
+            f"{where} reads `{other.name}`, which was written, and not `{use.secret}` as the record says. Correct "
+            "where the token is used with `/tokens edit`, then it counts.",
+        )
+        return
     if other is not None:
         yield (
             f"other-name:{step.subject}",
@@ -138,8 +148,14 @@ def _about_secret(rotation: Rotation, step: Step, found: UseSeen) -> _Said:
             f"{use.repo} has no secret `{use.secret}` at any level. Store it, or correct the record of where the token "
             "is used.",
         )
-    names = found.workflow.secrets if found.workflow else ()
-    if names and use.secret and use.secret.upper() not in {name.upper() for name in names}:
+    elif read is not None and rotation.started_at - _A_DAY_SHORT < read.updated_at < step.since == rotation.started_at:
+        yield (
+            f"before:{step.subject}",
+            "fact",
+            f"{place_words(read)} of {use.repo} was last written on {read.updated_at:%Y-%m-%d at %H:%M} UTC, before "
+            "this rotation began. If that was the new token already, say so under *Tick by hand*.",
+        )
+    if names and use.secret and use.secret.upper() not in named:
         yield (
             f"not-read:{step.subject}",
             "fact",

@@ -33,13 +33,14 @@ from bot.messages import (
     replies,
     rotation_card,
     rotation_form,
+    rotation_tick,
     token_form,
     token_lists,
     token_page,
 )
 from bot.messages import home as home_page
 from bot.messages.everything import ANY_ACTION, ANY_VIEW
-from bot.messages.modal import closing_view
+from bot.messages.modal import closing_view, typed
 from bot.settings import Settings
 from handlers.bodies import Bodies, NotRead
 from handlers.slack import (
@@ -104,6 +105,8 @@ ACTIONS: dict[str, RunAction] = {
     card.ROTATE: rotate.rotate_from_card,
     home_page.ROTATE: rotate.choose,
     campaign_page.STOP: campaign.stop,
+    rotation_card.APPROVE: rotation.approve_bypass,
+    rotation_card.REFUSE: rotation.refuse_bypass,
     rotation_card.MADE: rotation.ask_made,
     rotation_card.LOOK: rotation.look,
     rotation_card.TICK: rotation.ask_tick,
@@ -121,7 +124,7 @@ VIEWS: dict[str, RunView] = {
     rotation_form.CHOOSE_FORM: rotate.chosen,
     rotation_form.START_FORM: rotate.begun,
     rotation_form.MADE_FORM: rotation.made,
-    rotation_form.TICK_FORM: rotation.ticked,
+    rotation_tick.TICK_FORM: rotation.ticked,
     rotation_form.HAND_OVER_FORM: rotation.handed_over,
     rotation_form.STOP_FORM: rotation.stopped,
 }
@@ -194,6 +197,13 @@ def slack_app(deps: Deps, client: AsyncWebClient) -> AsyncApp:
             values=(view.get("state") or {}).get("values") or {},
             metadata=str(view.get("private_metadata") or ""),
         )
+        found = {block: kind for block, text in typed(submission.values).items() if (kind := kind_of(text))}
+        if found:
+            await ack(
+                response_action="errors",
+                errors={block: replies.credential_in_form(kind) for block, kind in found.items()},
+            )
+            return
         reply = await _form_reply(run(submission, deps), str(view.get("callback_id")))
         # Not before the work: only this answer can put errors beside the fields.
         if reply.errors:

@@ -21,10 +21,10 @@ async def ask(user: str, trigger_id: str, deps: Deps) -> None:
 
 async def begun(submission: Submission, deps: Deps) -> FormReply:
     await deps.permissions.must_change(submission.user)
-    which, about, path, errors = read_campaign_form(submission.values)
+    wanted, errors = read_campaign_form(submission.values)
     if errors:
         return FormReply(errors=errors)
-    started, many = await campaign.start(deps, which, about, path, submission.user)
+    started, many = await campaign.start(deps, wanted, submission.user)
     return FormReply(view=closing_view("Started", campaign_started(started, many)))
 
 

@@ -6,7 +6,15 @@ from bot.deps import Deps
 from bot.errors import TellUser
 from bot.messages.help import needs, unknown_token
 from bot.messages.modal import closing_view, loading_form
-from bot.messages.rotation_form import NEW_NAME, choose_form, read_choose_form, read_start_form, start_form
+from bot.messages.rotation_form import (
+    NEW_NAME,
+    OWNER,
+    SECOND,
+    choose_form,
+    read_choose_form,
+    read_start_form,
+    start_form,
+)
 from bot.messages.rotation_thread import started
 from bot.rotation import run
 from bot.rotation.choosing import rotatable
@@ -65,7 +73,10 @@ async def begun(submission: Submission, deps: Deps) -> FormReply:
     if token is None:
         raise TellUser("This token was removed from the records meanwhile, so nothing was started.")
     await deps.permissions.must_change(submission.user, token)
-    wanted, errors = read_start_form(submission.values)
+    wanted, errors = read_start_form(submission.values, token)
+    for block, person in ((OWNER, wanted.owner), (SECOND, wanted.second)):
+        if person and block not in errors and await deps.permissions.is_guest(person):
+            errors[block] = "It takes a full member of this workspace."
     taken = await deps.db.read(run.name_is_taken, wanted.new_name, token) if wanted.new_name else False
     if taken:
         errors[NEW_NAME] = "Another token has this name."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.deps import Deps
 from bot.errors import TellUser
 from bot.messages import rotation_form as form
+from bot.messages import rotation_tick
 from bot.messages.rotation_commands import rotation_commands
 from bot.messages.rotation_thread import looked
 from bot.rotation import by_hand, run
@@ -49,17 +50,32 @@ async def made(submission: Submission, deps: Deps) -> FormReply:
 
 async def ask_tick(click: Click, deps: Deps) -> None:
     rotation = await _changeable(click.user, click.value, deps)
-    await open_view(deps, click.trigger_id, form.tick_form(rotation, deps.now()))
+    await open_view(deps, click.trigger_id, rotation_tick.tick_form(rotation, deps.now()))
 
 
 async def ticked(submission: Submission, deps: Deps) -> FormReply:
     rotation = await _changeable(submission.user, submission.metadata, deps)
-    how, place, reason = form.read_tick_form(submission.values)
-    if how == "back":
-        await by_hand.take_back(deps, rotation.id, submission.user, place, reason)
+    said, who = rotation_tick.read_tick_form(submission.values), submission.user
+    without = said.how == "without"
+    if said.how == "go-on":
+        await by_hand.go_on(deps, rotation.id, who, said.reason)
+    elif said.how == "back":
+        await by_hand.take_back(deps, rotation.id, who, said.place, said.reason)
+    elif said.kind is not None:
+        await by_hand.tick_all(deps, rotation.id, who, said.kind, said.reason, override=without)
     else:
-        await by_hand.tick(deps, rotation.id, submission.user, place, reason, override=how == "without")
+        await by_hand.tick(deps, rotation.id, who, said.place, said.reason, override=without)
     return FormReply()
+
+
+async def approve_bypass(click: Click, deps: Deps) -> None:
+    rotation = await _changeable(click.user, click.value, deps)
+    await by_hand.approve_bypass(deps, rotation.id, click.user)
+
+
+async def refuse_bypass(click: Click, deps: Deps) -> None:
+    rotation = await _changeable(click.user, click.value, deps)
+    await by_hand.refuse_bypass(deps, rotation.id, click.user)
 
 
 async def ask_hand_over(click: Click, deps: Deps) -> None:

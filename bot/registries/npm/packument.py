@@ -10,6 +10,7 @@ import asyncio
 import json
 import re
 from collections import OrderedDict
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -33,6 +34,10 @@ WHOLE = "application/json"
 SHORT = "application/vnd.npm.install-v1+json"
 # What npm writes as the publisher when a trusted publisher did it.
 OIDC_EMAIL = "npm-oidc-no-reply@github.com"
+_GITHUB = re.compile(
+    r"(?:(?:git\+)?(?:https?|ssh|git)://(?:[^@/\s]+@)?(?:www\.)?github\.com[/:]|git@github\.com:|github:)?"
+    r"([A-Za-z0-9][A-Za-z0-9\-]*/[\w.\-]+?)(?:\.git)?(?:[/#].*)?"
+)
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+\-]{0,255}")
 
 
@@ -160,8 +165,18 @@ def _told_by(release: Release, body: bytes) -> Release:
         manifest: Any = json.loads(body)
     except (ValueError, RecursionError):
         return release
-    user = manifest.get("_npmUser") if isinstance(manifest, dict) else None
+    if not isinstance(manifest, dict):
+        return release
+    release = replace(release, repository=github_repository(manifest.get("repository")))
+    user = manifest.get("_npmUser")
     if not isinstance(user, dict) or not isinstance(user.get("name"), str):
         return release
     trusted = isinstance(user.get("trustedPublisher"), dict) or user.get("email") == OIDC_EMAIL
-    return Release(release.version, release.published_at, "oidc" if trusted else "token", user["name"][:214])
+    return replace(release, by="oidc" if trusted else "token", publisher=user["name"][:214])
+
+
+def github_repository(written: object) -> str:
+    """`owner/name` of package.json's `repository`, in any form npm takes; empty when it is none on GitHub."""
+    url = written.get("url") if isinstance(written, dict) else written
+    match = _GITHUB.fullmatch(url.strip()) if isinstance(url, str) and len(url) < 500 else None
+    return match[1] if match else ""
