@@ -10,6 +10,7 @@ import re
 
 from storage.tokens import Token, Use
 
+PROBE_FILE = "tokenwatch-probe.yml"
 _SECRET = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # the only names GitHub's expressions can hold
 _REPO = re.compile(r"[A-Za-z0-9_.\-]+(/[A-Za-z0-9_.*\-]+)?")
 

@@ -38,6 +38,7 @@ FLOWS = {
     "bot/rotation/observing.py",
     "bot/rotation/preparing.py",
     "bot/rotation/probed.py",
+    "bot/rotation/probing.py",
     "bot/rotation/records.py",
     "bot/rotation/run.py",
     "bot/rotation/telling.py",

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from bot.demo.github import events
+from bot.demo.slack.workspace import GUEST, MARA
+from bot.messages import rotation_card
+from bot.probe_workflow import probe_workflow
 from bot.rotation import steps
 from storage import deliveries, tokens
 from tests.rotating import card, furnish, look, made, rotation, shown, start, stored, thread
@@ -73,6 +76,45 @@ async def test_an_end_that_was_seen_is_recorded(running: Running) -> None:
     assert await report(running, "token-expiring", payload) == "token-expiring"
     token = running.db.read_now(tokens.get, "npm-acme-ci")
     assert token is not None and token.expires_at is not None and f"{token.expires_at:%Y-%m-%d}" == "2027-01-01"
+
+
+async def test_the_bot_starts_the_probe_where_it_may_and_what_it_finds_comes_back(running: Running) -> None:
+    github = running.outside.github
+    github.api.permissions["actions"] = "write"
+    await until_stored(running)
+    assert "Run the probe" in shown(card(running))
+    answer = await running.outside.slack.click(card(running), rotation_card.PROBE, MARA)
+    assert "has no probe workflow" in answer.text and "tokens show npm-acme-ci --probe" in answer.text
+    token = running.db.read_now(tokens.get, rotation(running).new_name or "")
+    assert token is not None
+    github.add_file("acme/ui", ".github/workflows/tokenwatch-probe.yml", probe_workflow(token, token.used_by[0]))
+    answer = await running.outside.slack.click(card(running), rotation_card.PROBE, MARA)
+    assert "The probe runs in `acme/ui`." in answer.text
+    assert github.api.dispatches == [("acme/ui", "tokenwatch-probe.yml")]
+    await running.worked()
+    assert any("had the probe started in `acme/ui`" in line for line in thread(running))
+    found = checked(running, token=token.name)
+    assert await report(running, "token-checked", found) == "token-checked"
+    assert "is alive there" in shown(card(running))
+
+
+async def test_without_the_permission_the_command_is_told(running: Running) -> None:
+    running.outside.github.api.permissions["actions"] = "read"
+    await until_stored(running)
+    answer = await running.outside.slack.click(card(running), rotation_card.PROBE, MARA)
+    assert "actions: write" in answer.text and "gh workflow run tokenwatch-probe.yml --repo acme/ui" in answer.text
+    assert running.outside.github.api.dispatches == []
+
+
+async def test_a_probe_that_github_does_not_start_is_told(running: Running) -> None:
+    running.outside.github.api.permissions["actions"] = "write"
+    await until_stored(running)
+    running.outside.github.fail("dispatches", status=503)
+    running.outside.github.add_file("acme/ui", ".github/workflows/tokenwatch-probe.yml", "on: workflow_dispatch")
+    answer = await running.outside.slack.click(card(running), rotation_card.PROBE, MARA)
+    assert "It did not start in `acme/ui`: GitHub: 503" in answer.text
+    guest = await running.outside.slack.click(card(running), rotation_card.PROBE, GUEST)
+    assert "Guests" in guest.text
 
 
 @pytest.mark.parametrize("kind", ["token-checked", "token-expiring"])

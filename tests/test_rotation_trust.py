@@ -11,6 +11,7 @@ import pytest
 
 from bot.evidence import Published, Release
 from bot.messages import rotation_card
+from bot.registries.npm.packument import github_repository
 from bot.registries.npm.workflow import parse_workflow, read_workflow
 from bot.rotation import steps
 from bot.rotation.readiness import is_ready, readiness
@@ -155,6 +156,133 @@ async def test_npms_trust_list_proves_that_the_publisher_is_set_up(running: Runn
     await look(running)
     done = steps.find(rotation(running), "mint", "@acme/ui").done
     assert done is not None and done.proof == "seen" and "release.yml" in done.what
+
+
+@pytest.mark.parametrize(
+    ("repository", "verdict", "words"),
+    [
+        ("acme/ui", "ok", "names acme/ui."),
+        ("Acme/UI", "unknown", "letter by letter"),
+        ("acme/old-ui", "change", "names acme/old-ui. It has to name acme/ui."),
+        ("", "change", "has no `repository.url` on GitHub"),
+        (None, "unknown", "could not be read"),
+    ],
+)
+def test_the_repository_of_the_package_has_to_be_the_one_that_publishes(
+    repository: str | None, verdict: str, words: str
+) -> None:
+    token = Token(name="x", packages=("@acme/ui",), used_by=(UI,))
+    there = {"@acme/ui": Published("@acme/ui", True, newest=Release("1.0.0", repository=repository))}
+    checks = readiness(token, ("@acme/ui",), {UI: facts(TRUSTED)}, there)  # type: ignore[dict-item]
+    (check,) = [check for check in checks if check.about == "@acme/ui"]
+    assert check.verdict == verdict and words in check.sentence
+
+
+@pytest.mark.parametrize(
+    ("written", "named"),
+    [
+        ("acme/ui", "acme/ui"),
+        ("github:acme/ui", "acme/ui"),
+        ({"type": "git", "url": "git+https://github.com/acme/ui.git"}, "acme/ui"),
+        ({"url": "git+ssh://git@github.com/acme/ui.git"}, "acme/ui"),
+        ({"url": "git@github.com:acme/ui.git"}, "acme/ui"),
+        ({"url": "git://github.com/acme/ui.js.git#main"}, "acme/ui.js"),
+        ({"url": "https://github.com/acme/ui/tree/main/packages/x"}, "acme/ui"),
+        ({"url": "https://gitlab.com/acme/ui"}, ""),
+        ({"url": "https://github.com.evil.example/acme/ui"}, ""),
+        ({"url": 7}, ""),
+        (["acme/ui"], ""),
+        (None, ""),
+        ("gist:11081aaa281", ""),
+        ("a" * 600, ""),
+    ],
+)
+def test_a_repository_is_read_in_every_form_that_npm_takes(written: object, named: str) -> None:
+    assert github_repository(written) == named
+
+
+async def test_the_message_says_how_ready_each_package_and_workflow_is(running: Running) -> None:
+    furnish(running, packages=("@acme/ui", "@acme/icons"))
+    running.outside.registry.package("@acme/ui", repository="acme/ui")
+    running.outside.registry.package("@acme/icons", repository="acme/old")
+    await start(running, path="trusted-publishing")
+    await look(running)
+    said = shown(card(running))
+    for words in (
+        "For trusted publishing",
+        "`repository.url` of `@acme/icons` names acme/old. It has to name acme/ui.",
+        "job `publish` in `release.yml` of acme/ui lacks `id-token: write`.",
+        "Ready: ",
+    ):
+        assert words in said, words
+    running.outside.github.add_file("acme/ui", rotating.RELEASE, TRUSTED)
+    await look(running)
+    assert "lacks `id-token: write`" not in shown(card(running))
+
+
+async def test_each_package_is_trusted_with_the_workflows_of_its_own_repository(running: Running) -> None:
+    api = Use("acme/api", rotating.RELEASE, "NPM_TOKEN")
+    canary = Use("acme/ui", ".github/workflows/canary.yml", "NPM_TOKEN")
+    furnish(running, packages=("@acme/ui", "@acme/api", "@acme/lost"), used_by=(UI, canary, api))
+    running.outside.registry.package("@acme/ui", repository="acme/ui")
+    running.outside.registry.package("@acme/api", repository="acme/api")
+    await start(running, path="trusted-publishing")
+    await look(running)
+    said = shown(card(running))
+    for package, file, repo, there in (
+        ("@acme/ui", "release.yml", "acme/ui", True),
+        ("@acme/ui", "canary.yml", "acme/ui", True),
+        ("@acme/ui", "release.yml", "acme/api", False),
+        ("@acme/api", "release.yml", "acme/api", True),
+        ("@acme/api", "canary.yml", "acme/ui", False),
+        ("@acme/lost", "release.yml", "acme/api", True),
+        ("@acme/lost", "canary.yml", "acme/ui", True),
+    ):
+        line = f"npm trust github {package} --file={file} --repo={repo} --allow-publish"
+        assert (line in said) == there, line
+    assert "Which workflow publishes `@acme/lost` is not known" in said
+    now = running.hands.now()
+
+    def trust(name: str, *places: Use) -> None:
+        record = Token(name=name, kind="trusted-publisher", packages=("@acme/ui",), used_by=places)
+        running.db.write_now(tokens.add, record, now)
+
+    trust("trust-release", Use("acme/ui", "release.yml", None, "elsewhere"))
+    await look(running)
+    assert steps.find(rotation(running), "mint", "@acme/ui").done is None
+    assert "npm does not trust `canary.yml of acme/ui` with `@acme/ui` yet." in shown(card(running))
+    trust("trust-canary", Use("acme/ui", "canary.yml", None, "elsewhere"))
+    await look(running)
+    done = steps.find(rotation(running), "mint", "@acme/ui").done
+    assert done is not None and done.proof == "seen"
+
+
+async def test_a_publisher_that_may_only_stage_is_told(running: Running) -> None:
+    furnish(running)
+    record = Token(
+        name="trust", kind="trusted-publisher", permission="read-write-stage-only", packages=("@acme/ui",),
+        used_by=(Use("acme/ui", "release.yml", None, "elsewhere"),),
+    )  # fmt: skip
+    running.db.write_now(tokens.add, record, running.hands.now())
+    await start(running, path="trusted-publishing")
+    await look(running)
+    assert "may only stage. Set it up again with `--allow-publish`." in shown(card(running))
+
+
+async def test_a_word_for_one_package_does_not_prove_the_others(running: Running) -> None:
+    furnish(running, packages=("@acme/ui", "@acme/icons"), workflow=TRUSTED)
+    await start(running, path="trusted-publishing")
+    await press(running, rotation_card.TICK, {"step": "all:mint", "reason": "set up on npm"})
+    await look(running)
+    assert steps.reached(rotation(running)) == "stored"
+    place = next(
+        n for n, step in enumerate(rotation(running).steps) if (step.kind, step.subject) == ("prove", "@acme/ui")
+    )
+    await press(running, rotation_card.TICK, {"step": f"without:{place}", "reason": "it is private"})
+    assert steps.reached(rotation(running)) == "stored"
+    await press(running, rotation_card.TICK, {"step": "all:prove", "reason": "no release before March"})
+    assert steps.reached(rotation(running)) == "overlap"
+    assert "Not yet published since: `@acme/ui` and `@acme/icons`" in shown(card(running))
 
 
 async def test_half_a_change_of_the_workflow_is_told(running: Running) -> None:

@@ -274,6 +274,16 @@ class GitHub:
     async def rerun_failed_jobs(self, repo: str, run_id: int) -> None:
         await self._call("POST", f"/repos/{repo}/actions/runs/{run_id}/rerun-failed-jobs", repo=repo)
 
+    async def start_workflow(self, repo: str, file: str) -> None:
+        """Run a workflow of the default branch once (`workflow_dispatch`; takes `actions: write`).
+
+        GiveUp("github-not-found") when there is no such file, GiveUp("github-refused") when it takes no dispatch.
+        """
+        found = await self._call("GET", f"/repos/{repo}", repo=repo)
+        branch = found.get("default_branch")
+        path = f"/repos/{repo}/actions/workflows/{quote(file, safe='')}/dispatches"
+        await self.ask("POST", path, repo=repo, data={"ref": branch if isinstance(branch, str) else "main"})
+
     async def _token(self, repo: str, installation_id: int | None) -> str:
         return await self._auth.token(repo, installation_id, self._now(), self._exchange, self._find_installation)
 
@@ -309,6 +319,7 @@ class GitHub:
         installation_id: int | None = None,
         jwt: str | None = None,
         etag: str | None = None,
+        data: Mapping[str, Any] | None = None,
     ) -> Answer:
         """One call about `repo` (or an organisation's login), or as the App itself with its `jwt`."""
         api = _Api(self._session, self._api_url)
@@ -317,7 +328,7 @@ class GitHub:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 if method == "POST":
-                    reply = await api.post(url, data={}, jwt=token)
+                    reply = await api.post(url, data=dict(data or {}), jwt=token)
                 else:
                     reply = await api.getitem(url, jwt=token, extra_headers={"If-None-Match": etag} if etag else None)
         except (gidgethub.GitHubException, aiohttp.ClientError, TimeoutError, ValueError) as error:

@@ -9,7 +9,7 @@ from bot.messages import rotation_words as words
 from bot.messages import text as t
 from bot.messages.message import Button, Message, Part, buttons, context, exact, message, section, sections
 from bot.messages.words import use_words
-from bot.rotation import commands, steps
+from bot.rotation import commands, publishers, steps
 from bot.rotation.proofs import PROVES, PROVES_TRUST
 from storage.rotations import Kind, Note, Rotation, Step
 from storage.tokens import Token
@@ -21,6 +21,7 @@ MADE = "rotation.made"
 LOOK = "rotation.look"
 TICK = "rotation.tick"
 COMMANDS = "rotation.commands"
+PROBE = "rotation.probe"
 HAND_OVER = "rotation.hand_over"
 STOP = "rotation.stop"
 
@@ -43,6 +44,7 @@ def rotation_card(rotation: Rotation, notes: Sequence[Note], old: Token | None, 
         section(f"*{headline}*", *_whose_turn(rotation)),
         *([] if ended else _notes(notes, "wrong", "*Look at this*", rank=0)),
         *_checklist(rotation),
+        *([] if ended else _notes(notes, "ready", "*For trusted publishing*", rank=_FACTS)),
         *([] if ended else _what_to_do(rotation, old, now)),
         *_after_the_end(rotation, old),
         *([] if ended else _notes(notes, "fact", "", rank=_FACTS)),
@@ -242,20 +244,27 @@ def _store(waiting: Sequence[Step]) -> list[Part | None]:
 
 
 def _trust(rotation: Rotation, waiting: Sequence[Step], old: Token | None) -> list[Part | None]:
-    uses = [step.use for step in steps.steps_of(rotation, "store") if step.use is not None and step.use.workflow]
     stage_only = old is not None and old.permission == "read-write-stage-only"
+    names = [step.subject for step in waiting[:MOST_LINES]]
     lines = [
         line
-        for step in waiting[:MOST_LINES]
-        for use in uses[:1]
-        if (line := commands.trust(step.subject, use, stage_only=stage_only))
+        for name in names
+        for use in publishers.workflows_for(rotation, name)
+        if (line := commands.trust(name, use, stage_only=stage_only))
     ]
     told = [line for step in waiting[:1] if (line := commands.trust_list(step.subject))]
-    several = " Choose the workflow that publishes each package." if len(uses) > 1 else ""
+    guessed = [name for name in names if not publishers.is_known(rotation, name)]
+    several = ""
+    if guessed:
+        which = t.listed([t.code(name, 80) for name in guessed], 3)
+        several = f" Which workflow publishes {which} is not known: leave out those that do not."
     return [
         section(f"Run these where you are logged in to npm (11.15 or newer).{several}"),
         exact(lines, rank=_COMMANDS)
         or section("Add a trusted publisher on the settings page of each package on npm.", rank=_COMMANDS),
+        context(f"And {len(waiting) - MOST_LINES} more packages, shown as these are done.", rank=_COMMANDS)
+        if len(waiting) > MOST_LINES
+        else None,
         context("Then let the bot see it, package by package:", rank=_PROOF) if told else None,
         exact(told, rank=_PROOF),
     ]
@@ -356,6 +365,7 @@ def _buttons(rotation: Rotation, now: datetime) -> Part | None:
         Button("I made it", MADE, value, style="primary") if makes else None,
         Button("Look now", LOOK, value, style="primary" if looks else None),
         Button("Tick by hand", TICK, value, style="primary" if revokes else None),
+        Button("Run the probe", PROBE, value) if kind == "prove" and rotation.path != "trusted-publishing" else None,
         Button("Commands", COMMANDS, value),
         Button("Hand over", HAND_OVER, value),
         Button("Cancel or roll back", STOP, value),

@@ -8,6 +8,7 @@ from datetime import datetime
 from bot.messages import rotation_words as words
 from bot.messages import text as t
 from bot.messages.message import Message, message, section
+from bot.probe_workflow import PROBE_FILE
 from bot.rotation import steps
 from storage.rotations import Note, Rotation, Step
 
@@ -130,6 +131,44 @@ def places(added: Sequence[Step], dropped: Sequence[Step]) -> Message:
     more = len(added) + len(dropped) - len(lines)
     lines += [f"And {more} more"] if more else []
     return _lines(lines if len(lines) == 1 else t.bullets(lines))
+
+
+def probing(repos: Sequence[str], by: str) -> Message:
+    """A probe was started; what it finds is told when it reports."""
+    return _lines([f"{t.mention(by)} had the probe started in {_repos(repos)}. What it finds is said here."])
+
+
+def probe_started(
+    rotation: Rotation,
+    started: Sequence[str],
+    missing: Sequence[str],
+    refused: Sequence[str],
+    failed: Sequence[tuple[str, str]],
+) -> Message:
+    """To whoever had the probe started."""
+    name = rotation.token_name
+    lines = []
+    if started:
+        lines.append(
+            f"*The probe runs in {_repos(started)}.* What it finds is said in the thread, usually in a minute."
+        )
+    if missing:
+        lines.append(
+            f"{_repos(missing)} has no probe workflow that can be started by hand. "
+            f"{t.code(f'python -m bot tokens show {name} --probe')} prints it."
+        )
+    if refused:
+        run = f"gh workflow run {PROBE_FILE} --repo {refused[0]}"
+        lines.append(
+            f"GitHub did not let the bot start it in {_repos(refused)}: that takes the permission `actions: write`. "
+            f"Start it yourself: {t.code(run, 300)}"
+        )
+    lines += [f"It did not start in {t.code(repo, 120)}: {t.sentence(why, 200)}" for repo, why in failed[:3]]
+    return message(" ".join(lines), [section(*lines)])
+
+
+def _repos(repos: Sequence[str]) -> str:
+    return t.listed([t.code(repo, 120) for repo in repos], 5)
 
 
 def handed_over(rotation: Rotation, by: str) -> Message:

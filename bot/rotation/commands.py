@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
+from bot.probe_workflow import PROBE_FILE
 from bot.rotation.steps import place_of
 from storage.rotations import Rotation
 from storage.tokens import Token, Use
@@ -130,7 +131,7 @@ def probe(use: Use) -> str | None:
     """Runs the probe workflow once, where somebody has put it (`tokens show NAME --probe` prints it)."""
     if not _REPO.fullmatch(use.repo) or use.repo.endswith("*"):
         return None
-    return _line(["gh", "workflow", "run", "tokenwatch-probe.yml", "--repo", use.repo])
+    return _line(["gh", "workflow", "run", PROBE_FILE, "--repo", use.repo])
 
 
 STAGE = ("npm stage publish", "npm stage list", "npm stage approve ID_FROM_THE_LIST")

@@ -238,8 +238,10 @@ async def _workflow(run: Run, deps: Deps, path: str, ref: str, repo: str | None 
 
 
 async def _published(rotation: Rotation, deps: Deps, asking: Asking) -> dict[str, Published]:
-    """The packages that have not proven anything yet; nothing before the new way can have published anything."""
-    if rotation.registry != "npm" or not any(step.done for step in steps.steps_of(rotation, "mint")):
+    """The packages that have not proven anything yet. What a new token can do shows only after it is made; what a
+    trusted publisher needs shows before."""
+    made = any(step.done for step in steps.steps_of(rotation, "mint"))
+    if rotation.registry != "npm" or not (made or rotation.path == "trusted-publishing"):
         return {}
     names = [name for name in steps.unproven(rotation) if "*" not in name][:MOST_PACKAGES]
     found = await asyncio.gather(*(asking(f"{name} on the registry", deps.npm.published(name)) for name in names))

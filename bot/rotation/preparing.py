@@ -40,6 +40,7 @@ async def prepare(token: Token, user: str, deps: Deps, *, patient: bool = True) 
             names,
             dict(zip(uses, facts, strict=False)),
             {name: found for name, found in zip(names, published, strict=True) if found is not None},
+            await deps.db.read(tokens.of_kind, "npm", "trusted-publisher"),
         )
     taken = frozenset(await deps.db.read(tokens.names))
     return propose(token, deps.now(), opened_by=user, packages=packages, taken=taken, checks=checks)

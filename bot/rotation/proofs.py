@@ -16,13 +16,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.evidence import Published, SecretAge
-from bot.matching import same_workflow
 from bot.registries.npm.workflow import WorkflowFacts
 from bot.rotation import steps
+from bot.rotation.publishers import is_known, trusted, workflows_for
 from bot.rotation.steps import LAG, Illegal
 from storage.rotations import Done, Kind, Rotation, Step
 from storage.runs import RunRecord
-from storage.tokens import Token, Use
+from storage.tokens import Token
 
 PROVES: dict[Kind, str] = {
     "mint": "Seen in an imported `npm token list`. Until then it is somebody's word.",
@@ -130,7 +130,7 @@ def asks_for_identity(facts: WorkflowFacts | None) -> bool:
 def _minted(rotation: Rotation, seen: Seen) -> Rotation:
     if rotation.path == "trusted-publishing":
         for step in steps.steps_of(rotation, "mint"):
-            file = step.subject and _trusted_file(rotation, step.subject, seen)
+            file = step.subject and _trusted_files(rotation, step.subject, seen)
             if file:
                 rotation = _ticked(rotation, step, seen.at, f"npm's trust list names {file}.", seen.at)
         return rotation
@@ -145,21 +145,13 @@ def _minted(rotation: Rotation, seen: Seen) -> Rotation:
     return _ticked(rotation, step, new.created_at or seen.at, f"npm's list has `{new.name}`.", seen.at)
 
 
-def _trusted_file(rotation: Rotation, package: str, seen: Seen) -> str | None:
-    """The workflow of ours that npm trusts with the package, as far as an imported list tells."""
-    ours = [step.use for step in steps.steps_of(rotation, "store") if step.use is not None and step.use.workflow]
-    for publisher in seen.publishers:
-        if package not in publisher.packages or publisher.revoked_at is not None:
-            continue
-        for trusted in publisher.used_by:
-            if any(_same_place(trusted, use) for use in ours):
-                return f"`{trusted.workflow}` of {trusted.repo}"
-    return None
-
-
-def _same_place(trusted: Use, use: Use) -> bool:
-    files = trusted.workflow is not None and use.workflow is not None and same_workflow(trusted.workflow, use.workflow)
-    return files and trusted.repo.lower() == use.repo.lower()
+def _trusted_files(rotation: Rotation, package: str, seen: Seen) -> str | None:
+    """The workflows of ours that npm trusts with the package, once it trusts all that are known to publish it."""
+    ours = workflows_for(rotation, package)
+    found = [use for use in ours if trusted(package, use, seen.publishers)]
+    if not found or (len(found) < len(ours) and is_known(rotation, package)):
+        return None
+    return ", ".join(f"`{(use.workflow or '').rpartition('/')[2]}` of {use.repo}" for use in found[:3])
 
 
 def _stored(rotation: Rotation, step: Step, seen: Seen) -> Rotation:

@@ -7,11 +7,9 @@ from datetime import datetime
 
 from bot.messages.rotation_form import Proposal, may_publish
 from bot.policy import rules_for
-from bot.rotation.readiness import Check, is_ready
+from bot.rotation.readiness import Check, is_ready, lines
 from storage.rotations import Path
 from storage.tokens import Token
-
-MOST_CHECKS = 6
 
 
 def propose(
@@ -32,7 +30,7 @@ def propose(
         second=second if second else (opened_by if opened_by != owner else None),
         new_name=new_name(token, now, taken),
         packages=tuple(packages),
-        ready=_shown(checks),
+        ready=lines(checks),
         why=_why(token),
     )
 
@@ -55,17 +53,6 @@ def _is_day(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _shown(checks: Sequence[Check]) -> tuple[str, ...]:
-    """What stands in the way first, then what has to change; what is ready is counted."""
-    order = {"blocks": 0, "change": 1, "unknown": 2}
-    telling = sorted((check for check in checks if check.verdict in order), key=lambda check: order[check.verdict])
-    ready = sum(check.verdict == "ok" for check in checks)
-    lines = [check.line for check in telling[:MOST_CHECKS]]
-    if len(telling) > MOST_CHECKS:
-        lines.append(f"And {len(telling) - MOST_CHECKS} more to look at")
-    return (*lines, *([f"Ready: {ready} of {len(checks)} points"] if checks else []))
 
 
 def _path(token: Token, checks: Sequence[Check]) -> Path:

@@ -6,6 +6,7 @@ Nothing here ticks a step or takes one back; it explains why a step that somebod
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -22,7 +23,10 @@ from bot.rotation.proofs import (
     place_words,
     written_since,
 )
+from bot.rotation.publishers import is_known, trusted, workflows_for
+from bot.rotation.readiness import lines, readiness
 from storage.rotations import Note, Rotation, Step
+from storage.tokens import Token
 
 LOOK = "look:"  # keys of notes that each look finds anew or settles
 _TOKEN_WORDS = ("NPM", "TOKEN", "AUTH", "PUBLISH", "REGISTRY")
@@ -36,6 +40,7 @@ def wrong_moves(rotation: Rotation, seen: Seen) -> tuple[Note, ...]:
     return tuple(
         Note(f"{LOOK}{key}", kind, text, seen.at)
         for key, kind, text in (
+            *_about_trust(rotation, seen),
             *_about_new(rotation, seen),
             *_about_uses(rotation, seen),
             *_about_releases(rotation, seen),
@@ -45,7 +50,26 @@ def wrong_moves(rotation: Rotation, seen: Seen) -> tuple[Note, ...]:
     )
 
 
-_Said = Iterator[tuple[str, Literal["wrong", "fact"], str]]  # key, kind, sentence
+_Said = Iterator[tuple[str, Literal["wrong", "fact", "ready"], str]]  # key, kind, sentence
+
+
+def _about_trust(rotation: Rotation, seen: Seen) -> _Said:
+    """What trusted publishing still needs, until it has shown itself; and what was set up for some workflows only."""
+    if rotation.path != "trusted-publishing" or steps.settled(rotation, "prove"):
+        return
+    for step in steps.steps_of(rotation, "mint"):
+        ours = workflows_for(rotation, step.subject)
+        lacking = [use for use in ours if not trusted(step.subject, use, seen.publishers)]
+        if step.done is None and is_known(rotation, step.subject) and 0 < len(lacking) < len(ours):
+            files = _listed(f"{(use.workflow or '').rpartition('/')[2]} of {use.repo}" for use in lacking)
+            yield f"untrusted:{step.subject}", "wrong", f"npm does not trust {files} with `{step.subject}` yet."
+    places = steps.steps_of(rotation, "store")
+    uses = {step.use: found.workflow for step in places if step.use and (found := seen.uses.get(step.subject))}
+    token = replace(
+        seen.old or Token(name=rotation.token_name), used_by=tuple(step.use for step in places if step.use is not None)
+    )
+    for line in lines(readiness(token, rotation.packages, uses, seen.published, seen.publishers)):
+        yield f"ready:{line}"[:200], "ready", line
 
 
 def _about_new(rotation: Rotation, seen: Seen) -> _Said:

@@ -109,6 +109,7 @@ ACTIONS: dict[str, RunAction] = {
     rotation_card.REFUSE: rotation.refuse_bypass,
     rotation_card.MADE: rotation.ask_made,
     rotation_card.LOOK: rotation.look,
+    rotation_card.PROBE: rotation.probe,
     rotation_card.TICK: rotation.ask_tick,
     rotation_card.COMMANDS: rotation.show_commands,
     rotation_card.HAND_OVER: rotation.ask_hand_over,

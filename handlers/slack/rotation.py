@@ -7,8 +7,8 @@ from bot.errors import TellUser
 from bot.messages import rotation_form as form
 from bot.messages import rotation_tick
 from bot.messages.rotation_commands import rotation_commands
-from bot.messages.rotation_thread import looked
-from bot.rotation import by_hand, run
+from bot.messages.rotation_thread import looked, probe_started
+from bot.rotation import by_hand, probing, run
 from bot.rotation.preparing import workflow_changes
 from bot.token_metadata import MetadataProblems
 from handlers.slack.opening import open_view
@@ -25,6 +25,12 @@ async def look(click: Click, deps: Deps) -> Reply | None:
         raise TellUser("This rotation has ended.")
     after = await run.look(deps, before.id)
     return Reply(looked(before, after, await deps.db.read(rotations.notes, after.id), deps.now()))
+
+
+async def probe(click: Click, deps: Deps) -> Reply:
+    rotation = await _changeable(click.user, click.value, deps)
+    probed, what = await probing.start_probes(deps, rotation.id, click.user)
+    return Reply(probe_started(probed, what.started, what.missing, what.refused, what.failed))
 
 
 async def show_commands(click: Click, deps: Deps) -> Reply:

@@ -38,6 +38,7 @@ class Rest:
         self.requests: list[Asked] = []
         self.faults = Faults()
         self.reruns: list[tuple[str, int]] = []
+        self.dispatches: list[tuple[str, str]] = []
         self.on_rerun: Callable[[Run], Awaitable[None]] | None = None
         self.token: str | None = None
         self.permissions = dict(PERMISSIONS)
@@ -77,6 +78,7 @@ class Rest:
         get(repo + r"/actions/runs/{run:\d+}/attempts/{attempt:\d+}/logs", self._guard("actions", self._zip))
         get(repo + r"/actions/jobs/{job:\d+}/logs", self._guard("actions", self._log))
         post(repo + r"/actions/runs/{run:\d+}/rerun-failed-jobs", self._guard("actions:write", self._rerun))
+        post(repo + "/actions/workflows/{file}/dispatches", self._guard("actions:write", self._dispatch))
         get(repo + "/contents/{path:.*}", self._guard("contents", self._contents))
         get(repo + "/environments", self._guard("actions", self._environments))
         get(repo + "/actions/secrets", self._guard("secrets", self._secrets))
@@ -319,6 +321,18 @@ class Rest:
         if self.on_rerun is not None:
             await self.on_rerun(run)
         return web.json_response({}, status=201)
+
+    async def _dispatch(self, request: web.Request) -> web.Response:
+        repo, file = repo_of(request), request.match_info["file"]
+        text = self._world.file(repo, f".github/workflows/{file}", None)
+        if text is None:
+            raise refuse(404, "Not Found", {})
+        if not (await request.json()).get("ref"):
+            raise refuse(422, 'Invalid request.\n\n"ref" wasn\'t supplied.', {})
+        if "workflow_dispatch" not in text:
+            raise refuse(422, "Workflow does not have 'workflow_dispatch' trigger", {})
+        self.dispatches.append((repo, file))
+        return web.Response(status=204)
 
     async def _contents(self, request: web.Request) -> web.Response:
         repo, path, ref = repo_of(request), request.match_info["path"].strip("/"), request.query.get("ref")
