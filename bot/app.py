@@ -18,6 +18,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.arrivals import Arrivals
 from bot.clock import Clock, system_now
 from bot.deps import Deps
+from bot.github.app_file import beside
+from bot.github.app_registration import AppRegistration
 from bot.github.auth import Auth
 from bot.github.client import GitHub
 from bot.health import Health
@@ -26,13 +28,14 @@ from bot.metrics import METRICS
 from bot.outbox import Outbox
 from bot.permissions import Permissions
 from bot.registries.npm.packument import NpmRegistry
-from bot.settings import Settings
+from bot.settings import Settings, with_app_file
 from bot.sweep import Sweep
 from handlers import github
 from handlers.bodies import Bodies
 from handlers.http import Routes
+from handlers.setup import SetUp
 from handlers.slack import slack_app, slack_route
-from storage.database import Database
+from storage.database import Database, path_of
 
 log = structlog.get_logger("app")
 
@@ -42,14 +45,29 @@ LAG_EVERY_S = 1.0
 
 
 class Bot:
-    """A running bot. `url`: where it listens; `deps`: its parts, for the demo and the tests."""
+    """A running bot. `url`: where it listens; `deps`: its parts, for the demo and the tests.
 
-    def __init__(self, deps: Deps, clock: Clock, sweep: Sweep, port: int, tasks: list[asyncio.Task[None]]) -> None:
+    `registration`: the way to a GitHub App, None when there are credentials; `registered` is set when it was gone and
+    the credentials are in their file.
+    """
+
+    def __init__(
+        self,
+        deps: Deps,
+        clock: Clock,
+        sweep: Sweep,
+        port: int,
+        tasks: list[asyncio.Task[None]],
+        registration: AppRegistration | None,
+        registered: asyncio.Event,
+    ) -> None:
         self.deps = deps
         self.clock = clock
         self.sweep = sweep
         self.port = port
         self._tasks = tasks
+        self.registration = registration
+        self.registered = registered
 
     @property
     def url(self) -> str:
@@ -120,7 +138,12 @@ class Bot:
                     tasks.append(asyncio.create_task(_connect(socket), name="socket mode"))
                 else:
                     slack_requests = slack_route(app, settings, bodies)
-            routes = Routes(deps, Health(deps), arrivals, slack_requests, bodies)
+            registration, setup, registered = None, None, asyncio.Event()
+            if not deps.github.configured:
+                file = beside(path_of(settings.database_url))
+                registration = AppRegistration(session, settings.github_api_url, file, now)
+                setup = SetUp(registration, settings, bodies, registered.set)
+            routes = Routes(deps, Health(deps), arrivals, slack_requests, bodies, setup)
             runner = web.AppRunner(
                 routes.application(),
                 access_log=None,
@@ -133,30 +156,41 @@ class Bot:
             stack.push_async_callback(runner.cleanup)
             site = web.TCPSite(runner, settings.host if host is None else host, settings.port if port is None else port)
             await site.start()
-            yield cls(deps, clock, sweep, runner.addresses[0][1], tasks)
+            yield cls(deps, clock, sweep, runner.addresses[0][1], tasks, registration, registered)
 
 
 async def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT."""
+    """Run until SIGTERM or SIGINT; begin anew when the set-up page has made the GitHub App."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with Bot.start(settings) as bot:
-        for line in settings.missing():
-            log.warning("not set up", what=line)
-        log.info("listening", port=bot.port, socket_mode=settings.socket_mode)
-        stopped = asyncio.create_task(stop.wait())
-        failed = asyncio.create_task(bot.failed())
-        try:
-            await asyncio.wait({stopped, failed}, return_when=asyncio.FIRST_COMPLETED)
-            if failed.done():
-                failed.result()
-        finally:
-            stopped.cancel()
-            failed.cancel()
-        log.info("stopping")
+    while True:
+        async with Bot.start(settings) as bot:
+            _say_how_it_stands(bot)
+            waits = [asyncio.create_task(one) for one in (stop.wait(), bot.failed(), bot.registered.wait())]
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                if waits[1].done():
+                    waits[1].result()
+            finally:
+                for wait in waits:
+                    wait.cancel()
+            log.info("stopping" if stop.is_set() else "starting again with the GitHub App")
+        if stop.is_set():
+            break
+        settings = await asyncio.to_thread(with_app_file, settings)
     log.info("stopped")
+
+
+def _say_how_it_stands(bot: Bot) -> None:
+    settings = bot.deps.settings
+    for line in settings.missing():
+        log.warning("not set up", what=line)
+    log.info("listening", port=bot.port, socket_mode=settings.socket_mode)
+    if bot.registration is not None:
+        page = f"{(settings.public_url or f'http://localhost:{bot.port}').rstrip('/')}/setup"
+        log.warning("no GitHub App yet: make one here", page=f"{page}?key={bot.registration.key}")
 
 
 def _slack_client(settings: Settings, session: aiohttp.ClientSession) -> AsyncWebClient | None:

@@ -25,12 +25,15 @@ GITHUB_PERMISSIONS: dict[str, str] = {
     "environments": "read",
     "organization_secrets": "read",
 }
+# Reserved by RFC 2606: nothing of ours, and nobody else's, is ever behind it.
+NO_ADDRESS = "https://tokenwatch.example.com"
+GITHUB_NAME_LIMIT = 34
 GITHUB_EVENTS = ("workflow_run", "repository_dispatch")
 
 
 def slack_manifest(url: str | None, *, socket_mode: bool) -> dict[str, Any]:
     """`url`: the bot's public address, unused in Socket Mode, which needs none."""
-    events_url = None if socket_mode else f"{(url or 'https://tokenwatch.example.com').rstrip('/')}/slack/events"
+    events_url = None if socket_mode else f"{(url or NO_ADDRESS).rstrip('/')}/slack/events"
 
     def with_url(settings: dict[str, Any], field: str) -> dict[str, Any]:
         return settings | ({field: events_url} if events_url else {})
@@ -68,15 +71,21 @@ def slack_manifest(url: str | None, *, socket_mode: bool) -> dict[str, Any]:
     }
 
 
-def github_manifest(url: str | None, *, may_rerun: bool = False) -> dict[str, Any]:
-    """`may_rerun`: also ask for `actions: write`, which the card's re-run button needs."""
-    base = (url or "https://tokenwatch.example.com").rstrip("/")
+def github_manifest(
+    url: str | None, *, may_rerun: bool = False, owner: str = "", back_to: str | None = None
+) -> dict[str, Any]:
+    """`url`: the bot's public address; without one GitHub's attempts fail, and the sweep reads them back.
+
+    `may_rerun`: also ask for `actions: write`, which the card's re-run button needs. `owner`: the organisation, for the
+    name, which must be unique on all of GitHub. `back_to`: where GitHub sends the browser after making the App.
+    """
+    base = (url or NO_ADDRESS).rstrip("/")
     return {
-        "name": "Tokenwatch",
+        "name": f"Tokenwatch {owner}".strip()[:GITHUB_NAME_LIMIT],
         "url": base,
         "description": "Says in Slack why a publish failed and which token it was.",
         "public": False,
         "hook_attributes": {"url": f"{base}/github/webhooks", "active": True},
         "default_events": list(GITHUB_EVENTS),
         "default_permissions": GITHUB_PERMISSIONS | ({"actions": "write"} if may_rerun else {}),
-    }
+    } | ({"redirect_url": back_to} if back_to else {})

@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.errors import TokenwatchError
+from bot.github.app_file import beside, load
 
 _DURATION = re.compile(r"(\d{1,6})\s*([smhd])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -47,6 +48,12 @@ def _duration(value: object) -> object:
     if not match or int(match[1]) == 0:
         raise ValueError("must be a duration such as 30m, 4h or 2d")
     return timedelta(seconds=int(match[1]) * _UNIT_S[match[2]])
+
+
+def _at_least_a_minute(value: timedelta) -> timedelta:
+    if not timedelta(minutes=1) <= value <= timedelta(days=1):
+        raise ValueError("must be between 1m and 1d")
+    return value
 
 
 def _clock_time(value: object) -> object:
@@ -177,6 +184,10 @@ class Settings(BaseSettings):
         timedelta(hours=4), description="A claim without progress is nudged after this."
     )
     escalate_after: Duration = Field(timedelta(hours=24), description="An unclaimed incident is escalated after this.")
+    sweep_every: Annotated[Duration, AfterValidator(_at_least_a_minute)] = Field(
+        timedelta(hours=1),
+        description="How often GitHub is asked for what it could not deliver; 1m where nothing can reach the bot.",
+    )
     retention_days: int = Field(90, ge=1, le=3650, description="How long deliveries and closed incidents are kept.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe lines to log.")
     log_format: Literal["auto", "json", "console"] = Field(
@@ -251,7 +262,31 @@ def load_settings(env_file: str | Path | None = ".env") -> Settings:
         raise SettingsError(lines) from None
     if lines:
         raise SettingsError(lines)
-    return settings
+    return with_app_file(settings)
+
+
+def with_app_file(settings: Settings) -> Settings:
+    """With the App that the set-up page made, unless GitHub credentials are set; its secret beside any other."""
+    if settings.github_token or settings.github_app_id or settings.github_private_key:
+        return settings
+    if not settings.database_url.startswith("sqlite:///"):
+        return settings
+    path = beside(Path(settings.database_url.removeprefix("sqlite:///")))
+    try:
+        app = load(path)
+    except (OSError, ValueError) as error:
+        what = "cannot be read" if isinstance(error, OSError) else str(error)
+        raise SettingsError([f"{path} {what}: mend it, or delete it and make the App again"]) from None
+    if app is None:
+        return settings
+    known = settings.github_webhook_secret.get_secret_value() if settings.github_webhook_secret else None
+    return settings.model_copy(
+        update={
+            "github_app_id": app.app_id,
+            "github_private_key": SecretStr(app.private_key),
+            "github_webhook_secret": SecretStr(",".join(filter(None, (known, app.webhook_secret)))),
+        }
+    )
 
 
 def _said(message: str) -> str:

@@ -1,9 +1,9 @@
 """Fetches what GitHub could not deliver: it tries once, and a webhook that failed is gone unless somebody looks.
 
-At start and hourly the delivery lists of the App and of GITHUB_HOOKS are looked through, and the finished runs of every
-repository the bot knows. What is not in our inbox is put there: a delivery with the payload that GitHub kept, a run as
-the delivery it should have been. Oldest first, so that a failure comes before its fix. Both ways in are keyed by the
-same GUIDs, so nothing is worked twice. It needs no address under which GitHub could reach us.
+At start and every SWEEP_EVERY the delivery lists of the App and of GITHUB_HOOKS are looked through, and the finished
+runs of every repository the bot knows. What is not in our inbox is put there: a delivery with the payload that GitHub
+kept, a run as the delivery it should have been. Oldest first, so that a failure comes before its fix. Both ways in are
+keyed by the same GUIDs, so nothing is worked twice. It needs no address under which GitHub could reach us.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import random
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -94,13 +94,13 @@ class Sweep:
             await asyncio.sleep(self._tick_s)
 
     async def tick(self, *, at_once: bool = False) -> None:
-        """Sweep if this hour's is due and nobody else does it; `at_once`: also if it was done already."""
+        """Sweep if this period's is due and nobody else does it; `at_once`: also if it was done already."""
         if not self._deps.github.configured:
             return
         now = self._deps.now()
         if self._asked_to_wait_until is not None and now < self._asked_to_wait_until and not at_once:
-            return  # also when another hour has begun meanwhile
-        self._due = f"{now:%Y-%m-%dT%H}"
+            return  # also when another period has begun meanwhile
+        self._due = _begun(now, self._deps.settings.sweep_every)
         claimed = await self._deps.db.write(
             due_jobs.claim, name="sweep", due=self._due, owner=self._owner, now=now, lease=LEASE
         )
@@ -269,6 +269,12 @@ class Sweep:
     async def _hold(self, longer: timedelta) -> None:
         until = self._deps.now() + longer
         await self._deps.db.write(due_jobs.hold, name="sweep", due=self._due, owner=self._owner, until=until)
+
+
+def _begun(now: datetime, every: timedelta) -> str:
+    """When the period began that `now` is in: the same in every process, after every restart."""
+    begun_s = int(now.timestamp() // every.total_seconds() * every.total_seconds())
+    return f"{datetime.fromtimestamp(begun_s, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def _since(swept: Swept, overlap: timedelta, now: datetime) -> datetime:

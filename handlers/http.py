@@ -19,6 +19,7 @@ from bot.health import Health
 from bot.messages.page import front_page
 from bot.metrics import METRICS
 from handlers.bodies import Bodies, NotRead
+from handlers.setup import SetUp
 from storage.database import StorageError
 from storage.deliveries import Arrival, Received
 
@@ -31,13 +32,14 @@ SlackRequest = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """What the routes need besides Deps. `slack` answers Slack, None in Socket Mode."""
+    """What the routes need besides Deps. `slack`: None in Socket Mode; `setup`: None when GitHub is set up."""
 
     deps: Deps
     health: Health
     arrivals: Arrivals
     slack: SlackRequest | None
     bodies: Bodies
+    setup: SetUp | None = None
 
     def application(self) -> web.Application:
         # One byte more: aiohttp refuses what reaches the limit, GitHub promises no more than it.
@@ -49,6 +51,8 @@ class Routes:
         app.router.add_get("/readyz", self.readyz)
         app.router.add_get("/metrics", self.metrics)
         app.router.add_get("/", self.front)
+        if self.setup is not None:
+            self.setup.add_to(app)
         return app
 
     async def github_webhook(self, request: web.Request) -> web.Response:

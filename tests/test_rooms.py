@@ -18,6 +18,8 @@ FLOWS = {
     "bot/deps.py",
     "bot/doctor.py",
     "bot/gathering.py",
+    "bot/github/app_file.py",
+    "bot/github/app_registration.py",
     "bot/github/auth.py",
     "bot/github/client.py",
     "bot/github/deliveries.py",

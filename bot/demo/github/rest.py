@@ -21,6 +21,7 @@ from bot.demo.github.answers import answer, bearer_of, fixed, paged, refuse, rep
 from bot.demo.github.blobs import Blobs
 from bot.demo.github.deliveries import Deliveries, Delivery, Hook
 from bot.demo.github.payloads import Json
+from bot.demo.github.registering import Registering
 from bot.demo.github.world import LogManners, Run, Secret, World, stamp
 from bot.demo.serving import MAX_BODY, Asked, Faults, Handler, faulty
 from bot.manifests import GITHUB_EVENTS, GITHUB_PERMISSIONS
@@ -42,7 +43,8 @@ class Rest:
         self.on_rerun: Callable[[Run], Awaitable[None]] | None = None
         self.token: str | None = None
         self.permissions = dict(PERMISSIONS)
-        self.events = GITHUB_EVENTS
+        self.events: tuple[str, ...] = GITHUB_EVENTS
+        self.registering = Registering()
         self.token_expires_at: datetime | None = None
         self.app_public_key: str | None = None
         self.blob_url = ""
@@ -92,6 +94,9 @@ class Rest:
         get(repo + "/installation", self._app_only(self._installation))
         get("/orgs/{org}/installation", self._app_only(self._installation))
         get("/app", self._app_only(self._the_app))
+        for base in ("", "/organizations/{org}"):
+            post(base + "/settings/apps/new", self.registering.new)
+        post("/app-manifests/{code}/conversions", self._convert)
         get("/app/installations", self._app_only(self._installations))
         post(r"/app/installations/{id:\d+}/access_tokens", self._app_only(self._access_token))
         for base, guard in (
@@ -219,6 +224,11 @@ class Rest:
             "events": list(self.events),
             "suspended_at": None,
         }
+
+    async def _convert(self, request: web.Request) -> web.Response:
+        made = self.registering.convert(request.match_info["code"])
+        self.app_public_key, self.permissions, self.events = made.public_key, made.permissions, made.events
+        return web.json_response(made.shown, status=201)
 
     async def _installation(self, request: web.Request) -> web.Response:
         return answer(request, self._installation_object())
