@@ -330,6 +330,9 @@ async def test_whatever_is_posted_as_slack_gets_an_answer_without_a_500(running:
         assert status < 500 and (signed or status == 401)
 
     await asyncio.to_thread(fuzz)
+    body = b'{"type": "x", "user": false}'
+    status, _ = await asyncio.to_thread(ask, running.bot.port, "/slack/events", body, slack_headers(body))
+    assert status == 400
     assert (await running.outside.slack.command("/tokens", "help")).status == 200
 
 

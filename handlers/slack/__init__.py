@@ -246,7 +246,10 @@ def slack_route(
             name: value for name, value in request.headers.items() if name.lower().startswith("x-slack-")
         }
         headers["content-type"] = "application/json"
-        bolt_request = AsyncBoltRequest(body=json.dumps(body), headers=headers)
+        try:
+            bolt_request = AsyncBoltRequest(body=json.dumps(body), headers=headers)
+        except (TypeError, AttributeError):  # it looks for ids in whatever stands where objects should be
+            return web.json_response({"error": "malformed"}, status=400)
         return await to_aiohttp_response(await app.async_dispatch(bolt_request))
 
     return receive
