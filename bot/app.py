@@ -18,6 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.arrivals import Arrivals
 from bot.clock import Clock, system_now
 from bot.deps import Deps
+from bot.doctor.machine import disk_of
 from bot.github.app_file import beside
 from bot.github.app_registration import AppRegistration
 from bot.github.auth import Auth
@@ -27,6 +28,7 @@ from bot.inbox import Inbox
 from bot.metrics import METRICS
 from bot.outbox import Outbox
 from bot.permissions import Permissions
+from bot.presence import Presence
 from bot.registries.npm.packument import NpmRegistry
 from bot.settings import Settings, with_app_file
 from bot.sweep import Sweep
@@ -116,6 +118,7 @@ class Bot:
             )
             arrivals = Arrivals(db, now=now, stored=inbox.wake)
             clock = Clock(deps)
+            presence = Presence(db, settings, now)
             sweep = Sweep(deps, works=github.works, stored=inbox.wake)
             tasks: list[asyncio.Task[None]] = []
             stack.push_async_callback(_cancelled, tasks)
@@ -124,6 +127,7 @@ class Bot:
                 ("outbox", outbox.run()),
                 ("clock", clock.run()),
                 ("sweep", sweep.run()),
+                ("presence", presence.run()),
                 ("loop lag", _measure_lag()),
             ):
                 tasks.append(asyncio.create_task(work, name=name))
@@ -137,13 +141,13 @@ class Bot:
                     stack.push_async_callback(socket.close_async)
                     tasks.append(asyncio.create_task(_connect(socket), name="socket mode"))
                 else:
-                    slack_requests = slack_route(app, settings, bodies)
+                    slack_requests = slack_route(app, settings, bodies, presence)
             registration, setup, registered = None, None, asyncio.Event()
             if not deps.github.configured:
                 file = beside(path_of(settings.database_url))
                 registration = AppRegistration(session, settings.github_api_url, file, now)
                 setup = SetUp(registration, settings, bodies, registered.set)
-            routes = Routes(deps, Health(deps), arrivals, slack_requests, bodies, setup)
+            routes = Routes(deps, Health(deps), arrivals, slack_requests, bodies, presence, setup)
             runner = web.AppRunner(
                 routes.application(),
                 access_log=None,
@@ -187,6 +191,8 @@ def _say_how_it_stands(bot: Bot) -> None:
     settings = bot.deps.settings
     for line in settings.missing():
         log.warning("not set up", what=line)
+    if (disk := disk_of(path_of(settings.database_url))) is not None:
+        log.warning("where the database is", what=disk.said, mend=disk.mend)
     log.info("listening", port=bot.port, socket_mode=settings.socket_mode)
     if bot.registration is not None:
         page = f"{(settings.public_url or f'http://localhost:{bot.port}').rstrip('/')}/setup"

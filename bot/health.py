@@ -7,17 +7,20 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 
-from slack_sdk.errors import SlackApiError
-
 from bot.deps import Deps
-from bot.errors import TokenwatchError
+from bot.doctor.finding import first_wrong
+from bot.doctor.github import github_findings
+from bot.doctor.machine import bots_findings, requests_findings
+from bot.doctor.secrets import settings_findings
+from bot.doctor.slack import slack_findings
 from bot.metrics import METRICS
-from storage import deliveries, incidents, outbox
+from bot.presence import ALIVE_WITHIN
+from storage import deliveries, incidents, outbox, presence
 from storage.database import Connection, StorageError
 
 DATABASE_WITHIN_S = 5.0
 TROUBLE_STAYS_S = 60.0  # one write that fits into a full disk does not make it well
-ASK_AGAIN_AFTER_S = 30.0  # probes come every few seconds; Slack and GitHub need not hear of each
+ASK_AGAIN_AFTER_S = 60.0  # probes come every few seconds; Slack and GitHub need not hear of each
 FAILED_AGAIN_AFTER_S = 5.0
 
 
@@ -51,6 +54,7 @@ class Health:
     async def ready(self) -> tuple[Check, ...]:
         """The database, Slack and GitHub, each asked with our own credentials."""
         problem = await self.alive() or await asyncio.to_thread(self._deps.db.trouble, TROUBLE_STAYS_S)
+        problem = problem or await self._bots()
         database = Check("database", problem is None, problem or "ok")
         at = time.monotonic()
         if self._remembered is not None:
@@ -77,28 +81,32 @@ class Health:
 
     def _settings(self) -> Check:
         missing = self._deps.settings.missing()
-        return Check("settings", not missing, "; ".join(missing) or "ok")
+        wrong = "; ".join(missing) or first_wrong(tuple(settings_findings(self._deps.settings)))
+        return Check("settings", wrong is None, wrong or "ok")
 
     async def _slack(self) -> Check:
         if self._deps.slack is None:
             return Check("slack", False, "SLACK_BOT_TOKEN is not set")
-        try:
-            async with asyncio.timeout(10):
-                await self._deps.slack.auth_test()
-        except SlackApiError as error:
-            return Check("slack", False, f"Slack refuses the bot token: {error.response.get('error')}")
-        except (OSError, TimeoutError, ValueError) as error:
-            return Check("slack", False, f"Slack does not answer: {type(error).__name__}")
-        return Check("slack", True, "ok")
+        found = [one async for one in slack_findings(self._deps.settings, self._deps.slack, connect=False)]
+        wrong = first_wrong(found)
+        return Check("slack", wrong is None, wrong or "ok")
 
     async def _github(self) -> Check:
         if not self._deps.github.configured:
             return Check("github", False, "neither GITHUB_TOKEN nor GITHUB_APP_ID with GITHUB_PRIVATE_KEY is set")
+        found = [one async for one in github_findings(self._deps.settings, self._deps.github)]
+        wrong = first_wrong(found)
+        return Check("github", wrong is None, wrong or "ok")
+
+    async def _bots(self) -> str | None:
+        since = self._deps.now() - ALIVE_WITHIN
         try:
-            await self._deps.github.check()
-        except TokenwatchError as error:
-            return Check("github", False, error.message)
-        return Check("github", True, "ok")
+            processes = await self._deps.db.read(presence.processes, since=since)
+            requests = await self._deps.db.read(presence.requests)
+        except StorageError as error:
+            return str(error)
+        settings = self._deps.settings
+        return first_wrong((*bots_findings(settings, processes), *requests_findings(settings, requests)))
 
 
 def _touch(connection: Connection) -> None:

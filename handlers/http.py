@@ -18,6 +18,7 @@ from bot.github import webhook
 from bot.health import Health
 from bot.messages.page import front_page
 from bot.metrics import METRICS
+from bot.presence import Presence
 from handlers.bodies import Bodies, NotRead
 from handlers.setup import SetUp
 from storage.database import StorageError
@@ -39,6 +40,7 @@ class Routes:
     arrivals: Arrivals
     slack: SlackRequest | None
     bodies: Bodies
+    presence: Presence
     setup: SetUp | None = None
 
     def application(self) -> web.Application:
@@ -59,10 +61,13 @@ class Routes:
         try:
             arrival = await self._read(request)
         except webhook.Refused as refused:
+            if refused.status == 401 and "X-Hub-Signature-256" in request.headers:
+                self.presence.refused("github")
             METRICS.received.labels(str(refused.status)).inc()
             guid = request.headers.get("X-GitHub-Delivery", "")
             log.warning("refused", status=refused.status, reason=refused.reason, delivery=guid[:64])
             return _with_patience(_answer(refused.status, guid[:64], refused.reason))
+        self.presence.accepted("github")
         try:
             received = await self.arrivals.store(arrival)
         except StorageError as error:

@@ -402,3 +402,28 @@ def m007_rotation_approvals(db: sqlite_utils.Database) -> None:
         ALTER TABLE campaigns ADD COLUMN bypass INTEGER NOT NULL DEFAULT 0;
         """,
     )
+
+
+@MIGRATIONS()
+def m008_presence(db: sqlite_utils.Database) -> None:
+    """Which processes work on this database, and how requests from outside were signed."""
+    _run(
+        db,
+        """
+        CREATE TABLE processes (
+            id TEXT PRIMARY KEY,
+            host TEXT NOT NULL,
+            pid INTEGER NOT NULL,
+            version TEXT NOT NULL,
+            serves TEXT NOT NULL,
+            started_at INTEGER NOT NULL,
+            seen_at INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE requests_seen (
+            source TEXT PRIMARY KEY,
+            accepted_at INTEGER,
+            refused_at INTEGER,
+            refused INTEGER NOT NULL
+        ) STRICT;
+        """,
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,13 @@ import pytest
 
 from bot.demo.outside import Outside
 from bot.demo.slack.workspace import BOT_USER, RELEASES
-from bot.doctor import Finding, examine
+from bot.doctor import examine
+from bot.doctor.finding import Finding
 from bot.github.auth import Auth
 from bot.github.client import GitHub
 from bot.github.run import Run
 from tests import npm_logs
-from tests.running import Hands, running_bot, settings_for
+from tests.running import SIGNING_SECRET, Hands, running_bot, settings_for
 
 
 async def wrong(outside: Outside, tmp_path: Path, **changes: Any) -> list[Finding]:
@@ -55,9 +56,46 @@ async def test_a_channel_the_bot_cannot_use_is_named(outside: Outside, tmp_path:
     assert finding.what == "channel"
 
 
-async def test_secrets_in_each_others_place_are_named(outside: Outside, tmp_path: Path) -> None:
-    found = await wrong(outside, tmp_path, slack_app_token=outside.slack.bot_token)
-    assert any("SLACK_APP_TOKEN" in finding.said for finding in found)
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("slack_app_token", "xoxb-" + "1" * 12),
+        ("slack_bot_token", "xapp-" + "1" * 12),
+        ("slack_bot_token", "0123456789abcdef" * 2),
+        ("slack_signing_secret", "xoxb-" + "1" * 12),
+        ("github_webhook_secret", "ghp_" + "w" * 36),
+        ("github_token", "npm_" + "n" * 36),
+        ("github_private_key", "github_pat_" + "p" * 30),
+        ("github_app_id", "tokenwatch"),
+        ("github_webhook_secret", SIGNING_SECRET),
+    ],
+)
+async def test_secrets_in_each_others_place_are_named_by_setting_alone(
+    outside: Outside, tmp_path: Path, setting: str, value: str
+) -> None:
+    found = await wrong(outside, tmp_path, **{setting: value})
+    assert any(finding.what == "secrets" and setting.upper() in finding.said for finding in found)
+    assert setting == "github_app_id" or not any(value in f"{finding}" for finding in found)
+
+
+async def test_a_signing_secret_of_an_unusual_look_is_a_warning(outside: Outside, tmp_path: Path) -> None:
+    found = await examine(settings_for(outside, tmp_path))
+    assert [finding.state for finding in found if finding.what == "secrets"] == ["warning"]
+    found = await examine(settings_for(outside, tmp_path, slack_signing_secret="0123456789abcdef" * 2))
+    assert [finding for finding in found if finding.what == "secrets"] == []
+
+
+async def test_socket_mode_that_slack_does_not_open_is_named(outside: Outside, tmp_path: Path) -> None:
+    (finding,) = await wrong(outside, tmp_path, slack_app_token="xapp-" + "1-stale")
+    assert "Socket Mode" in finding.said and "connections:write" in finding.mend
+
+
+@pytest.mark.parametrize("minutes", [-6, 6])
+async def test_a_clock_that_is_off_is_named(outside: Outside, tmp_path: Path, minutes: int) -> None:
+    settings = settings_for(outside, tmp_path)
+    found = await examine(settings, datetime.now(UTC) + timedelta(minutes=minutes))
+    (finding,) = [one for one in found if one.state == "wrong"]
+    assert finding.what == "clock" and "NTP" in finding.mend
 
 
 async def test_github_that_refuses_the_credential_is_named(outside: Outside, tmp_path: Path) -> None:

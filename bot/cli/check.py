@@ -31,4 +31,6 @@ def check(as_json: bool) -> int:
             if finding.mend:
                 line.append(f"  ->  {finding.mend}", style="dim")
             console.print(line)
+        wrong = sum(finding.state == "wrong" for finding in findings)
+        console.print(Text(f"{wrong} to mend." if wrong else "Nothing is wrong.", style="bold"))
     return 1 if any(finding.state == "wrong" for finding in findings) else 0

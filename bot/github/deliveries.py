@@ -59,7 +59,7 @@ def sources(is_app: bool, hooks: Sequence[str]) -> list[Hook]:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try of GitHub's to deliver. `ok`: it was answered with 2xx."""
+    """One try of GitHub's to deliver. `ok`: it was answered with 2xx; `status`: with what, 0 for nothing."""
 
     id: int
     guid: str
@@ -67,6 +67,7 @@ class Attempt:
     action: str | None
     delivered_at: datetime
     ok: bool
+    status: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +137,9 @@ def _attempt(data: Mapping[str, Any]) -> Attempt | None:
     if not GUID.fullmatch(guid) or not EVENT.fullmatch(event):
         return None
     code = data.get("status_code")
-    ok = isinstance(code, int) and 200 <= code < 300
-    return Attempt(number, guid, event, action if isinstance(action, str) else None, delivered_at, ok)
+    status = code if isinstance(code, int) else 0
+    ok = 200 <= status < 300
+    return Attempt(number, guid, event, action if isinstance(action, str) else None, delivered_at, ok, status)
 
 
 def _body(payload: object) -> bytes | None:

@@ -41,6 +41,7 @@ from bot.messages import (
 from bot.messages import home as home_page
 from bot.messages.everything import ANY_ACTION, ANY_VIEW
 from bot.messages.modal import closing_view, typed
+from bot.presence import Presence
 from bot.settings import Settings
 from handlers.bodies import Bodies, NotRead
 from handlers.slack import (
@@ -223,7 +224,7 @@ def slack_app(deps: Deps, client: AsyncWebClient) -> AsyncApp:
 
 
 def slack_route(
-    app: AsyncApp, settings: Settings, bodies: Bodies
+    app: AsyncApp, settings: Settings, bodies: Bodies, presence: Presence
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """Answers `POST /slack/events`: verify the raw body, parse it ourselves, hand Bolt the result.
 
@@ -237,7 +238,12 @@ def slack_route(
             raw = await bodies.read(request, LARGEST_BODY)
         except NotRead as error:
             return web.json_response({"error": error.reason}, status=error.status)
-        if verifier is None or not _verified(verifier, raw, request):
+        verified = verifier is not None and _verified(verifier, raw, request)
+        if verified:
+            presence.accepted("slack")
+        else:
+            if "X-Slack-Signature" in request.headers:
+                presence.refused("slack")
             return web.json_response({"error": "invalid request"}, status=401)
         body = _parsed(raw)
         if body is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -41,6 +42,34 @@ def organization(login: str) -> Json:
         "hooks_url": f"{API}/orgs/{login}/hooks",
         "avatar_url": f"https://avatars.githubusercontent.com/u/{number_for(login) // 10}?v=4",
         "description": "",
+    }
+
+
+def app(permissions: Mapping[str, str], events: Sequence[str]) -> Json:
+    return {
+        "id": APP_ID,
+        "slug": "tokenwatch",
+        "client_id": "Iv23liTokenwatchDemo",
+        "name": "Tokenwatch",
+        "owner": organization("acme"),
+        "html_url": f"{WEB}/apps/tokenwatch",
+        "permissions": dict(permissions),
+        "events": list(events),
+        "installations_count": 1,
+    }
+
+
+def installation(permissions: Mapping[str, str], events: Sequence[str]) -> Json:
+    return {
+        "id": INSTALLATION_ID,
+        "account": user("acme", "Organization"),
+        "app_id": APP_ID,
+        "app_slug": "tokenwatch",
+        "repository_selection": "all",
+        "target_type": "Organization",
+        "permissions": dict(permissions),
+        "events": list(events),
+        "suspended_at": None,
     }
 
 

@@ -33,7 +33,8 @@ PERMISSIONS = {**GITHUB_PERMISSIONS, "actions": "write"}
 
 
 class Rest:
-    """Knobs: `token` (None = any), `permissions`, `token_expires_at` (of a personal token), `app_public_key` (PEM)."""
+    """Knobs: `token` (None = any), `permissions`, `token_expires_at` (of a personal token), `app_public_key` (PEM),
+    `hook_url`, `hook_active`, `hook_events` of every hook, `installations` (None = one, with all that was granted)."""
 
     def __init__(self, world: World, blobs: Blobs, deliveries: Deliveries) -> None:
         self.requests: list[Asked] = []
@@ -44,6 +45,10 @@ class Rest:
         self.token: str | None = None
         self.permissions = dict(PERMISSIONS)
         self.events: tuple[str, ...] = GITHUB_EVENTS
+        self.hook_url = "https://bot.example.com/github/webhooks"
+        self.hook_active = True
+        self.hook_events = ("workflow_run",)
+        self.installations: list[Json] | None = None
         self.registering = Registering()
         self.token_expires_at: datetime | None = None
         self.app_public_key: str | None = None
@@ -97,6 +102,9 @@ class Rest:
         for base in ("", "/organizations/{org}"):
             post(base + "/settings/apps/new", self.registering.new)
         post("/app-manifests/{code}/conversions", self._convert)
+        get("/app/hook/config", self._app_only(self._hook_config))
+        get(repo + r"/hooks/{hook:\d+}", self._guard("repository_hooks", self._show_hook))
+        get(r"/orgs/{org}/hooks/{hook:\d+}", self._guard("organization_hooks", self._show_hook))
         get("/app/installations", self._app_only(self._installations))
         post(r"/app/installations/{id:\d+}/access_tokens", self._app_only(self._access_token))
         for base, guard in (
@@ -199,31 +207,10 @@ class Rest:
         return answer(request, payloads.user("tokenwatch-bot"))
 
     async def _the_app(self, request: web.Request) -> web.Response:
-        body = {
-            "id": payloads.APP_ID,
-            "slug": "tokenwatch",
-            "client_id": "Iv23liTokenwatchDemo",
-            "name": "Tokenwatch",
-            "owner": payloads.organization("acme"),
-            "html_url": "https://github.com/apps/tokenwatch",
-            "permissions": self.permissions,
-            "events": list(self.events),
-            "installations_count": 1,
-        }
-        return answer(request, body)
+        return answer(request, payloads.app(self.permissions, self.events))
 
     def _installation_object(self) -> Json:
-        return {
-            "id": payloads.INSTALLATION_ID,
-            "account": payloads.user("acme", "Organization"),
-            "app_id": payloads.APP_ID,
-            "app_slug": "tokenwatch",
-            "repository_selection": "all",
-            "target_type": "Organization",
-            "permissions": self.permissions,
-            "events": list(self.events),
-            "suspended_at": None,
-        }
+        return payloads.installation(self.permissions, self.events)
 
     async def _convert(self, request: web.Request) -> web.Response:
         made = self.registering.convert(request.match_info["code"])
@@ -234,7 +221,8 @@ class Rest:
         return answer(request, self._installation_object())
 
     async def _installations(self, request: web.Request) -> web.Response:
-        return answer(request, [self._installation_object()])
+        found = [self._installation_object()] if self.installations is None else self.installations
+        return answer(request, found)
 
     async def _access_token(self, request: web.Request) -> web.Response:
         # Since 2026-04-27 installation tokens are `ghs_<app id>_<JWT>`: long and of no fixed length.
@@ -412,6 +400,24 @@ class Rest:
         if "repo" in request.match_info:
             return Hook("repository", repo_of(request), int(request.match_info["hook"]))
         return Hook()
+
+    def _config(self) -> Json:
+        return {"content_type": "json", "insecure_ssl": "0", "secret": "********", "url": self.hook_url}
+
+    async def _hook_config(self, request: web.Request) -> web.Response:
+        return answer(request, self._config())
+
+    async def _show_hook(self, request: web.Request) -> web.Response:
+        hook = self._hook(request)
+        body = {
+            "type": hook.kind.title(),
+            "id": hook.id,
+            "name": "web",
+            "active": self.hook_active,
+            "events": list(self.hook_events),
+            "config": self._config(),
+        }
+        return answer(request, body)
 
     async def _list_deliveries(self, request: web.Request) -> web.Response:
         found = self._deliveries.of(self._hook(request))

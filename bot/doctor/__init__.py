@@ -1,0 +1,50 @@
+"""Finds what is wrong with a set-up and says how to mend it: one finding a line. `/readyz` asks the same questions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import aiohttp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.clock import system_now
+from bot.doctor.finding import Finding
+from bot.doctor.github import github_findings
+from bot.doctor.machine import clock_findings, database_findings
+from bot.doctor.secrets import settings_findings
+from bot.doctor.slack import slack_findings
+from bot.errors import TokenwatchError
+from bot.github.auth import Auth
+from bot.github.client import GitHub
+from bot.registries.npm.packument import NpmRegistry
+from bot.settings import Settings
+
+
+async def examine(settings: Settings, now: datetime | None = None) -> list[Finding]:
+    """Every check, in the order in which a person would mend things."""
+    at = now or system_now()
+    found = list(settings_findings(settings))
+    found += [finding async for finding in database_findings(settings, at)]
+    async with aiohttp.ClientSession() as session:
+        if settings.slack_bot_token is not None:
+            client = AsyncWebClient(
+                token=settings.slack_bot_token.get_secret_value(),
+                base_url=settings.slack_api_url,
+                session=session,
+                retry_handlers=[],
+            )
+            found += [finding async for finding in slack_findings(settings, client)]
+        github = GitHub(session, settings.github_api_url, Auth(settings), lambda: at)
+        found += [finding async for finding in github_findings(settings, github)]
+        found.append(await _registry(settings, session))
+        found += [finding async for finding in clock_findings(settings, session, at)]
+    return found
+
+
+async def _registry(settings: Settings, session: aiohttp.ClientSession) -> Finding:
+    try:
+        await NpmRegistry(session, settings.npm_registry_url).ping()
+    except TokenwatchError as error:
+        mend = "Cards will lack what the registry knows until it is reachable."
+        return Finding("registry", "warning", error.message, mend)
+    return Finding("registry", "ok", f"{settings.npm_registry_url} answers")
