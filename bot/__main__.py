@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from bot import __version__
+from bot.cli.completion import PROGRAM, VARIABLE
+from bot.cli.terminal import HelpFormatter, colours, complain
 from bot.credentials import mask
 from bot.errors import TokenwatchError
 from bot.settings import SettingsError
@@ -28,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "replay": ("bot.cli.deliveries", "replay", "Work a saved webhook body as if GitHub had just delivered it."),
     "manifest": ("bot.cli.manifest", "manifest", "Print the app manifest to paste into Slack or GitHub."),
     "backup": ("bot.cli.backup", "backup", "Write a consistent copy of the database while the bot runs."),
+    "completion": ("bot.cli.completion", "completion", "Print the script that lets a shell complete commands."),
 }
 
 
@@ -49,7 +53,12 @@ class _Commands(click.Group):
             formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items()])
 
 
-@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Settings come from the environment or .env. To see it work first: demo. To set it up: README.md.",
+)
 @click.version_option(__version__, prog_name="tokenwatch")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
@@ -62,7 +71,14 @@ def cli(ctx: click.Context) -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run and exit: 0 done, 1 the answer is no, 2 bad usage or input, always in one clear line on stderr."""
-    sys.exit(_run(lambda: cli.main(arguments, prog_name="python -m bot", standalone_mode=False)))
+    # The name under which it was called: as a package it is `tokenwatch`.
+    name = PROGRAM if Path(sys.argv[0]).stem == PROGRAM else "python -m bot"
+    click.Context.formatter_class = HelpFormatter
+
+    def run() -> Any:
+        return cli.main(arguments, name, complete_var=VARIABLE, standalone_mode=False, color=colours())
+
+    sys.exit(_run(run))
 
 
 def _run(command: Callable[[], Any]) -> int:
@@ -79,17 +95,17 @@ def _run(command: Callable[[], Any]) -> int:
             hint = f" (see {error.ctx.command_path} --help)"
         # click repeats what it did not understand, and that may be a token pasted into the wrong place.
         for line in f"{mask(error.format_message())[0]}{hint}".splitlines():
-            click.echo(f"Error: {line}", err=True)
+            complain(line)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)
         return 130
     except SettingsError as error:
         for line in error.lines:
-            click.echo(f"Error: {line}", err=True)
+            complain(line)
         return 2
     except (TokenwatchError, StorageError, OSError) as error:
-        click.echo(f"Error: {mask(str(error))[0]}", err=True)
+        complain(mask(str(error))[0])
         return 2
     return result if isinstance(result, int) else 0
 

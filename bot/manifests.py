@@ -31,6 +31,14 @@ GITHUB_NAME_LIMIT = 34
 GITHUB_EVENTS = ("workflow_run", "repository_dispatch")
 
 
+LONG_DESCRIPTION = (
+    "Tokenwatch hears from GitHub that a publish failed, reads the job log, the workflow file, the public registry and "
+    "what you told it about your tokens, and says why in one card that is kept up to date until the release is out. It "
+    "reminds the owners of tokens before they end and walks through their rotation, each step proven from outside. It "
+    "stores what is known about tokens and never a token."
+)
+
+
 def slack_manifest(url: str | None, *, socket_mode: bool) -> dict[str, Any]:
     """`url`: the bot's public address, unused in Socket Mode, which needs none."""
     events_url = None if socket_mode else f"{(url or NO_ADDRESS).rstrip('/')}/slack/events"
@@ -49,6 +57,7 @@ def slack_manifest(url: str | None, *, socket_mode: bool) -> dict[str, Any]:
         "display_information": {
             "name": "Tokenwatch",
             "description": "Says why a publish failed, which token it was, and warns before a token ends.",
+            "long_description": LONG_DESCRIPTION,
             "background_color": "#1f3a4d",
         },
         "features": {

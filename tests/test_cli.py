@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -121,6 +124,54 @@ def test_the_manifests_are_json_that_name_the_bots_address(run: Run) -> None:
     github = json.loads(run("manifest", "github", "--url", "https://bot.example").stdout)
     assert github["hook_attributes"]["url"] == "https://bot.example/github/webhooks"
     assert set(github["default_permissions"].values()) == {"read"}
+
+
+def test_a_manifest_without_an_address_says_so_and_takes_the_one_that_is_set(run: Run, tmp_path: Path) -> None:
+    bare = run("manifest", "slack")
+    assert json.loads(bare.stdout) and "put your address" in bare.stderr
+    assert run("manifest", "github", "--socket-mode").stderr == ""
+    (tmp_path / ".env").write_text("PUBLIC_URL=https://set.example.com\n")
+    assert "https://set.example.com/slack/events" in run("manifest", "slack").stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shell_completes_commands_and_options(run: Run, shell: str) -> None:
+    assert "_TOKENWATCH_COMPLETE" in run("completion", shell).stdout
+    words = {"COMP_WORDS": "tokenwatch tokens li", "COMP_CWORD": "2" if shell != "fish" else "li"}
+    done = run(_TOKENWATCH_COMPLETE=f"{shell}_complete", **words)
+    assert "list" in done.stdout and "remove" not in done.stdout
+
+
+def on_a_terminal(tmp_path: Path, *arguments: str, **env: str) -> str:
+    """What a person sees."""
+    mine, theirs = pty.openpty()
+    environment = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "TERM": "xterm-256color", "COLUMNS": "120"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "bot", *arguments], cwd=tmp_path, env=environment | env,
+        stdin=theirs, stdout=theirs, stderr=theirs,
+    ):  # fmt: skip
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError):  # how Linux says that the other end is closed
+            while part := os.read(mine, 65536):
+                seen += part
+    os.close(mine)
+    return seen.decode()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["tokens", "--help"], ["nonsense"], ["check"]])
+def test_colours_are_for_terminals_and_nobody_who_said_no(run: Run, tmp_path: Path, arguments: list[str]) -> None:
+    here = {"SLACK_API_URL": "http://127.0.0.1:9/", "NPM_REGISTRY_URL": "http://127.0.0.1:9"}
+    assert "\x1b[" in on_a_terminal(tmp_path, *arguments, **here)
+    said_no = on_a_terminal(tmp_path, *arguments, NO_COLOR="1", **here)
+    assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", said_no)
+    piped = run(*arguments, **here)
+    assert "\x1b[" not in piped.stdout + piped.stderr
+
+
+def test_help_lists_subcommands_with_whole_sentences(run: Run) -> None:
+    for group in ("tokens", "rotations", "incidents", "deliveries", "manifest"):
+        assert "..." not in run(group, "--help").stdout.split("Commands:")[1]
 
 
 def test_check_finds_what_is_not_set_and_says_how_to_mend_it(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -11,8 +12,16 @@ from bot.cli import open_database
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def backup(file: Path) -> None:
-    """Write a consistent copy of the database to FILE, also while the bot runs."""
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def backup(file: Path, as_json: bool) -> None:
+    """Write a consistent copy of the database to FILE, also while the bot runs.
+
+    FILE must not be there yet. To restore: stop the bot, put the copy in place of the database, remove -wal and -shm
+    beside it, start.
+    """
     with open_database() as db:
         db.backup(file)
-    click.echo(f"Wrote {file} ({file.stat().st_size:,} bytes).")
+    if as_json:
+        click.echo(json.dumps({"file": str(file), "bytes": file.stat().st_size}))
+    else:
+        click.echo(f"Wrote {file} ({file.stat().st_size:,} bytes).")

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.cli import open_database, operator
+from bot.cli.terminal import Group
 from bot.credentials import mask
 from bot.github import webhook
 from bot.token_fields import iso
@@ -27,7 +28,7 @@ LOOK_EVERY_S = 0.2
 STATES = ("new", "waiting", "working", "done", "dead")
 
 
-@click.group()
+@click.group(cls=Group)
 def deliveries() -> None:
     """What GitHub sent and what became of it."""
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.cli import open_database
+from bot.cli.terminal import Group
 from bot.incidents import Facts
 from bot.token_fields import iso
 from storage import incidents as store
@@ -18,7 +19,7 @@ from storage import tokens
 from storage.incidents import Incident
 
 
-@click.group()
+@click.group(cls=Group)
 def incidents() -> None:
     """What is and was broken."""
 

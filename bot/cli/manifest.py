@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 from urllib.parse import urlsplit
 
 import click
+from dotenv import dotenv_values
 
-from bot.manifests import github_manifest, slack_manifest
+from bot.cli.terminal import Group
+from bot.manifests import NO_ADDRESS, github_manifest, slack_manifest
 
 _URL = click.option(
-    "--url", metavar="PUBLIC_URL", help="Where the bot can be reached, such as https://bot.example.com."
+    "--url",
+    metavar="PUBLIC_URL",
+    help="Where the bot can be reached, such as https://bot.example.com; PUBLIC_URL if that is set.",
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def manifest() -> None:
     """The app manifests to paste into Slack and GitHub."""
 
@@ -24,22 +29,30 @@ def manifest() -> None:
 @click.option("--socket-mode", is_flag=True, help="Without a public address: Slack is reached over a WebSocket.")
 def slack(url: str | None, socket_mode: bool) -> None:
     """For https://api.slack.com/apps, "Create New App", "From a manifest", tab JSON."""
-    _need_https(url)
-    click.echo(json.dumps(slack_manifest(url, socket_mode=socket_mode), indent=2))
+    address = None if socket_mode else _address(url)
+    click.echo(json.dumps(slack_manifest(address, socket_mode=socket_mode), indent=2))
 
 
 @manifest.command()
 @_URL
 @click.option("--rerun", is_flag=True, help="Also ask for actions: write, for the card's re-run button.")
-def github(url: str | None, rerun: bool) -> None:
-    """For GitHub's App manifest flow, or to read the permissions and events off when making an App by hand."""
-    _need_https(url)
-    click.echo(json.dumps(github_manifest(url, may_rerun=rerun), indent=2))
+@click.option("--socket-mode", is_flag=True, help="Without a public address: the bot asks GitHub for what it missed.")
+def github(url: str | None, rerun: bool, socket_mode: bool) -> None:
+    """What to enter when making the GitHub App by hand; the bot's page /setup does it with one click."""
+    address = None if socket_mode else _address(url)
+    click.echo(json.dumps(github_manifest(address, may_rerun=rerun), indent=2))
 
 
-def _need_https(url: str | None) -> None:
+def _address(url: str | None) -> str | None:
     if url is None:
-        return
-    parts = urlsplit(url)
+        url = os.environ.get("PUBLIC_URL") or dotenv_values(".env").get("PUBLIC_URL")
+    if not url:
+        click.echo(f"No --url was given: put your address in place of {NO_ADDRESS}.", err=True)
+        return None
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
     if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc:
         raise click.BadParameter("must be an https:// address without user or password", param_hint="--url")
+    return url

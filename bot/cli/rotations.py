@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.cli import open_database
+from bot.cli.terminal import Group
 from bot.messages.rotation_words import STATE_WORDS, label, next_step, title
 from bot.rotation import steps
 from bot.token_fields import iso
@@ -21,7 +22,7 @@ from storage.audit import Entry
 from storage.rotations import Note, Rotation, Step
 
 
-@click.group()
+@click.group(cls=Group)
 def rotations() -> None:
     """Tokens on their way out: how far, by whom, proven by what."""
 

@@ -14,6 +14,7 @@ import click
 
 from bot import token_changes
 from bot.cli import open_database, operator
+from bot.cli.terminal import Group
 from bot.cli.token_output import plan_record, print_changes, print_findings, print_list, print_plan, print_token
 from bot.credentials import mask
 from bot.probe_workflow import probe_workflow, probed_use
@@ -59,7 +60,7 @@ class _No(_BadInput):
     exit_code = 1
 
 
-@click.group()
+@click.group(cls=Group)
 def tokens() -> None:
     """The store of token metadata: what is known about each token, never its value."""
 
