@@ -97,7 +97,7 @@ class Bot:
             stack.callback(db.close)
             session = await stack.enter_async_context(aiohttp.ClientSession())
             slack = _slack_client(settings, session)
-            outbox = Outbox(db, slack, now=now)
+            outbox = Outbox(db, slack, now=now, fallbacks=settings.fallback_channels)
             deps = Deps(
                 settings=settings,
                 db=db,

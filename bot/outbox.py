@@ -13,7 +13,7 @@ import functools
 import json
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -22,10 +22,14 @@ import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.messages.message import Message
+from bot.messages.slack_trouble import DELETED, OTHER_APP, began, cannot_edit, noted, over
 from bot.metrics import METRICS
-from storage import outbox
+from bot.refusals import EDITS, TROUBLES, WORKSPACE, place_of, wait_of
+from storage import outbox, slack_troubles
 from storage.database import Connection, Database, StorageError
 from storage.outbox import Kind, Outgoing
+from storage.slack_troubles import OpenTrouble
 
 log = structlog.get_logger("outbox")
 
@@ -44,11 +48,9 @@ LONGEST_NAP_S = 5.0  # another process on the same database may have queued some
 # Nobody knows whether Slack took the message after these (docs: fatal_error "may have succeeded").
 AMBIGUOUS = frozenset({"fatal_error", "internal_error", "request_timeout", "service_unavailable"})
 BAD_BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long"})
-HOPELESS = frozenset(
-    {"no_text", "cant_update_message", "edit_window_closed", "metadata_too_large", "invalid_arguments"}
-)
-GONE = frozenset({"message_not_found"})
-PARENT_GONE = frozenset({"thread_not_found", "message_not_found", "cannot_reply_to_message"})
+HOPELESS = frozenset({"no_text", "metadata_too_large", "invalid_arguments"})
+GONE = frozenset({"message_not_found", "thread_not_found", "cannot_reply_to_message"})
+NOT_OURS = frozenset({"cant_update_message"})
 
 Outcome = Literal["sent", "later", "dead"]
 
@@ -56,8 +58,17 @@ Outcome = Literal["sent", "later", "dead"]
 class Outbox:
     """Run it as one task: `await outbox.run()`; cancel it to stop."""
 
-    def __init__(self, db: Database, slack: AsyncWebClient | None, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        db: Database,
+        slack: AsyncWebClient | None,
+        *,
+        now: Callable[[], datetime],
+        fallbacks: Sequence[str] = (),
+    ) -> None:
+        """`fallbacks`: channels for what Slack takes nowhere else, and for words to the operators; best first."""
         self._db = db
+        self._fallbacks = tuple(dict.fromkeys(fallbacks))
         self._slack = slack
         self._now = now
         self._owner = uuid.uuid4().hex
@@ -152,13 +163,15 @@ class Outbox:
             await self._unknown(message, type(error).__name__)
             return
         METRICS.slack_calls.labels(method, "ok").inc()
-        await self._write(lambda c: outbox.sent(c, message, ts=ts, now=self._now()))
+        await self._write(lambda c: self._sent(c, message, ts))
         log.info("sent", key=message.key, kind=message.kind)
 
     async def _send(self, message: Outgoing) -> str:
         assert self._slack is not None
-        arguments: dict[str, Any] = {"channel": message.channel, "text": message.text}
-        blocks = json.loads(message.blocks)
+        text, blocks = message.text, json.loads(message.blocks)
+        if message.kind != "reply":
+            text, blocks = noted(text, message.blocks, meant_for=message.meant_for, anew=message.anew)
+        arguments: dict[str, Any] = {"channel": message.channel, "text": text}
         if blocks:
             arguments["blocks"] = blocks
         if message.kind == "edit":
@@ -218,16 +231,83 @@ class Outbox:
             details = (data.get("response_metadata") or {}).get("messages")
             log.error("blocks refused", key=message.key, error=code, details=details)
             await self._write(lambda c: outbox.simplify(c, message, reason=code, now=now))
-        elif message.kind == "edit" and code in GONE:
-            log.warning("message was deleted, posting anew", key=message.key)
-            await self._write(lambda c: outbox.post_anew(c, message, now=now))
-        elif code in HOPELESS or (message.kind == "reply" and code in PARENT_GONE) or self._hopeless(message):
+        elif message.kind != "post" and code in GONE | NOT_OURS:
+            log.warning("the message it is about is gone, posting anew", key=message.key, error=code)
+            why = OTHER_APP if code in NOT_OURS else DELETED
+            await self._write(lambda c: outbox.post_anew(c, message, why=why, now=now))
+        elif code in TROUBLES:
+            await self._write(lambda c: self._in_trouble(c, message, code))
+        elif code in HOPELESS or self._hopeless(message):
             log.error("message given up", key=message.key, error=code)
             await self._write(lambda c: outbox.give_up(c, message, reason=code))
         else:
-            # A person can mend these: channel_not_found, not_in_channel, is_archived, token_revoked, missing_scope...
             log.warning("message refused, trying again later", key=message.key, error=code)
             await self._later(message, code, min(15.0 * 2 ** min(message.tries, 8), LONGEST_WAIT_S))
+
+    def _in_trouble(self, connection: Connection, message: Outgoing, code: str) -> None:
+        """A person has to mend it. The operators hear of it once; the message goes elsewhere, or waits."""
+        now, trouble = self._now(), TROUBLES[code]
+        place = place_of(trouble, message.channel)
+        age_s = int((now - message.shown_since).total_seconds()) if message.shown_since else 0
+        known, is_new = slack_troubles.begin(connection, place, code, now, age_s=age_s)
+        log.log(40 if is_new else 30, "Slack takes no messages", place=place, error=code, key=message.key)
+        elsewhere = self._elsewhere(connection, message.channel) if trouble.scope == "channel" else None
+        if trouble.scope == "edits":
+            outbox.give_up(connection, message, reason=code)
+            self._say(connection, message.about or "", f"{message.about}:frozen", cannot_edit(), message.channel)
+        elif elsewhere and message.kind != "edit" and message.state != "unknown":
+            outbox.move(connection, message, to=elsewhere, reason=code, now=now)
+        else:
+            # What may have been taken must not be said again elsewhere; an edit tells nothing new by itself.
+            due = now + wait_of(now - known.since)
+            state = "unknown" if message.state == "unknown" else "new"
+            outbox.later(connection, message, state=state, due_at=due, reason=code, counts=False)
+            if elsewhere is None:
+                outbox.wait_together(connection, message.channel, reason=code, due_at=due)
+        told = self._elsewhere(connection, message.channel if trouble.scope == "channel" else "")
+        if is_new and told and trouble.scope != "workspace":
+            key = f"trouble:{place}:{known.since.timestamp():.3f}"
+            self._say(connection, None, key, began(place, code, elsewhere), told)
+
+    def _sent(self, connection: Connection, message: Outgoing, ts: str) -> None:
+        now = self._now()
+        outbox.sent(connection, message, ts=ts, now=now)
+        for place in (message.channel, WORKSPACE, *([EDITS] if message.kind == "edit" else [])):
+            known = slack_troubles.get(connection, place)
+            # Messages younger than the one that was refused could be edited all along.
+            if known and (place != EDITS or (message.shown_since or now) <= now - timedelta(seconds=known.age_s)):
+                self._mended(connection, known, now)
+
+    def _mended(self, connection: Connection, known: OpenTrouble, now: datetime) -> None:
+        place = known.place
+        slack_troubles.end(connection, place)
+        waited = 0
+        if place != EDITS:
+            waited = outbox.hurry(connection, channel=None if place == WORKSPACE else place, now=now)
+            outbox.move_back(connection, place, now=now)
+        told = self._elsewhere(connection, "")
+        if told:
+            key = f"trouble-over:{place}:{known.since.timestamp():.3f}"
+            self._say(connection, None, key, over(place, known.code, known.since, waited), told)
+        log.info("Slack takes messages again", place=place)
+
+    def _elsewhere(self, connection: Connection, channel: str) -> str | None:
+        """The best fallback that is not this channel and in no trouble itself."""
+        return next(
+            (to for to in self._fallbacks if to != channel and slack_troubles.get(connection, to) is None), None
+        )
+
+    def _say(self, connection: Connection, about: str | None, key: str, said: Message, channel: str) -> None:
+        outbox.put(
+            connection,
+            key=key,
+            kind="reply" if about else "post",
+            about=about,
+            channel=channel,
+            text=said.text,
+            blocks=json.dumps(list(said.blocks)),
+            now=self._now(),
+        )
 
     async def _unknown(self, message: Outgoing, why: str) -> None:
         log.warning("unknown whether sent", key=message.key, why=why)

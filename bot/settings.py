@@ -231,6 +231,11 @@ class Settings(BaseSettings):
         """Where the daily digest and words to the operators go."""
         return self.digest_channel or self.alert_channel
 
+    @property
+    def fallback_channels(self) -> tuple[str, ...]:
+        """Where goes what Slack does not take in its own channel, best first."""
+        return tuple(channel for channel in (self.operators_channel, self.alert_channel) if channel)
+
     def missing(self) -> list[str]:
         """One line for each setting without which a part of the bot's work cannot be done."""
         lines = []

@@ -427,3 +427,21 @@ def m008_presence(db: sqlite_utils.Database) -> None:
         ) STRICT;
         """,
     )
+
+
+@MIGRATIONS()
+def m009_slack_troubles(db: sqlite_utils.Database) -> None:
+    """Where Slack takes no messages, which messages went elsewhere, and which stand for one that is gone."""
+    _run(
+        db,
+        """
+        CREATE TABLE slack_troubles (
+            place TEXT PRIMARY KEY,
+            code TEXT NOT NULL,
+            since INTEGER NOT NULL,
+            age_s INTEGER NOT NULL DEFAULT 0
+        ) STRICT;
+        ALTER TABLE messages ADD COLUMN meant_for TEXT;
+        ALTER TABLE messages ADD COLUMN anew TEXT;
+        """,
+    )

@@ -27,7 +27,11 @@ READY = f"""
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One row. `blocks`: JSON text; `parent_ts`: ts of the message that a reply or edit belongs to."""
+    """One row. `blocks`: JSON text; `parent_ts`: ts of the message that a reply or edit belongs to.
+
+    `meant_for`: the channel of the message (or of the one it is about) when Slack takes none there; `anew`: why it
+    stands for an earlier one; `shown_since`: when the message that an edit is about was posted.
+    """
 
     seq: int
     key: str
@@ -45,6 +49,9 @@ class Outgoing:
     reason: str | None
     made_at: datetime
     sent_at: datetime | None
+    meant_for: str | None = None
+    anew: str | None = None
+    shown_since: datetime | None = None
 
 
 def put(
@@ -58,12 +65,16 @@ def put(
     now: datetime,
     about: str | None = None,
 ) -> bool:
-    """Queue a message once: a second one with the same key changes nothing and returns False."""
+    """Queue a message once: a second one with the same key changes nothing and returns False.
+
+    What belongs to another message goes where that one is.
+    """
     return bool(
         connection.execute(
             """
             INSERT INTO messages (key, kind, channel, about, text, blocks, state, due_at, made_at)
-            VALUES (:key, :kind, :channel, :about, :text, :blocks, 'new', :now, :now)
+            VALUES (:key, :kind, COALESCE((SELECT p.channel FROM messages p WHERE p.key = :about), :channel), :about,
+                :text, :blocks, 'new', :now, :now)
             ON CONFLICT (key) DO NOTHING
             """,
             {
@@ -91,7 +102,7 @@ def put_edit(connection: Connection, *, about: str, text: str, blocks: str, now:
         INSERT INTO messages (key, kind, channel, about, text, blocks, state, due_at, made_at)
         VALUES (:key, 'edit', :channel, :about, :text, :blocks, 'new', :now, :now)
         ON CONFLICT (key) DO UPDATE SET text = excluded.text, blocks = excluded.blocks, version = messages.version + 1,
-            tries = 0, made_at = excluded.made_at,
+            channel = excluded.channel, tries = 0, made_at = excluded.made_at,
             state = CASE WHEN messages.state = 'sending' THEN 'sending' ELSE 'new' END,
             due_at = CASE WHEN messages.state IN ('new', 'sending', 'unknown') THEN messages.due_at
                 ELSE MAX(:now, COALESCE(messages.sent_at, 0) + :apart) END
@@ -142,8 +153,7 @@ def claim(
         " WHERE seq = :seq",
         {"owner": owner, "until": to_ms(now + lease), "seq": row["seq"]},
     )
-    parent = connection.value("SELECT ts FROM messages WHERE key = :key", {"key": row["about"]})
-    return _outgoing({**row, "tries": row["tries"] + 1}, parent), row["state"] == "unknown"
+    return _outgoing({**row, "tries": row["tries"] + 1}, _card(connection, row)), row["state"] == "unknown"
 
 
 def sent(connection: Connection, message: Outgoing, *, ts: str, now: datetime) -> None:
@@ -194,14 +204,59 @@ def simplify(connection: Connection, message: Outgoing, *, reason: str, now: dat
     )
 
 
-def post_anew(connection: Connection, edit: Outgoing, *, now: datetime) -> None:
-    """Somebody deleted the message that was to be edited: its newest look becomes a post again."""
+def post_anew(connection: Connection, message: Outgoing, *, why: str, now: datetime) -> None:
+    """The message that this edit or reply is about is gone: its newest look becomes a post again, then the reply."""
+    _later_in(connection, message, message.channel, why, now)
+    _again(connection, message.about or message.key, gone_ts=message.parent_ts, why=why, now=now)
+
+
+def move(connection: Connection, message: Outgoing, *, to: str, reason: str, now: datetime) -> None:
+    """Slack takes no messages in this channel: a post goes to another one, a reply together with its card."""
+    card = message.about or message.key
     connection.execute(
-        "UPDATE messages SET state = 'new', ts = NULL, text = :text, blocks = :blocks, due_at = :now, tries = 0,"
-        " reason = 'message-deleted' WHERE key = :about",
-        {"text": edit.text, "blocks": edit.blocks, "now": to_ms(now), "about": edit.about},
+        f"UPDATE messages SET channel = :to WHERE (key = :card OR about = :card) AND {UNSENT}",  # noqa: S608 - constant
+        {"to": to, "card": card},
     )
-    connection.execute("DELETE FROM messages WHERE seq = :seq", {"seq": edit.seq})
+    connection.execute(
+        "UPDATE messages SET meant_for = COALESCE(meant_for, :was), channel = :to WHERE key = :card",
+        {"was": message.channel, "to": to, "card": card},
+    )
+    _later_in(connection, message, to, reason, now)
+    if message.about is not None:
+        _again(connection, card, gone_ts=message.parent_ts, why=None, now=now)
+
+
+def move_back(connection: Connection, channel: str, *, now: datetime) -> None:
+    """Slack takes messages there again: what was meant for it and waits elsewhere goes home."""
+    connection.execute(
+        "UPDATE messages SET channel = :channel, meant_for = NULL, due_at = :now"  # noqa: S608 - constant
+        f" WHERE {UNSENT} AND state = 'new' AND kind = 'post' AND ts IS NULL AND meant_for = :channel",
+        {"channel": channel, "now": to_ms(now)},
+    )
+    connection.execute(
+        "UPDATE messages SET channel = :channel, due_at = :now"  # noqa: S608 - constant
+        f" WHERE {UNSENT} AND state = 'new' AND kind = 'reply'"
+        " AND EXISTS (SELECT 1 FROM messages p WHERE p.key = messages.about AND p.channel = :channel)",
+        {"channel": channel, "now": to_ms(now)},
+    )
+
+
+def wait_together(connection: Connection, channel: str, *, reason: str, due_at: datetime) -> None:
+    """One message tries for all of its channel; the others wait as long."""
+    connection.execute(
+        f"UPDATE messages SET due_at = :due, reason = :reason WHERE {UNSENT} AND state <> 'sending'"  # noqa: S608
+        " AND channel = :channel AND due_at < :due",
+        {"channel": channel, "reason": reason, "due": to_ms(due_at)},
+    )
+
+
+def hurry(connection: Connection, *, channel: str | None, now: datetime) -> int:
+    """Whatever waits (None: in any channel) is due now; returns how many messages waited."""
+    return connection.execute(
+        f"UPDATE messages SET due_at = :now WHERE {UNSENT} AND state <> 'sending'"  # noqa: S608 - constant
+        " AND due_at > :now AND reason IS NOT NULL AND (:channel IS NULL OR channel = :channel)",
+        {"channel": channel, "now": to_ms(now)},
+    )
 
 
 def hand_back(connection: Connection, *, owner: str, now: datetime) -> int:
@@ -226,7 +281,7 @@ def get(connection: Connection, key: str) -> Outgoing | None:
     row = connection.one("SELECT * FROM messages WHERE key = :key", {"key": key})
     if row is None:
         return None
-    return _outgoing(row, connection.value("SELECT ts FROM messages WHERE key = :key", {"key": row["about"]}))
+    return _outgoing(row, _card(connection, row))
 
 
 def forget_before(connection: Connection, before: datetime, *, most: int) -> int:
@@ -236,7 +291,8 @@ def forget_before(connection: Connection, before: datetime, *, most: int) -> int
         """
         DELETE FROM messages WHERE seq IN (
             SELECT m.seq FROM messages m WHERE m.state IN ('sent', 'dead') AND m.made_at < :before AND (
-                COALESCE(m.about, m.key) LIKE 'digest:%' OR COALESCE(m.about, m.key) LIKE 'dead:%' OR (
+                COALESCE(m.about, m.key) LIKE 'digest:%' OR COALESCE(m.about, m.key) LIKE 'dead:%'
+                OR COALESCE(m.about, m.key) LIKE 'trouble%' OR (
                     COALESCE(m.about, m.key) LIKE 'incident:%' AND NOT EXISTS (
                         SELECT 1 FROM incidents i
                         WHERE i.id = CAST(SUBSTR(COALESCE(m.about, m.key), LENGTH('incident:') + 1) AS INTEGER)
@@ -275,7 +331,40 @@ def _still_new(connection: Connection, key: str, text: str, blocks: str) -> bool
     )
 
 
-def _outgoing(row: Row, parent_ts: str | None) -> Outgoing:
+def _again(connection: Connection, card: str, *, gone_ts: str | None, why: str | None, now: datetime) -> None:
+    """Post a message a second time, with its newest look, unless that happened already."""
+    is_posted_again = connection.execute(
+        """
+        UPDATE messages SET state = 'new', ts = NULL, due_at = :now, made_at = :now, tries = 0,
+            anew = COALESCE(:why, anew),
+            text = COALESCE((SELECT e.text FROM messages e WHERE e.key = :edit), text),
+            blocks = COALESCE((SELECT e.blocks FROM messages e WHERE e.key = :edit), blocks)
+        WHERE key = :card AND ts = :gone_ts
+        """,
+        {"now": to_ms(now), "why": why, "edit": f"edit:{card}", "card": card, "gone_ts": gone_ts},
+    )
+    if is_posted_again:
+        connection.execute("DELETE FROM messages WHERE key = :edit", {"edit": f"edit:{card}"})
+
+
+def _later_in(connection: Connection, message: Outgoing, channel: str, reason: str, now: datetime) -> None:
+    connection.execute(
+        "UPDATE messages SET state = 'new', channel = :channel, due_at = :now, reason = :reason, tries = 0,"
+        " lease_owner = NULL, lease_until = NULL WHERE seq = :seq",
+        {"channel": channel, "now": to_ms(now), "reason": reason, "seq": message.seq},
+    )
+
+
+def _card(connection: Connection, row: Row) -> Row:
+    """The message that a row belongs to: itself for a post."""
+    if row["about"] is None:
+        return {**row, "ts": None}
+    return connection.one(
+        "SELECT ts, meant_for, anew, sent_at FROM messages WHERE key = :key", {"key": row["about"]}
+    ) or {"ts": None, "meant_for": None, "anew": None, "sent_at": None}
+
+
+def _outgoing(row: Row, card: Row) -> Outgoing:
     return Outgoing(
         seq=row["seq"],
         key=row["key"],
@@ -289,8 +378,11 @@ def _outgoing(row: Row, parent_ts: str | None) -> Outgoing:
         tries=row["tries"],
         version=row["version"],
         ts=row["ts"],
-        parent_ts=parent_ts,
+        parent_ts=card["ts"],
         reason=row["reason"],
         made_at=moment(row["made_at"]),
         sent_at=from_ms(row["sent_at"]),
+        meant_for=card["meant_for"],
+        anew=card["anew"],
+        shown_since=from_ms(card["sent_at"]),
     )

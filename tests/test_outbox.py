@@ -58,12 +58,12 @@ class Sending:
 
 
 @contextlib.asynccontextmanager
-async def outbox_running(db: Database, outside: Outside) -> AsyncIterator[Sending]:
+async def outbox_running(db: Database, outside: Outside, *fallbacks: str) -> AsyncIterator[Sending]:
     async with aiohttp.ClientSession() as session:
         client = AsyncWebClient(
             token=outside.slack.bot_token, base_url=outside.slack_api_url, session=session, retry_handlers=[]
         )
-        box = sender.Outbox(db, client, now=now)
+        box = sender.Outbox(db, client, now=now, fallbacks=fallbacks)
         task = asyncio.create_task(box.run())
         try:
             yield Sending(db, outside, box)
@@ -175,7 +175,7 @@ async def test_an_outage_of_slack_for_hours_ends_no_message(sending: Sending) ->
 
 
 async def test_what_slack_refuses_for_days_is_given_up(sending: Sending) -> None:
-    sending.outside.slack.fail("chat.postMessage", error="channel_not_found", times=None)
+    sending.outside.slack.fail("chat.postMessage", error="a_code_nobody_knows", times=None)
     old = now() - sender.WORTH_SENDING
     sending.db.write_now(outbox.put, key="a", kind="post", channel=RELEASES, text="x", blocks=BLOCKS, now=old)
     sending.db.write_now(lambda c: c.execute("UPDATE messages SET tries = 39"))
@@ -232,7 +232,10 @@ async def test_a_deleted_card_is_posted_anew_with_its_newest_look(sending: Sendi
     await sending.until("incident:1")
     sending.outside.slack.workspace.delete(sending.shown()[0])
     sending.edit("incident:1", "still broken")
-    await sending.outside.slack.until(lambda: [m.text for m in sending.shown()] == ["still broken"], what="a new post")
+    await sending.outside.slack.until(lambda: len(sending.shown()) == 1, what="a new post")
+    (card,) = sending.shown()
+    assert card.text == "still broken The earlier message about this was deleted. This one goes on in its place."
+    assert "was deleted" in str(card.blocks[0]) and "hello" in str(card.blocks[1])
 
 
 async def test_when_slack_refuses_the_blocks_the_sentence_is_said_alone(sending: Sending) -> None:

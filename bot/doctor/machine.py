@@ -15,8 +15,9 @@ import aiohttp
 from bot.doctor.disks import disk_finding
 from bot.doctor.finding import Finding
 from bot.presence import ALIVE_WITHIN, identity_of
+from bot.refusals import TROUBLES
 from bot.settings import Settings
-from storage import presence
+from storage import presence, slack_troubles
 from storage.database import Database, StorageError, path_of
 from storage.presence import Process, Requests
 
@@ -36,8 +37,13 @@ async def database_findings(settings: Settings, now: datetime) -> AsyncIterator[
     try:
         processes = await db.read(presence.processes, since=now - ALIVE_WITHIN)
         requests = await db.read(presence.requests)
+        troubles = await db.read(slack_troubles.everything)
     finally:
         await asyncio.to_thread(db.close)
+    for trouble in troubles:
+        known = TROUBLES.get(trouble.code)
+        said = f"messages to {trouble.place} are refused since {trouble.since:%Y-%m-%d %H:%M} UTC ({trouble.code})"
+        yield Finding("slack", "wrong", said, known.mend if known else "")
     free = await asyncio.to_thread(_free_bytes, str(path.parent))
     if free < LOW_DISK:
         yield Finding("database", "warning", f"only {free // 2**20} MiB are free on its disk", "Make room.")
