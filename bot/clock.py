@@ -9,30 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import structlog
 
-from bot import announce, nudges, version_watch
+from bot import announce, daily, nudges, version_watch
 from bot.deps import Deps
 from bot.housekeeping import clean_up
 from bot.messages import thread
-from bot.messages.digest import digest_message, shown
-from bot.policy import loses_publishing
-from bot.reminders import Digest, Rung, digest, with_tokens
 from bot.rotation import campaign
 from bot.rotation import run as rotation
-from storage import due_jobs, incidents, outbox, reminders, tokens
+from bot.workdays import Workdays
+from storage import due_jobs, incidents
 from storage.database import Connection, StorageError
-from storage.tokens import Token
 
 log = structlog.get_logger("clock")
 
 TICK_S = 15.0
 LEASE = timedelta(minutes=10)
-HORIZON_SLACK = timedelta(days=3)  # the ladder counts local days, the query moments
+EVERY_DAY = Workdays()
 
 
 class Clock:
@@ -57,8 +53,9 @@ class Clock:
         await self._end_snoozes(now)
         settings = self._deps.settings
         due = digest_due(now, settings.zone, settings.reminder_time)
-        if due is not None and settings.operators_channel and await self._claim("digest", due, now):
-            await self._digest(due, now)
+        is_workday = due is not None and date.fromisoformat(due) in settings.calendar
+        if due is not None and is_workday and settings.operators_channel and await self._claim("digest", due, now):
+            await daily.say(self._deps, due, now)
         today = now.astimezone(UTC).date().isoformat()
         if await self._claim("clean-up", today, now):
             await self._clean_up(today, now)
@@ -69,40 +66,6 @@ class Clock:
 
     async def _claim(self, name: str, due: str, now: datetime) -> bool:
         return await self._deps.db.write(due_jobs.claim, name=name, due=due, owner=self._owner, now=now, lease=LEASE)
-
-    async def _digest(self, due: str, now: datetime) -> None:
-        settings = self._deps.settings
-        horizon = now + timedelta(days=max(settings.reminder_days)) + HORIZON_SLACK
-        ending = await self._deps.db.read(tokens.ends_before, horizon)
-        said = await self._deps.db.read(reminders.said)
-        stopping = await self._deps.db.read(tokens.bypassing)
-        found = await asyncio.to_thread(
-            _digest_of, ending, stopping, said, now=now, zone=settings.zone, ladder=settings.reminder_days
-        )
-        if found:
-            named = [entry.token.id for entry in shown(found) if entry.token.id is not None]
-            found = with_tokens(found, await self._deps.db.read(tokens.by_ids, named))
-        messages = await asyncio.to_thread(digest_message, found) if found else ()
-
-        def write(connection: Connection) -> None:
-            for number, message in enumerate(messages):
-                key = f"digest:{due}:{settings.operators_channel}:{number}"
-                outbox.put(
-                    connection,
-                    key=key,
-                    kind="post",
-                    channel=settings.operators_channel or "",
-                    text=message.text,
-                    blocks=announce.blocks_json(message),
-                    now=now,
-                )
-                if found and number == 0:
-                    reminders.say(connection, found.rungs_said, key)
-            due_jobs.finish(connection, name="digest", due=due, now=now)
-
-        await self._deps.db.write(write)
-        log.info("digest", due=due, tokens=len(found.entries) if found else 0)
-        self._deps.queued()
 
     async def _end_snoozes(self, now: datetime) -> None:
         ended = await self._deps.db.read(incidents.snoozes_ended, now)
@@ -129,21 +92,6 @@ class Clock:
         await self._deps.db.write(due_jobs.finish, name="clean-up", due=due, now=now)
 
 
-def _digest_of(
-    ending: Sequence[Token],
-    stopping: Sequence[Token],
-    said: Collection[Rung],
-    *,
-    now: datetime,
-    zone: ZoneInfo,
-    ladder: Sequence[int],
-) -> Digest | None:
-    """`ending`: tokens whose own end is near; `stopping`: those that a dated rule may stop before it."""
-    stops = {token.id: stop.at for token in stopping if token.id and (stop := loses_publishing(token))}
-    everybody = {token.id: token for token in (*stopping, *ending)}
-    return digest(everybody.values(), said, now, zone, ladder, stops)
-
-
 def digest_due(now: datetime, zone: ZoneInfo, at: time) -> str | None:
     """The local date whose digest is due now, or None before its time of day.
 
@@ -154,11 +102,11 @@ def digest_due(now: datetime, zone: ZoneInfo, at: time) -> str | None:
     return today.isoformat() if now >= moment else None
 
 
-def next_digest(now: datetime, zone: ZoneInfo, at: time) -> datetime:
+def next_digest(now: datetime, zone: ZoneInfo, at: time, workdays: Workdays = EVERY_DAY) -> datetime:
     """When the next digest will be due."""
     today = now.astimezone(zone).date()
-    day = today if digest_due(now, zone, at) is None else today + timedelta(days=1)
-    return datetime.combine(day, at, tzinfo=zone)
+    is_today = digest_due(now, zone, at) is None and today in workdays
+    return datetime.combine(today if is_today else workdays.after(today), at, tzinfo=zone)
 
 
 def system_now() -> datetime:

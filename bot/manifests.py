@@ -14,6 +14,8 @@ SLACK_SCOPES: dict[str, str] = {
     "groups:history": "the same in private channels",
     "channels:read": "to check that the bot is in its channels",
     "groups:read": "the same for private channels",
+    "im:write": "the digest by direct message, for those who want it so",
+    "im:history": "to find a direct message again whose acknowledgement was lost",
     "users:read": "guests may look but not change anything",
     "usergroups:read": "user groups in SLACK_ADMINS",
 }
@@ -63,7 +65,7 @@ def slack_manifest(url: str | None, *, socket_mode: bool) -> dict[str, Any]:
         "features": {
             "app_home": {
                 "home_tab_enabled": True,
-                "messages_tab_enabled": False,
+                "messages_tab_enabled": True,  # without it Slack delivers no direct message of the app
                 "messages_tab_read_only_enabled": True,
             },
             "bot_user": {"display_name": "Tokenwatch", "always_online": True},

@@ -24,6 +24,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.messages.message import Message
 from bot.messages.slack_trouble import DELETED, OTHER_APP, began, cannot_edit, noted, over
+from bot.messages.text import is_user
 from bot.metrics import METRICS
 from bot.refusals import EDITS, TROUBLES, WORKSPACE, place_of, wait_of
 from storage import outbox, slack_troubles
@@ -73,6 +74,7 @@ class Outbox:
         self._now = now
         self._owner = uuid.uuid4().hex
         self._wake = asyncio.Event()
+        self._conversations: dict[str, str] = {}
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._held_until: dict[tuple[str, str], float] = {}
         self._allowance: dict[str, tuple[float, float]] = {}
@@ -149,9 +151,10 @@ class Outbox:
         method = "chat.update" if message.kind == "edit" else "chat.postMessage"
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
-                ts = await self._find(message) if unsure and message.kind != "edit" else None
+                to = await self._conversation(message.channel)
+                ts = await self._find(message, to) if unsure and message.kind != "edit" else None
                 if ts is None:
-                    ts = await self._send(message)
+                    ts = await self._send(message, to)
                 else:
                     log.info("found in history", key=message.key)
         except SlackApiError as error:
@@ -166,12 +169,22 @@ class Outbox:
         await self._write(lambda c: self._sent(c, message, ts))
         log.info("sent", key=message.key, kind=message.kind)
 
-    async def _send(self, message: Outgoing) -> str:
+    async def _conversation(self, channel: str) -> str:
+        """The channel itself, or the direct conversation with a person: histories and edits know only that."""
+        assert self._slack is not None
+        if not is_user(channel):
+            return channel
+        if channel not in self._conversations:
+            reply = await self._slack.conversations_open(users=[channel])
+            self._conversations[channel] = str((reply.get("channel") or {})["id"])
+        return self._conversations[channel]
+
+    async def _send(self, message: Outgoing, to: str) -> str:
         assert self._slack is not None
         text, blocks = message.text, json.loads(message.blocks)
         if message.kind != "reply":
             text, blocks = noted(text, message.blocks, meant_for=message.meant_for, anew=message.anew)
-        arguments: dict[str, Any] = {"channel": message.channel, "text": text}
+        arguments: dict[str, Any] = {"channel": to, "text": text}
         if blocks:
             arguments["blocks"] = blocks
         if message.kind == "edit":
@@ -187,7 +200,7 @@ class Outbox:
         )
         return str(reply["ts"])
 
-    async def _find(self, message: Outgoing) -> str | None:
+    async def _find(self, message: Outgoing, to: str) -> str | None:
         """The ts of a message that Slack took although its answer was lost, else None."""
         assert self._slack is not None
         oldest = f"{(message.made_at - timedelta(minutes=5)).timestamp():.6f}"
@@ -195,7 +208,7 @@ class Outbox:
         while True:
             if message.kind == "reply":
                 reply = await self._slack.conversations_replies(
-                    channel=message.channel,
+                    channel=to,
                     ts=message.parent_ts or "",
                     oldest=oldest,
                     limit=200,
@@ -204,7 +217,7 @@ class Outbox:
                 )
             else:
                 reply = await self._slack.conversations_history(
-                    channel=message.channel, oldest=oldest, limit=200, include_all_metadata=True, cursor=cursor
+                    channel=to, oldest=oldest, limit=200, include_all_metadata=True, cursor=cursor
                 )
             for found in reply.get("messages") or ():
                 metadata = found.get("metadata") or {}
@@ -271,7 +284,7 @@ class Outbox:
 
     def _sent(self, connection: Connection, message: Outgoing, ts: str) -> None:
         now = self._now()
-        outbox.sent(connection, message, ts=ts, now=now)
+        outbox.sent(connection, message, ts=ts, now=now, apart=EDITS_APART)
         for place in (message.channel, WORKSPACE, *([EDITS] if message.kind == "edit" else [])):
             known = slack_troubles.get(connection, place)
             # Messages younger than the one that was refused could be edited all along.

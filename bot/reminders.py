@@ -41,12 +41,31 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """`entries`: soonest end first. `mentions`: owners with something new. `rungs_said`: to be recorded once sent."""
+    """`entries`: soonest end first. `directly`: owners who hear of their own tokens alone, and not here."""
 
     day: date
     entries: tuple[Entry, ...]
-    mentions: tuple[str, ...]
-    rungs_said: tuple[Rung, ...]
+    directly: frozenset[str] = frozenset()
+
+    @property
+    def new(self) -> tuple[Entry, ...]:
+        """What is said today for the first time."""
+        return tuple(entry for entry in self.entries if entry.rung is not None)
+
+    @property
+    def mentions(self) -> tuple[str, ...]:
+        """Owners with something new, the most urgent first."""
+        owners = dict.fromkeys(entry.token.owner for entry in self.new if entry.token.owner)
+        return tuple(owner for owner in owners if owner not in self.directly)
+
+    @property
+    def rungs_said(self) -> tuple[Rung, ...]:
+        """To be recorded once this was sent: what its own readers hear of."""
+        return tuple(
+            (entry.token.id, entry.ends_at, entry.rung)
+            for entry in self.new
+            if entry.token.id is not None and entry.rung is not None and entry.token.owner not in self.directly
+        )
 
 
 def digest(
@@ -56,11 +75,14 @@ def digest(
     zone: ZoneInfo,
     ladder: Sequence[int],
     stops_publishing: Mapping[int, datetime] | None = None,
+    *,
+    following: date | None = None,
 ) -> Digest | None:
     """Today's digest, or None when no rung was crossed and nothing is over.
 
-    `already_said`: a set. `stops_publishing`: token id -> when a dated rule takes its right to publish away. A token
-    that is over stays listed until it is revoked or removed, but its owner is mentioned only for a new rung.
+    `following`: the day of the next digest if that is not tomorrow: what ends before it is said today as what ends
+    today. `already_said`: a set. `stops_publishing`: token id -> when a dated rule takes its right to publish away. A
+    token that is over stays listed until it is revoked or removed, but its owner is mentioned only for a new rung.
     """
     today = now.astimezone(zone).date()
     horizon = timedelta(days=max(ladder, default=0) + 2)  # two days: no zone is further away than that
@@ -69,23 +91,21 @@ def digest(
         end = _end(token, today, zone, stops_publishing or {})
         if end is None or end[0] - now > horizon:
             continue
-        entry = _entry(token, end[0], end[1], already_said, now, today, zone, ladder)
+        entry = _entry(token, end[0], end[1], already_said, now, today, zone, ladder, following)
         if entry is not None:
             entries.append(entry)
     if not any(entry.rung is not None or entry.is_over for entry in entries):
         return None
     entries.sort(key=lambda entry: (entry.days_left, entry.ends_at, entry.token.name))
-    new = [entry for entry in entries if entry.rung is not None]
-    return Digest(
-        day=today,
-        entries=tuple(entries),
-        mentions=tuple(dict.fromkeys(entry.token.owner for entry in new if entry.token.owner)),
-        rungs_said=tuple(
-            (entry.token.id, entry.ends_at, entry.rung)
-            for entry in new
-            if entry.token.id is not None and entry.rung is not None
-        ),
-    )
+    return Digest(today, tuple(entries))
+
+
+def of_person(digest: Digest, user: str) -> Digest | None:
+    """What of it is one person's own, or theirs to stand in for; None without anything to say to them."""
+    mine = tuple(entry for entry in digest.entries if user in (entry.token.owner, entry.token.backup_owner))
+    # The owner's rungs are recorded with the owner's own message.
+    found = Digest(digest.day, mine, frozenset({entry.token.owner for entry in mine if entry.token.owner} - {user}))
+    return found if any(entry.rung is not None or entry.is_over for entry in mine) else None
 
 
 def with_tokens(digest: Digest, tokens: Iterable[Token]) -> Digest:
@@ -119,10 +139,13 @@ def _entry(
     today: date,
     zone: ZoneInfo,
     ladder: Sequence[int],
+    following: date | None,
 ) -> Entry | None:
     left = days_left(ends_at, today, zone)
     is_over = ends_at <= now
-    crossed = next((rung for rung in rungs_of(token, ends_at, ladder) if left <= rung), None)
+    is_last_chance = following is not None and ends_at.astimezone(zone).date() < following
+    near = min(left, 0) if is_last_chance else left
+    crossed = next((rung for rung in rungs_of(token, ends_at, ladder) if near <= rung), None)
     if crossed is None and not is_over:
         return None
     is_new = crossed is not None and token.id is not None and (token.id, ends_at, crossed) not in already_said

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from datetime import time, timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.errors import TokenwatchError
 from bot.github.app_file import beside, load
+from bot.workdays import Workdays, read_weekdays
 
 _DURATION = re.compile(r"(\d{1,6})\s*([smhd])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -82,6 +83,19 @@ def _days(value: object) -> object:
     if not days or days[-1] < 0:
         raise ValueError("must be days such as 60,30,14,7,3,1,0")
     return tuple(days)
+
+
+def _weekdays(value: object) -> object:
+    return read_weekdays(value) if isinstance(value, str) else value
+
+
+def _dates(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(date.fromisoformat(part) for part in _parts(value))
+    except ValueError:
+        raise ValueError("must be days such as 2026-12-25,2027-01-01") from None
 
 
 def _list(value: object) -> object:
@@ -180,6 +194,12 @@ class Settings(BaseSettings):
     reminder_days: Annotated[tuple[int, ...], NoDecode, BeforeValidator(_days)] = Field(
         (60, 30, 14, 7, 3, 1, 0), description="Days before a token's end at which its owner is reminded."
     )
+    workdays: Annotated[tuple[int, ...], NoDecode, BeforeValidator(_weekdays)] = Field(
+        tuple(range(7)), description="Days on which the digest is said, such as mon-fri; what falls on others waits."
+    )
+    holidays: Annotated[tuple[date, ...], NoDecode, BeforeValidator(_dates)] = Field(
+        (), description="Days off besides: 2026-12-25,2027-01-01."
+    )
     claim_stale_after: Duration = Field(
         timedelta(hours=4), description="A claim without progress is nudged after this."
     )
@@ -207,6 +227,10 @@ class Settings(BaseSettings):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    @property
+    def calendar(self) -> Workdays:
+        return Workdays(self.workdays, frozenset(self.holidays))
 
     @property
     def webhook_secrets(self) -> tuple[bytes, ...]:

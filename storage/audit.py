@@ -34,6 +34,15 @@ def everything(connection: Connection, limit: int = 100_000) -> list[Entry]:
     return [Entry(moment(row["at"]), row["who"], row["action"], row["subject"], row["details"]) for row in rows]
 
 
+def since(connection: Connection, moment_: datetime, limit: int = 5000) -> list[Entry]:
+    """The changes since then, oldest first; of too many the latest."""
+    rows = connection.all(
+        "SELECT at, who, action, subject, details FROM audit WHERE at > :since ORDER BY at DESC, id DESC LIMIT :limit",
+        {"since": to_ms(moment_), "limit": limit},
+    )
+    return [Entry(moment(row["at"]), row["who"], row["action"], row["subject"], row["details"]) for row in rows[::-1]]
+
+
 def of_subject(connection: Connection, subject: str, limit: int = 50) -> list[Entry]:
     """The latest changes of one thing, newest first."""
     rows = connection.all(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from storage.database import Connection, to_ms
+from storage.database import Connection, from_ms, to_ms
 
 
 def claim(connection: Connection, *, name: str, due: str, owner: str, now: datetime, lease: timedelta) -> bool:
@@ -45,6 +45,13 @@ def last_done(connection: Connection, name: str) -> str | None:
     """The latest due date of this job that was finished."""
     due = connection.value("SELECT MAX(due) FROM due_jobs WHERE name = :name AND done_at IS NOT NULL", {"name": name})
     return None if due is None else str(due)
+
+
+def last_done_at(connection: Connection, name: str) -> datetime | None:
+    """When this job was last finished."""
+    return from_ms(
+        connection.value("SELECT MAX(done_at) FROM due_jobs WHERE name = :name AND done_at IS NOT NULL", {"name": name})
+    )
 
 
 def forget_before(connection: Connection, before: datetime) -> int:

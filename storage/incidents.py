@@ -227,6 +227,13 @@ def latest(connection: Connection, *, unresolved: bool = False, limit: int = 50)
     return [_incident(row) for row in rows]
 
 
+def oldest_open(connection: Connection, *, limit: int) -> list[Incident]:
+    rows = connection.all(
+        "SELECT * FROM incidents WHERE state <> 'resolved' ORDER BY opened_at, id LIMIT :limit", {"limit": limit}
+    )
+    return [_incident(row) for row in rows]
+
+
 def count_open(connection: Connection) -> int:
     return int(connection.value("SELECT COUNT(*) FROM incidents WHERE state <> 'resolved'"))
 

@@ -445,3 +445,19 @@ def m009_slack_troubles(db: sqlite_utils.Database) -> None:
         ALTER TABLE messages ADD COLUMN anew TEXT;
         """,
     )
+
+
+@MIGRATIONS()
+def m007_people(db: sqlite_utils.Database) -> None:
+    """How people take the digest; what changed since the last one, by time."""
+    _run(
+        db,
+        """
+        CREATE TABLE people (
+            slack_user TEXT PRIMARY KEY,
+            digest TEXT NOT NULL,
+            changed_at INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX audit_by_time ON audit (at);
+        """,
+    )

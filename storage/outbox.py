@@ -156,15 +156,22 @@ def claim(
     return _outgoing({**row, "tries": row["tries"] + 1}, _card(connection, row)), row["state"] == "unknown"
 
 
-def sent(connection: Connection, message: Outgoing, *, ts: str, now: datetime) -> None:
-    """Slack has it. An edit that was overtaken by a newer look while it was on its way is due again."""
+def sent(connection: Connection, message: Outgoing, *, ts: str, now: datetime, apart: timedelta = timedelta(0)) -> None:
+    """Slack has it. An edit that was overtaken by a newer look while it was on its way is due again after `apart`."""
     connection.execute(
         """
         UPDATE messages SET ts = :ts, sent_at = :now, reason = NULL, lease_owner = NULL, lease_until = NULL,
-            state = CASE WHEN version = :version THEN 'sent' ELSE 'new' END
+            state = CASE WHEN version = :version THEN 'sent' ELSE 'new' END,
+            due_at = CASE WHEN version = :version THEN due_at ELSE :again_at END
         WHERE seq = :seq
         """,
-        {"ts": ts, "now": to_ms(now), "version": message.version, "seq": message.seq},
+        {
+            "ts": ts,
+            "now": to_ms(now),
+            "again_at": to_ms(now + apart),
+            "version": message.version,
+            "seq": message.seq,
+        },
     )
     connection.execute(
         "UPDATE reminders SET said_at = :now WHERE message_key = :key AND said_at IS NULL",

@@ -199,14 +199,14 @@ def ending_before(connection: Connection, before: datetime, *, limit: int | None
 
 
 def ends_before(connection: Connection, before: datetime) -> list[Token]:
-    """The tokens of `ending_before` in any order, each with its name, kind, life and owner alone.
+    """The tokens of `ending_before` in any order, each with its name, kind, life and owners alone.
 
     With `before` = now + the longest rung, it is what the daily digest looks at: most of it is only counted, and to
     read the rest of some ten thousand tokens takes seconds.
     """
     rows = connection.all(
         """
-        SELECT id, name, kind, created_at, expires_at, expires_computed, owner FROM tokens
+        SELECT id, name, kind, created_at, expires_at, expires_computed, owner, backup_owner FROM tokens
         WHERE revoked_at IS NULL AND expires_at < :before
         """,
         {"before": to_ms(before)},
@@ -215,10 +215,11 @@ def ends_before(connection: Connection, before: datetime) -> list[Token]:
 
 
 def bypassing(connection: Connection) -> list[Token]:
-    """Tokens that get round 2FA and are not revoked, each with what dated rules ask of it and its owner alone."""
+    """Tokens that get round 2FA and are not revoked, each with what dated rules ask of it and its owners alone."""
     rows = connection.all(
         """
-        SELECT id, name, kind, created_at, expires_at, expires_computed, owner, registry, permission, bypass_2fa
+        SELECT id, name, kind, created_at, expires_at, expires_computed, owner, backup_owner, registry, permission,
+            bypass_2fa
         FROM tokens WHERE bypass_2fa = 1 AND revoked_at IS NULL
         """
     )
@@ -235,6 +236,7 @@ def _outline(row: Row) -> Token:
         expires_at=from_ms(row["expires_at"]),
         expires_computed=bool(row["expires_computed"]),
         owner=row["owner"],
+        backup_owner=row["backup_owner"],
         id=row["id"],
     )
 

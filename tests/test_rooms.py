@@ -15,6 +15,7 @@ FLOWS = {
     "bot/announce.py",
     "bot/arrivals.py",
     "bot/clock.py",
+    "bot/daily.py",
     "bot/deps.py",
     "bot/doctor/__init__.py",
     "bot/doctor/github.py",

@@ -24,6 +24,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "map": ("[repo, package or token]", "which token publishes what from where"),
     "incidents": ("", "what is open"),
     "snooze": ("", "be quiet about an incident for a while"),
+    "digest": ("[direct or channel]", "how you hear of tokens that end: alone, or with everybody"),
     "audit": ("", "who changed what"),
     "help": ("", "this"),
 }

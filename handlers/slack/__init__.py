@@ -46,6 +46,7 @@ from bot.settings import Settings
 from handlers.bodies import Bodies, NotRead
 from handlers.slack import (
     campaign,
+    digest,
     edit_token,
     help,
     home,
@@ -88,6 +89,7 @@ COMMANDS: dict[str, RunCommand] = {
     "why": why.explain_run,
     "incidents": incidents.list_open,
     "snooze": snooze.snooze,
+    "digest": digest.choose,
     "help": _help,
 }
 

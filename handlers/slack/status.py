@@ -20,7 +20,11 @@ async def status(command: Command, deps: Deps) -> Reply:
     now = deps.now()
     counts, urgent, open_incidents = await deps.db.read(_look, now)
     settings = deps.settings
-    following = next_digest(now, settings.zone, settings.reminder_time) if settings.operators_channel else None
+    following = (
+        next_digest(now, settings.zone, settings.reminder_time, settings.calendar)
+        if settings.operators_channel
+        else None
+    )
     return Reply(status_message(counts, urgent, open_incidents, following, now))
 
 
