@@ -42,7 +42,8 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class SecretAge:
-    """When a secret of this name was last written. `level`: organization, repository, environment or dependabot."""
+    """When a secret of this name was last written. `level`: organization, repository, environment; dependabot and
+    dependabot-organization for those that runs of Dependabot see."""
 
     name: str
     level: str
@@ -52,12 +53,15 @@ class SecretAge:
 
 @dataclass(frozen=True, slots=True)
 class GoodRun:
-    """The last run of this workflow that went well. `published`: its log showed a version going out."""
+    """The last run of this workflow that went well. `published`: a version went out while it ran, `package` and `by`
+    where that is known of it."""
 
     completed_at: datetime
     url: str | None = None
     published: bool = False
     version: str | None = None
+    package: str | None = None
+    by: Literal["oidc", "token"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +91,23 @@ class Evidence:
 
     `packages`: names the failure is about; `secrets`: ages of the secrets that the publishing job names, the one it
     really reads first (environment before repository before organisation), levels that are overshadowed after it;
-    `absent_secrets`: names that no level which could be read has; `tokens`: stored ones that could have been used;
-    `missing`: sentences about what could not be read.
+    `absent_secrets`: names that no level which could be read has; `unshared_secrets`: those of them that the
+    organisation has for other repositories; `published`: the first of the packages, `others`: further ones of the run,
+    the ones that went out included; `former_name`: of the repository, when the newest version was published; `tokens`:
+    stored ones that could have been used; `missing`: sentences about what could not be read.
     """
 
     packages: tuple[str, ...] = ()
     workflow: WorkflowFacts | None = None
     secrets: tuple[SecretAge, ...] = ()
     absent_secrets: tuple[str, ...] = ()
+    unshared_secrets: tuple[str, ...] = ()
     published: Published | None = None
+    others: tuple[Published, ...] = ()
     tokens: tuple[Token, ...] = ()
     last_good: GoodRun | None = None
     repository: Repository | None = None
+    former_name: str | None = None
     elsewhere: tuple[Elsewhere, ...] = ()
     missing: tuple[str, ...] = ()
 
@@ -106,6 +115,14 @@ class Evidence:
     def secret(self) -> SecretAge | None:
         """The secret that the job really reads."""
         return self.secrets[0] if self.secrets else None
+
+
+def looked_up(diagnosis: Diagnosis, most: int) -> tuple[str, ...]:
+    """The packages that are worth a look at the registry: those that failed, and one that went out in the same run,
+    which shows whether the credential lives."""
+    failed = packages_of(diagnosis)
+    out = [p.package for p in diagnosis.packages if p.outcome == "published" and p.package not in failed]
+    return (*failed[:most], *(out[:1] if failed else ()))
 
 
 def packages_of(diagnosis: Diagnosis) -> tuple[str, ...]:

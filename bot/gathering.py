@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from bot.deps import Deps
 from bot.diagnosis.diagnosis import Diagnosis
 from bot.errors import GiveUp, TryAgain
-from bot.evidence import Elsewhere, Evidence, SecretAge, packages_of
+from bot.evidence import Elsewhere, Evidence, Published, Repository, SecretAge, looked_up, packages_of
 from bot.github.run import Job, Run
 from bot.history import last_good
 from bot.metrics import METRICS
@@ -36,6 +36,8 @@ BUDGET_S = 8.0
 NEAR = timedelta(minutes=15)  # failures elsewhere within this time may have the same reason
 MOST_SECRETS = 3  # names looked up, the likeliest ones
 MOST_ENVIRONMENTS = 3
+MOST_POSSIBLE = 10  # environments looked into when an expression names the job's
+MOST_PACKAGES = 4  # looked up on the registry
 # Causes behind which a trusted publisher can stand, which names the repository.
 _MAY_BE_TRUST = frozenset({"oidc-publisher-mismatch", "oidc-failed", "token-missing", "no-access"})
 DEPENDABOT = "dependabot[bot]"
@@ -46,30 +48,54 @@ async def gather(run: Run, diagnosis: Diagnosis, deps: Deps, job: Job | None = N
     """Ask every source at once; those that have not answered when the budget ends are missing. `job`: that failed."""
     packages = packages_of(diagnosis)
     registry = diagnosis.registry or "npm"
-    name = packages[0] if packages and registry == "npm" else None
+    names = looked_up(diagnosis, MOST_PACKAGES) if registry == "npm" else ()
     ask = _Asking(BUDGET_S)
     on_github = deps.github.configured
     has_file = on_github and run.workflow.startswith(".github/")
     by_trust = on_github and diagnosis.cause in _MAY_BE_TRUST
-    stored, (workflow, secrets), published, repository, green = await asyncio.gather(
+    stored, (workflow, secrets), found, repository, green = await asyncio.gather(
         deps.db.read(_stored, run, registry, packages, deps.now()),
         _workflow_and_secrets(run, job, deps, ask) if has_file and run.sha else _no_workflow(),
-        ask("registry", f"{name} on the registry", deps.npm.published(name)) if name else _nothing(),
+        asyncio.gather(*(ask("registry", f"{name} on the registry", deps.npm.published(name)) for name in names)),
         ask("repository", "the repository", deps.github.repository(run)) if by_trust else _nothing(),
         ask("history", "the last good run", deps.github.good_runs(run)) if has_file else _nothing(),
     )
+    published = next((one for one in found if one is not None and one.name == packages[0]), None)
     return Evidence(
         packages=packages,
         workflow=workflow,
         secrets=secrets.ages,
         absent_secrets=secrets.absent,
+        unshared_secrets=secrets.unshared,
         published=published,
+        others=tuple(one for one in found if one is not None and one is not published),
         tokens=tuple(stored.tokens),
         last_good=last_good(run, green or (), stored.went_well, published.newest if published else None),
         repository=repository,
+        former_name=await _former_name(run, repository, published, deps, ask) if repository else None,
         elsewhere=tuple(_elsewhere(record) for record in stored.failed),
         missing=ask.missing,
     )
+
+
+async def _former_name(
+    run: Run, repository: Repository, published: Published | None, deps: Deps, ask: _Asking
+) -> str | None:
+    """What the repository was called when the newest version was published; None when it was called the same."""
+    then = published.newest.repository if published and published.newest else None
+    if then is None or then.lower() == repository.full_name.lower():
+        return None
+    found = await ask("repository", f"whether {then} is this repository's former name", _named(run, then, deps))
+    return then if found is not None and found.repo_id is not None and found.repo_id == repository.repo_id else None
+
+
+async def _named(run: Run, name: str, deps: Deps) -> Repository | None:
+    try:
+        return await deps.github.repository(run, name)
+    except GiveUp as gone:
+        if gone.reason in ("github-not-found", "github-forbidden"):
+            return None  # another one, which is none of ours
+        raise
 
 
 class _Asking:
@@ -80,11 +106,17 @@ class _Asking:
         self._deadline = self._loop.time() + budget_s
         self._budget_s = budget_s
         self._unread: dict[str, list[str]] = {}  # why -> what
+        self._untold: list[str] = []
 
     @property
     def missing(self) -> tuple[str, ...]:
         """One sentence for all that failed for the same reason."""
-        return tuple(f"could not read {_and(whats)}: {why}" for why, whats in self._unread.items())
+        unread = (f"could not read {_and(whats)}: {why}" for why, whats in self._unread.items())
+        return (*unread, *self._untold)
+
+    def untold(self, sentence: str) -> None:
+        """What was read and does not tell."""
+        self._untold.append(sentence)
 
     async def __call__(self, source: str, what: str, asked: Coroutine[Any, Any, T]) -> T | None:
         """`source`: a word for the metrics; `what`: how a person would call it."""
@@ -135,6 +167,7 @@ def _elsewhere(record: RunRecord) -> Elsewhere:
 class _Secrets:
     ages: tuple[SecretAge, ...] = ()
     absent: tuple[str, ...] = ()
+    unshared: tuple[str, ...] = ()
 
 
 async def _workflow_and_secrets(
@@ -156,7 +189,8 @@ async def _workflow_and_secrets(
 async def _workflow(run: Run, deps: Deps, path: str, ref: str, repo: str | None = None) -> Workflow:
     data = await deps.github.file(run, path, ref, repo)
     if data is None:
-        raise GiveUp("workflow-missing", "it is not in the repository at this commit" if repo is None else "not found")
+        gone = "it is not in the repository at this commit" if repo is None else f"not there, or {repo} is out of reach"
+        raise GiveUp("workflow-missing", gone)
     return await asyncio.to_thread(parse_workflow, data)
 
 
@@ -175,33 +209,61 @@ async def _secrets(run: Run, workflow: WorkflowFacts, deps: Deps, ask: _Asking) 
     names = workflow.secrets[:MOST_SECRETS]
     if not names:
         return _Secrets()
-    environments = workflow.environments
-    levels = [
-        *(_Level("environment", f"secrets of environment {name}", name) for name in environments[:MOST_ENVIRONMENTS]),
-        _Level("repository", "secrets of the repository"),
-        _Level("organization", "secrets of the organisation"),
-    ]
     if run.actor == DEPENDABOT:
-        levels = [_Level("dependabot", "Dependabot's secrets of the repository")]
-    lists = await asyncio.gather(
-        *(ask("secrets", f"when the {level.what} were last written", _listed(run, level, deps)) for level in levels)
+        return _Secrets(_ages(names, await _read_levels(run, _OF_DEPENDABOT, deps, ask)))
+    environments = workflow.environments
+    levels = (*map(_environment, environments[:MOST_ENVIRONMENTS]), _REPOSITORY, _ORGANIZATION)
+    written, untold = await asyncio.gather(
+        _read_levels(run, levels, deps, ask), _of_possible_environments(run, workflow, names, deps, ask)
     )
-    written = [(level, listed) for level, listed in zip(levels, lists, strict=True) if listed is not None]
-    ages = [
-        SecretAge(name, level.name, listed[name.upper()], level.environment)
-        for name in names
-        for level, listed in written
-        if name.upper() in listed
-    ]
-    # What Dependabot may see of the organisation, and an environment that cannot be told, are levels not read.
-    all_read = (
-        len(written) == len(levels)
-        and len(environments) <= MOST_ENVIRONMENTS
-        and run.actor != DEPENDABOT
-        and not any(job.environment_computed for job in workflow.jobs)
-    )
+    ages = tuple(age for age in _ages(names, written) if age.name not in untold)
+    all_read = len(written) == len(levels) and len(environments) <= MOST_ENVIRONMENTS
     found = {age.name for age in ages}
-    return _Secrets(tuple(ages), tuple(name for name in names if name not in found) if all_read else ())
+    absent = tuple(name for name in names if name not in found | untold) if all_read else ()
+    return _Secrets(ages, absent, await _unshared(run, absent, deps, ask) if absent == names else ())
+
+
+async def _of_possible_environments(
+    run: Run, workflow: WorkflowFacts, names: Sequence[str], deps: Deps, ask: _Asking
+) -> set[str]:
+    """Names of secrets that an environment may have for this job, when an expression says which one it ran in: the
+    repository's own may not be what was read then."""
+    if not any(job.environment_computed for job in workflow.jobs):
+        return set()
+    found = await ask("secrets", "which environments the repository has", deps.github.environments(run))
+    if found is None or len(found) > MOST_POSSIBLE:
+        held = {name: [f"any of its {len(found)} environments" if found else "it"] for name in names}
+    else:
+        levels = tuple(map(_environment, found))
+        read = await _read_levels(run, levels, deps, ask)
+        unread = [level for level in levels if level not in [known for known, _ in read]]
+        held = {
+            name: [
+                level.environment or ""
+                for level in levels
+                if level in unread or name.upper() in next(listed for known, listed in read if known == level)
+            ]
+            for name in names
+        }
+    untold = {name for name, holders in held.items() if holders}
+    for name in sorted(untold):
+        ask.untold(
+            f"could not tell which {name} the job read: an expression names its environment, and {_and(held[name])} may"
+            " have one of its own"
+        )
+    return untold
+
+
+async def _unshared(run: Run, names: Sequence[str], deps: Deps, ask: _Asking) -> tuple[str, ...]:
+    """Those of the names that the organisation has, for other repositories than this one."""
+    owner = run.repo.partition("/")[0]
+    listed = await ask(
+        "secrets",
+        "the secrets that the organisation keeps for other repositories",
+        deps.github.secrets(owner, organization=True, installation_id=run.installation_id),
+    )
+    known = {name.upper() for name in listed or ()}
+    return tuple(name for name in names if name.upper() in known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,16 +273,45 @@ class _Level:
     environment: str | None = None
 
 
+_REPOSITORY = _Level("repository", "secrets of the repository")
+_ORGANIZATION = _Level("organization", "secrets of the organisation")
+_OF_DEPENDABOT = (
+    _Level("dependabot", "Dependabot's secrets of the repository"),
+    _Level("dependabot-organization", "Dependabot's secrets of the organisation"),
+)
+_Written = list[tuple[_Level, dict[str, datetime]]]
+
+
+def _environment(name: str) -> _Level:
+    return _Level("environment", f"secrets of environment {name}", name)
+
+
+async def _read_levels(run: Run, levels: Sequence[_Level], deps: Deps, ask: _Asking) -> _Written:
+    """The levels that could be read, with each name in capitals, as GitHub compares them, and when it was written."""
+    lists = await asyncio.gather(
+        *(ask("secrets", f"when the {level.what} were last written", _listed(run, level, deps)) for level in levels)
+    )
+    return [(level, listed) for level, listed in zip(levels, lists, strict=True) if listed is not None]
+
+
 async def _listed(run: Run, level: _Level, deps: Deps) -> dict[str, datetime]:
-    """Name in capitals, as GitHub compares them -> when it was last written."""
     written = await deps.github.secrets(
         run.repo,
         level.environment,
-        organization=level.name == "organization",
-        dependabot=level.name == "dependabot",
+        organization=level.name.endswith("organization"),
+        dependabot=level.name.startswith("dependabot"),
         installation_id=run.installation_id,
     )
     return {name.upper(): at for name, at in written.items()}
+
+
+def _ages(names: Sequence[str], written: _Written) -> tuple[SecretAge, ...]:
+    return tuple(
+        SecretAge(name, level.name, listed[name.upper()], level.environment)
+        for name in names
+        for level, listed in written
+        if name.upper() in listed
+    )
 
 
 async def _nothing() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.evidence import GoodRun, Release
 from bot.github.run import Run
@@ -26,7 +26,7 @@ def last_good(run: Run, green: Iterable[Run], records: Iterable[RunRecord], newe
             known[record.run_id] = record
     found = [_of_run(other, known.get(other.run_id), newest) for other in green if _before(other, run)]
     listed = {other.run_id for other in green}
-    found += [_of_record(record) for record in known.values() if record.run_id not in listed | {run.run_id}]
+    found += [_of_record(record, newest) for record in known.values() if record.run_id not in listed | {run.run_id}]
     latest = sorted((good for good in found if good is not None), key=lambda good: good.completed_at, reverse=True)
     return next((good for good in latest if good.published), latest[0] if latest else None)
 
@@ -41,16 +41,23 @@ def _of_run(run: Run, record: RunRecord | None, newest: Release | None) -> GoodR
     if run.completed_at is None:
         return None
     if record is not None and record.outcome == "published":
-        return GoodRun(run.completed_at, run.url, published=True, version=record.version)
+        return _published(run.completed_at, run.url, record, newest)
     at = newest.published_at if newest else None
     begun = run.started_at or run.completed_at
     if newest and at and begun - BEFORE_IT_BEGAN <= at <= run.completed_at + AFTER_IT_ENDED:
-        return GoodRun(run.completed_at, run.url, published=True, version=newest.version)
+        return GoodRun(run.completed_at, run.url, published=True, version=newest.version, by=newest.by)
     return GoodRun(run.completed_at, run.url)
 
 
-def _of_record(record: RunRecord) -> GoodRun | None:
+def _of_record(record: RunRecord, newest: Release | None) -> GoodRun | None:
     if record.completed_at is None:
         return None
-    published = record.outcome == "published"
-    return GoodRun(record.completed_at, published=published, version=record.version if published else None)
+    if record.outcome != "published":
+        return GoodRun(record.completed_at)
+    return _published(record.completed_at, None, record, newest)
+
+
+def _published(at: datetime, url: str | None, record: RunRecord, newest: Release | None) -> GoodRun:
+    """The registry tells of its newest version alone how it came."""
+    by = newest.by if newest is not None and newest.version == record.version else None
+    return GoodRun(at, url, published=True, version=record.version, package=record.package, by=by)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
@@ -19,7 +19,7 @@ class PublishAttempt:
     `workflow`: path of the file that the run started from (`workflow_ref`); `called_workflow`: the reusable workflow
     that holds the publishing job (`job_workflow_ref`), as written in `uses`; `secrets`: names the publish step reads,
     best first, or empty; `secret`: when the one it really reads was last written, and at which level; `event`, `actor`,
-    `from_fork`: what started the run; `runners`: labels of the job's runner.
+    `from_fork`: what started the run; `runners`: labels of the job's runner; `failed_at`: when the run was over.
     """
 
     repo: str
@@ -35,6 +35,7 @@ class PublishAttempt:
     branch: str | None = None
     runners: tuple[str, ...] = ()
     secret: SecretAge | None = None
+    failed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

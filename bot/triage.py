@@ -134,6 +134,7 @@ def attempt_of(run: Run, failure: Failure, evidence: Evidence) -> PublishAttempt
         branch=run.branch,
         runners=labels or (job.runners if job else ()),
         secret=evidence.secret,
+        failed_at=run.completed_at,
     )
 
 

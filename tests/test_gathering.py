@@ -135,8 +135,12 @@ async def test_a_name_is_not_called_absent_while_a_level_could_not_be_read(runni
 
 
 async def test_a_name_is_not_called_absent_while_the_environment_cannot_be_told(running: Running) -> None:
-    evidence = await gathered(running, workflow=WORKFLOW.replace("environment: npm", "environment: ${{ inputs.to }}"))
-    assert (evidence.absent_secrets, evidence.missing) == ((), ())
+    computed = WORKFLOW.replace("environment: npm", "environment: ${{ inputs.to }}")
+    evidence = await gathered(running, workflow=computed)
+    assert (evidence.absent_secrets, evidence.missing) == (("NPM_TOKEN",), ()), "there is no environment at all"
+    running.outside.github.add_secret("NPM_TOKEN", repo="acme/ui", environment="npm", updated_at=now())
+    evidence = await gathered(running, workflow=computed)
+    assert (evidence.secrets, evidence.absent_secrets) == ((), ())
 
 
 async def test_what_dependabot_starts_sees_dependabots_secrets_alone(running: Running) -> None:
@@ -266,7 +270,9 @@ async def test_the_last_green_run_published_when_a_version_came_while_it_ran(run
     github.add_run(number=82, conclusion="success", completed_at=at, workflow=".github/workflows/ci.yml")
     assert (await gathered(running)).last_good == GoodRun(at + timedelta(days=1), good_url(running, 81))
     running.outside.registry.publish("@acme/ui", "2.3.0", at=at - timedelta(seconds=20))
-    assert (await gathered(running)).last_good == GoodRun(at, good_url(running, 80), published=True, version="2.3.0")
+    assert (await gathered(running)).last_good == GoodRun(
+        at, good_url(running, 80), published=True, version="2.3.0", by="token"
+    )
 
 
 def good_url(running: Running, number: int) -> str:
@@ -280,7 +286,7 @@ async def test_what_we_saw_published_counts_also_when_github_cannot_tell(running
     running.db.write_now(runs.keep, record)
     running.outside.github.fail("/actions/workflows/", status=502, times=None)
     evidence = await gathered(running)
-    assert evidence.last_good == GoodRun(at, published=True, version="2.2.0")
+    assert evidence.last_good == GoodRun(at, published=True, version="2.2.0", package="@acme/ui")
     assert [sentence for sentence in evidence.missing if "the last good run" in sentence]
 
 

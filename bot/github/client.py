@@ -215,21 +215,22 @@ class GitHub:
         installation_id: int | None = None,
     ) -> dict[str, datetime]:
         """Name -> when it was last written: of a repository, one of its environments, or its organisation's as the
-        repository sees them. `repo` may be an organisation (`acme`, `acme/*`): then all that it has. `dependabot`: the
-        repository's secrets for runs that Dependabot starts.
+        repository sees them. `repo` may be an organisation (`acme`, `acme/*`): then all that it has. `dependabot`:
+        those for runs that Dependabot starts; of an organisation only what every repository sees.
 
         Empty when there is no such environment or organisation. GiveUp("github-not-found") for a repository that is
         gone or out of our reach.
         """
         path, owner = f"/repos/{repo}/actions/secrets", repo.removesuffix("/*")
-        if "/" not in owner:
+        if dependabot:
+            path = f"/orgs/{repo.partition('/')[0]}" if organization else f"/repos/{repo}"
+            path += "/dependabot/secrets"
+        elif "/" not in owner:
             repo, path = owner, f"/orgs/{owner}/actions/secrets"
         elif environment:
             path = f"/repos/{repo}/environments/{quote(environment, safe='')}/secrets"
         elif organization:
             path = f"/repos/{repo}/actions/organization-secrets"
-        elif dependabot:
-            path = f"/repos/{repo}/dependabot/secrets"
         written: dict[str, datetime] = {}
         for page in range(1, MOST_SECRET_PAGES + 1):
             try:
@@ -242,15 +243,29 @@ class GitHub:
                 raise
             found = _objects(reply, "secrets")
             for secret in found:
+                if dependabot and secret.get("visibility") not in (None, "all"):
+                    continue
                 if isinstance(name := secret.get("name"), str) and (at := moment_of(secret.get("updated_at"))):
                     written[name] = at
             if len(found) < 100:
                 break
         return written
 
-    async def repository(self, run: Run) -> Repository:
-        """The run's repository as it is now: after a rename under its new name."""
-        path = f"/repos/{run.repo}"
+    async def environments(self, run: Run) -> tuple[str, ...]:
+        """Names of the repository's environments, the first hundred of them."""
+        path = f"/repos/{run.repo}/environments?per_page=100"
+        try:
+            reply = await self._call("GET", path, repo=run.repo, installation_id=run.installation_id)
+        except GiveUp as gone:
+            if gone.reason == "github-not-found":
+                return ()  # not every plan has environments
+            raise
+        names = (found.get("name") for found in _objects(reply, "environments"))
+        return tuple(name for name in names if isinstance(name, str) and name)
+
+    async def repository(self, run: Run, name: str | None = None) -> Repository:
+        """The run's repository, or the one of this name, as it is now: after a rename under its new name."""
+        path = f"/repos/{name or run.repo}"
         found = repository_of(await self._call("GET", path, repo=run.repo, installation_id=run.installation_id))
         if found is None:
             raise GiveUp("repository-malformed", "GitHub's answer is not a repository")

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from bot.messages import text as t
 from bot.messages.words import KIND_WORDS, PERMISSION_WORDS, registry_words
-from bot.policy import loses_publishing
+from bot.policy import latest_end, loses_publishing
 from storage.tokens import Token
 
 SOON = timedelta(days=30)
@@ -38,8 +38,14 @@ def _own_end(token: Token, now: datetime, exact: bool) -> str:
         return "does not expire"
     if token.expires_at is None:
         return "no known end"
+    latest = latest_end(token)
+    if latest is not None and latest < token.expires_at and not token.expires_computed:
+        # The registry's rule beats the record: a card must not say "ends in 200 days" of a token that is dead.
+        verb = "expired" if latest <= now else "ends"
+        return f"probably {verb} {t.relative(latest, now)}, recorded: {t.day(token.expires_at)}"
     verb = "expired" if token.expires_at <= now else "ends"
-    probably = "probably " if token.expires_computed else ""
+    lived_on = token.last_used_at is not None and token.last_used_at > token.expires_at
+    probably = "probably " if token.expires_computed or lived_on else ""
     said = f"{probably}{verb} {t.relative(token.expires_at, now)}"
     return f"{said} ({t.date(token.expires_at)})" if exact else said
 

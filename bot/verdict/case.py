@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from bot.diagnosis.diagnosis import Diagnosis
-from bot.evidence import Evidence, Release, SecretAge
+from bot.evidence import Evidence, GoodRun, Release, SecretAge
 from bot.matching import Candidate, Match, PublishAttempt
 from bot.registries.npm.workflow import PublishingJob
-from bot.verdict.phrases import day, named, place, span
+from bot.verdict.phrases import ago, day, named, place
 from storage.tokens import Token, Use
 
 TRUSTED = "trusted-publisher"
@@ -24,8 +25,11 @@ OIDC = frozenset(
         "direct-publish-denied",
     }
 )
+_UNREPLACED = re.compile(r"Failed to replace env in config: \$\{([A-Za-z_][A-Za-z0-9_]{0,60})\}")
 _NPM_VERSION = re.compile(r"\bnpm[ /@v]*(\d{1,4})\.(\d{1,4})\.(\d{1,5})")
-_LEVEL_ORDER = {"environment": 0, "repository": 1, "organization": 2}
+_LEVEL_ORDER = {"environment": 0, "repository": 1, "dependabot": 1, "organization": 2, "dependabot-organization": 2}
+# Tools that publish many packages in one go with one credential; two `npm publish` may mean two registries.
+_ALL_AT_ONCE = frozenset({"changesets", "lerna", "nx", "rush", "beachball", "auto", "semantic-release"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,12 @@ class Case:
     now: datetime
 
     # --- what failed ------------------------------------------------------------------------------------------------
+
+    @property
+    def at(self) -> datetime:
+        """When it failed, which may be long ago: what ended since is not why."""
+        failed = self.attempt.failed_at
+        return min(failed, self.now) if failed else self.now
 
     @property
     def npm(self) -> bool:
@@ -101,15 +111,50 @@ class Case:
         )
 
     @property
+    def good_with_secret(self) -> GoodRun | None:
+        """The last run that published, unless it did so by OIDC, for all that is known, and used no secret."""
+        good = self.evidence.last_good
+        if good is None or not good.published or good.by == "oidc":
+            return None
+        by_trust = (self.newest is not None and self.newest.by == "oidc") or (
+            bool(self.publishers) and (self.job is None or bool(self.job.id_token))
+        )
+        return None if by_trust and good.by is None else good
+
+    @property
     def worked_since_written(self) -> timedelta | None:
         """How old the secret was when a version last went out with what it holds now; None when it never did, or
-        nobody knows. A release by OIDC used no secret."""
-        good, secret = self.evidence.last_good, self.secret
-        if good is None or secret is None or not good.published or good.completed_at < secret.updated_at:
-            return None
-        if self.newest is not None and self.newest.by == "oidc":
+        nobody knows."""
+        good, secret = self.good_with_secret, self.secret
+        if good is None or secret is None or good.completed_at < secret.updated_at:
             return None
         return good.completed_at - secret.updated_at
+
+    @property
+    def sibling(self) -> tuple[str, Literal["oidc", "token"] | None] | None:
+        """Another package that went out in this run by way of the same credential, and how, where that is known."""
+        if self.diagnosis.phase != "publish":
+            return None
+        listed = {other.name: other for other in self.evidence.others if other.exists}
+        for package in self.diagnosis.packages:
+            if package.outcome != "published" or package.package in self.evidence.packages:
+                continue
+            seen = listed.get(package.package)
+            there = seen is not None and package.version in seen.versions
+            if there or self.diagnosis.tool in _ALL_AT_ONCE:
+                newest = seen.newest if seen else None
+                return package.package, newest.by if newest and newest.version == package.version else None
+        return None
+
+    @property
+    def token_lives(self) -> str | None:
+        """A package that the same run published with the token that was refused: it was alive, whatever is on
+        record."""
+        sibling = self.sibling
+        if sibling is None or sibling[1] == "oidc" or self.tokenless:
+            return None
+        maybe_trust = sibling[1] is None and self.job is not None and bool(self.job.id_token)
+        return None if maybe_trust else sibling[0]
 
     @property
     def secret_fact(self) -> str:
@@ -118,8 +163,27 @@ class Case:
         if secret is None:
             return ""
         where = place(self.attempt.repo, secret.level, secret.environment)
-        age = span(self.now - secret.updated_at)
-        return f"{named(secret.name)} ({where}) was last written on {day(secret.updated_at)}, {age} ago"
+        when = ago(secret.updated_at, self.now)
+        return f"{named(secret.name)} ({where}) was last written on {day(secret.updated_at)}, {when}"
+
+    @property
+    def private(self) -> bool:
+        """Whether a name that the public registry does not show may be that of a private package."""
+        good, repository = self.evidence.last_good, self.evidence.repository
+        known = good is not None and good.published and good.package is not None and good.package == self.package
+        return known or (repository is not None and repository.private is True)
+
+    @property
+    def known_ones_failed_too(self) -> bool:
+        """Whether packages that exist were refused alike: then it is not the name."""
+        failed = set(self.evidence.packages)
+        return any(other.exists and other.name in failed for other in self.evidence.others)
+
+    @property
+    def npmrc_variable(self) -> str | None:
+        """The environment variable that `.npmrc` reads and that is not set, as npm says."""
+        found = (_UNREPLACED.search(line.text) for line in self.diagnosis.evidence)
+        return next((match[1] for match in found if match), None)
 
     # --- trust ------------------------------------------------------------------------------------------------------
 

@@ -73,6 +73,11 @@ def trust(package: str | None, repo: str, workflow: str, environment: str | None
     return shlex.join([*words, "--allow-publish"])
 
 
+def first_publish(*, public: bool) -> str:
+    """A package of a private repository must not become public because somebody pasted a command."""
+    return "npm publish --access public" if public else "npm publish"
+
+
 def stage(package: str | None) -> str:
     return f"npm stage list {package_word(package)}"
 
@@ -107,12 +112,14 @@ def filled(steps: Sequence[str], package: str | None, repo: str, workflow: str) 
 
 def _secret_words(name: str, repo: str, level: str, environment: str | None) -> str:
     words = [name if _PLAIN.fullmatch(name) else "NAME"]
-    repo = repo if _REPO.fullmatch(repo) or level == "organization" else "OWNER/REPO"
-    if level == "organization":
+    repo = repo if _REPO.fullmatch(repo) or level.endswith("organization") else "OWNER/REPO"
+    if level.endswith("organization"):
         owner = repo.partition("/")[0]
         words += ["--org", owner if _PLAIN.fullmatch(owner) else "OWNER"]
     else:
         words += ["--repo", repo]
     if level == "environment" and environment:
         words += ["--env", environment if _PLAIN.fullmatch(environment) else "ENVIRONMENT"]
+    if level.startswith("dependabot"):
+        words += ["--app", "dependabot"]
     return shlex.join(words)

@@ -18,7 +18,9 @@ from bot.verdict import commands, registry, secrets, tokens, trust
 from bot.verdict.case import OIDC, TRUSTED, Case
 from bot.verdict.contradictions import contradictions
 from bot.verdict.phrases import ago, day, file_name, named, span
+from bot.verdict.replacing import renewal
 from bot.verdict.verdict import LONGEST_SENTENCE, Verdict
+from storage.tokens import Token
 
 MOST_OBSTACLES = 3
 
@@ -46,6 +48,7 @@ class _Explanation:
 _ORDER = (
     _Explanation(_PUBLISHED_ANYWAY, registry.version_is_there),
     _Explanation(frozenset({"github-auth"}), registry.only_the_push_failed),
+    _Explanation(_DEAD | _RIGHTS | _FACTOR | _MISSING | {"stage-required"}, secrets.renewed_since),
     # GitHub hands nothing over.
     _Explanation(_NO_SECRETS, secrets.from_fork),
     _Explanation(_NO_SECRETS, secrets.from_dependabot),
@@ -60,6 +63,7 @@ _ORDER = (
         _SILENT_OIDC | {"oidc-publisher-mismatch", "direct-publish-denied"},
         trust.publisher_mismatch,
     ),
+    _Explanation(_SILENT_OIDC | {"oidc-publisher-mismatch"}, trust.publisher_missing),
     _Explanation(_SILENT_OIDC | {"oidc-publisher-mismatch"}, trust.immutable_subject),
     _Explanation(_DEAD - {"install-auth"}, trust.token_shadows_trust),
     # No credential came along.
@@ -89,7 +93,24 @@ _ORDER = (
     _Explanation(frozenset({"no-access"}), registry.new_name),
     _Explanation(_RIGHTS, tokens.not_granted),
     _Explanation(frozenset({"insufficient-scope"}), tokens.lost_its_right),
+    _Explanation(frozenset({"no-access"}), tokens.refused_for_this_one),
     _Explanation(_DEAD, secrets.stopped_working),
+)
+
+# Not where the same run published another package with the token that was refused.
+_OF_A_DEAD_ONE = frozenset(
+    {
+        secrets.wrong_level,
+        secrets.never_updated,
+        secrets.just_written,
+        secrets.old,
+        secrets.stopped_working,
+        tokens.classic,
+        tokens.revoked,
+        tokens.expired,
+        tokens.all_ended,
+        tokens.revoked_early,
+    }
 )
 
 # What else would stop the publish once the verdict is mended, in the order in which it would.
@@ -121,8 +142,11 @@ _STOPPED_BY = {
 def judge(diagnosis: Diagnosis, evidence: Evidence, attempt: PublishAttempt, match: Match, now: datetime) -> Verdict:
     """The first explanation that the facts bear out, else what the log says by itself."""
     case = Case(diagnosis, evidence, attempt, match, now)
+    ruled_out = _OF_A_DEAD_ONE if case.token_lives else frozenset()
     for explanation in _ORDER:
-        if diagnosis.cause in explanation.causes and (found := explanation.find(case)) is not None:
+        if diagnosis.cause not in explanation.causes or explanation.find in ruled_out:
+            continue
+        if (found := explanation.find(case)) is not None:
             return _finished(case, _with_what_follows(case, found, explanation.causes))
     return _finished(case, _by_the_log_alone(case))
 
@@ -149,12 +173,19 @@ def _by_the_log_alone(case: Case) -> Verdict:
         code=diagnosis.cause,
         sentence=diagnosis.sentence,
         reasons=tuple(_looked_at(case)),
-        advice=tuple(_what_to_look_at(case))
-        if diagnosis.cause == "no-access" and case.npm
-        else commands.filled(diagnosis.fix, case.package, case.attempt.repo, case.attempt.workflow),
+        advice=_advice(case),
         match=case.match if _concerns(diagnosis.cause, case.match) else Match(),
         also=tuple(other for other in diagnosis.also if not _ruled_out(case, other)),
     )
+
+
+def _advice(case: Case) -> tuple[str, ...]:
+    diagnosis = case.diagnosis
+    if diagnosis.cause == "no-access" and case.npm:
+        return tuple(_what_to_look_at(case))
+    if diagnosis.cause == "token-rejected" and diagnosis.phase == "publish" and not case.token_lives:
+        return renewal(case, case.certain_token)
+    return commands.filled(diagnosis.fix, case.package, case.attempt.repo, case.attempt.workflow)
 
 
 def _finished(case: Case, verdict: Verdict) -> Verdict:
@@ -183,6 +214,8 @@ def _concerns(cause: str, match: Match) -> bool:
 def _ruled_out(case: Case, other: Alternative) -> bool:
     """What the log alone could not rule out and the rest of the evidence does."""
     token, job, secret = case.certain_token, case.job, case.secret
+    if other.cause == "published" or (other.cause in ("token-rejected", "token-missing") and case.token_lives):
+        return True  # what went out stands on the card, package by package
     if other.cause == "insufficient-scope" and token is not None:
         return all(covers(token, package) for package in case.evidence.packages) and bool(case.evidence.packages)
     if other.cause == "oidc-permission-missing" and job is not None and job.id_token:
@@ -193,7 +226,7 @@ def _ruled_out(case: Case, other: Alternative) -> bool:
         return not job.id_token and not case.trust_known
     if other.cause == "token-rejected" and case.diagnosis.cause == "no-access" and secret is not None:
         lives = policy.lives("npm", "granular")
-        return bool(lives) and case.now - secret.updated_at < lives[0]
+        return bool(lives) and case.at - secret.updated_at < lives[0]
     return False
 
 
@@ -210,8 +243,7 @@ def _looked_at(case: Case) -> Iterable[str]:
         yield f"{case.secret_fact}{_young(case)}"
     token = case.certain_token
     if token is not None and cause not in OIDC:
-        end = policy.ends_at(token)
-        yield f"by its record {named(token.name)} {f'lives until {day(end)}' if end else 'has no end'}"
+        yield f"by its record {named(token.name)} {_end_of(token, case)}"
     published = case.evidence.published
     if published is not None and published.exists and published.newest is not None:
         newest = published.newest
@@ -220,6 +252,9 @@ def _looked_at(case: Case) -> Iterable[str]:
         yield f"{named(published.name)} exists: {named(newest.version)} was published{how}{when}"
     elif published is not None and published.exists:
         yield f"{named(published.name)} exists on the registry"
+    wanted = next((use.environment for _, use in case.publishers if use.environment), None)
+    if wanted and case.job is not None and case.job.environment_computed and cause in OIDC | _MISSING:
+        yield f"the trusted publisher asks for environment {named(wanted)}, and an expression names that of the job"
     good = case.evidence.last_good
     if good is not None and good.published:
         yield f"this workflow last published {ago(good.completed_at, case.now)}"
@@ -249,11 +284,20 @@ def _what_to_look_at(case: Case) -> Iterable[str]:
         yield "If the package is new, publish its first version with a token: trusted publishing cannot create a name."
 
 
+def _end_of(token: Token, case: Case) -> str:
+    end = policy.ends_at(token)
+    if end is None:
+        return "has no end"
+    if end > case.now:
+        return f"lives until {day(end)}"
+    return f"ended on {day(end)}" + (", after this run had failed" if end > case.at else "")
+
+
 def _young(case: Case) -> str:
     secret, lives = case.secret, policy.lives("npm", "granular")
     if secret is None or not lives or not case.npm:
         return ""
-    age = case.now - secret.updated_at
+    age = case.at - secret.updated_at
     if age < lives[0]:
         return ": too young to have ended by itself, unless it was made for less than a week"
     return f": tokens live {span(lives[0])} when nobody chooses" if age < lives[-1] else ""

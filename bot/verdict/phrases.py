@@ -10,7 +10,13 @@ import humanize
 
 LONGEST_NAME = 60
 MOST_NAMED = 3
-LEVELS = {"organization": "organisation", "repository": "repository", "environment": "environment"}
+LEVELS = {
+    "organization": "organisation",
+    "repository": "repository",
+    "environment": "environment",
+    "dependabot": "Dependabot",
+    "dependabot-organization": "organisation's Dependabot",
+}
 
 
 def named(text: str, limit: int = LONGEST_NAME) -> str:
@@ -52,6 +58,9 @@ def file_name(workflow: str) -> str:
 
 def place(repo: str, level: str, environment: str | None = None) -> str:
     """Where a secret is kept: `organisation acme`, `acme/ui`, `environment npm of acme/ui`."""
-    if level == "organization":
-        return f"organisation {named(repo.partition('/')[0])}"
+    if level.endswith("organization"):
+        organisation = f"organisation {named(repo.partition('/')[0])}"
+        return organisation if level == "organization" else f"Dependabot's of {organisation}"
+    if level == "dependabot":
+        return f"Dependabot's of {named(repo)}"
     return f"environment {named(environment or '?')} of {named(repo)}" if level == "environment" else named(repo)

@@ -109,17 +109,28 @@ def registry_side(case: Case) -> Verdict | None:
 def new_name(case: Case) -> Verdict | None:
     """A name nobody has published, and a credential that may not create it."""
     published = case.evidence.published
-    if published is None or published.exists:
+    if published is None or published.exists or case.known_ones_failed_too:
         return None
-    scoped = published.name.startswith("@")
+    good, scoped = case.evidence.last_good, published.name.startswith("@")
+    if good is not None and good.published and good.package == published.name:
+        return None  # it is private
+    name = named(published.name)
+    sentence = f"{name} has never been published in public, and this credential was not allowed to create it."
+    if case.private:
+        sentence = f"The public registry does not show {name}: it has never been published, or it is private."
     return Verdict(
         code="new-name",
-        sentence=f"{named(published.name)} has never been published in public, and this credential may not create it.",
+        sentence=sentence,
         reasons=("the registry knows no public package of this name",),
         advice=(
             "Check the spelling of the name" + (" and that the scope is yours." if scoped else "."),
-            "Publish the first version by hand (`npm publish --access public`): trusted publishing and tokens limited"
-            " to existing packages cannot create a name.",
+            f"If it is new, publish the first version by hand (`{commands.first_publish(public=not case.private)}`):"
+            " trusted publishing and tokens limited to existing packages cannot create a name.",
+            *(
+                ("If it is private, see whether the token is still in `npm token list` and may write to it.",)
+                if case.private
+                else ()
+            ),
         ),
         match=case.match,
     )

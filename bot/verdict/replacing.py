@@ -42,6 +42,11 @@ def store(case: Case, token: Token | None) -> str:
     if use is not None and use.secret:
         command = commands.store_secret(use.secret, use.repo, use.level, use.environment)
         return f"Store it: `{command}`, then re-run the failed jobs."
+    job = case.job
+    if job is not None and job.token_variables and not job.secrets:
+        # Another step fetches it, from a vault for example.
+        variable = named(job.token_variables[0])
+        return f"Store it where `{variable}` of the publishing step comes from, then re-run the failed jobs."
     named_secret = next(iter(case.attempt.secrets), None)
     where = f"secret {named(named_secret)}" if named_secret else "the secret that the workflow reads"
     return f"Store it in {where}, then re-run the failed jobs."

@@ -83,6 +83,8 @@ def absent(case: Case) -> Verdict | None:
     named_first = next(iter(case.attempt.secrets), None)
     if named_first is None or named_first not in evidence.absent_secrets or case.secret is not None:
         return None
+    if named_first in evidence.unshared_secrets:
+        return _not_shared(case, named_first)
     unread = any("secret" in sentence for sentence in evidence.missing)
     elsewhere = _kept_under_another_name(case, named_first)
     owner = repo.partition("/")[0]
@@ -107,17 +109,41 @@ def absent(case: Case) -> Verdict | None:
     )
 
 
+def _not_shared(case: Case, name: str) -> Verdict:
+    owner, repo = named(case.attempt.repo.partition("/")[0]), named(case.attempt.repo)
+    name = named(name)
+    return Verdict(
+        code="secret-absent",
+        sentence=f"Organisation {owner} has a secret {name}, but does not share it with {repo}.",
+        reasons=(
+            f"{file_name(case.attempt.workflow)} reads {name}; GitHub lists it for the organisation and not for this"
+            " repository",
+        ),
+        advice=(
+            f"Add {repo} to the repositories that may read it, in the organisation's settings under Secrets and"
+            " variables, Actions; a private repository needs a plan that shares secrets with such.",
+            "Then re-run the failed jobs. No token needs to be replaced.",
+        ),
+        match=case.match,
+        sure=True,
+    )
+
+
 def unnamed(case: Case) -> Verdict | None:
     """The publishing step gets no secret at all, and nothing shows that it was to do without."""
     if not case.tokenless or case.trust_meant or case.trust_known:
         return None
+    variable = case.npmrc_variable or "NODE_AUTH_TOKEN"
+    set_up = "" if case.npmrc_variable else ", with `registry-url` in setup-node"
     return Verdict(
         code="secret-not-named",
         sentence=f"{file_name(case.attempt.workflow)} passes no token to the step that publishes.",
-        reasons=("no secret and no token variable reaches that step",),
+        reasons=(
+            "no secret and no token variable reaches that step",
+            *((f"`.npmrc` reads `{variable}`",) if case.npmrc_variable else ()),
+        ),
         advice=(
-            "Pass it: `NODE_AUTH_TOKEN: ${{ secrets.NPM_TOKEN }}` in the `env` of that step, with `registry-url` in"
-            " setup-node.",
+            f"Pass it: `{variable}: ${{{{ secrets.NPM_TOKEN }}}}` in the `env` of that step{set_up}.",
             "Or publish without one: a trusted publisher and `id-token: write`.",
         ),
         match=case.match,
@@ -129,7 +155,21 @@ def not_received(case: Case) -> Verdict | None:
     secret = case.secret
     if secret is None:
         return None
-    name = named(secret.name)
+    name, variable, job = named(secret.name), case.npmrc_variable, case.job
+    if variable is not None and job is not None and variable not in job.token_variables:
+        given = f"gives it as {named(job.token_variables[0])}" if job.token_variables else "gives it under another name"
+        return Verdict(
+            code="secret-not-received",
+            sentence=f"`.npmrc` reads {variable}, which the step that publishes does not have:"
+            f" {file_name(case.attempt.workflow)} {given}.",
+            reasons=(f"npm could not replace `${{{variable}}}` in its configuration", case.secret_fact),
+            advice=(
+                f"Pass it under that name: `{variable}: ${{{{ secrets.{name} }}}}` in the `env` of the step.",
+                "Release again: a re-run uses the workflow file as it was. No token needs to be replaced.",
+            ),
+            match=case.match,
+            sure=True,
+        )
     return Verdict(
         code="secret-not-received",
         sentence=f"Secret {name} exists, but no token reached the registry.",
@@ -141,6 +181,21 @@ def not_received(case: Case) -> Verdict | None:
             f" `{commands.store_secret(secret.name, case.attempt.repo, secret.level, secret.environment)}`.",
         ),
         match=case.match,
+    )
+
+
+def renewed_since(case: Case) -> Verdict | None:
+    """What failed is not what the secret holds now. Both times are GitHub's."""
+    secret, failed = case.secret, case.attempt.failed_at
+    if secret is None or failed is None or secret.updated_at <= failed + timedelta(minutes=1):
+        return None
+    name = named(secret.name)
+    return Verdict(
+        code="secret-renewed-since",
+        sentence=f"{name} was written {ago(secret.updated_at, case.now)}, after this run failed: run it again.",
+        reasons=(case.secret_fact, f"the run was over {ago(failed, case.now)}"),
+        advice=("Re-run the failed jobs: they read what the secret holds now.",),
+        sure=True,
     )
 
 
@@ -179,7 +234,7 @@ def never_updated(case: Case) -> Verdict | None:
     secret = case.secret
     if secret is None:
         return None
-    newer = [token for token in _kept_there(case) if holds(secret, token) is False and _alive(token, case.now)]
+    newer = [token for token in _kept_there(case) if holds(secret, token) is False and _alive(token, case.at)]
     if not newer:
         return None
     should = max(newer, key=lambda token: (token.created_at or case.now, token.name))
@@ -208,7 +263,7 @@ def never_updated(case: Case) -> Verdict | None:
 def just_written(case: Case) -> Verdict | None:
     """The first publish since the secret was written, and what it holds is refused as no token at all."""
     secret = case.secret
-    if secret is None or not timedelta(0) <= case.now - secret.updated_at < JUST_WRITTEN:
+    if secret is None or not timedelta(0) <= case.at - secret.updated_at < JUST_WRITTEN:
         return None
     if case.worked_since_written is not None:
         return None
@@ -235,16 +290,17 @@ def old(case: Case) -> Verdict | None:
     published = case.evidence.published
     if secret is None or not case.npm:
         return None
-    if case.diagnosis.cause == "no-access" and published is not None and not published.exists:
-        return None  # that the name is new explains it as well
     lives = policy.lives("npm", "granular")
-    age, worked = case.now - secret.updated_at, case.worked_since_written
+    age, worked = case.at - secret.updated_at, case.worked_since_written
     over = [life for life in lives if life <= age and (worked is None or worked < life)]
     if not lives or not over:
         return None
     longest = over[-1] == lives[-1]
     if not longest and worked is None:
         return None  # it may have any end that somebody chose
+    new = published is not None and not published.exists and not case.private and not case.known_ones_failed_too
+    if not longest and new and case.diagnosis.cause == "no-access":
+        return None  # that the name is new explains it as well
     name, reading = named(secret.name), case.diagnosis.phase == "install"
     if longest and reading:
         why = f"{lives[-1].days} days is the longest that npm tokens which may also write live"
@@ -258,6 +314,11 @@ def old(case: Case) -> Verdict | None:
         reasons.append(
             f"it still worked when it was {span(worked)} old, and the secret is unchanged since: it ended in between"
         )
+    if new and published is not None:
+        reasons.append(
+            f"besides, {named(published.name)} has never been published in public: only a token for its whole scope, or"
+            " for all packages, can create it"
+        )
     return Verdict(
         code="secret-old",
         sentence=f"The token in {name} has probably expired: the secret was last written"
@@ -270,7 +331,7 @@ def old(case: Case) -> Verdict | None:
 
 def stopped_working(case: Case) -> Verdict | None:
     """Nothing else explains it, but it worked with the same value not long ago."""
-    secret, good = case.secret, case.evidence.last_good
+    secret, good = case.secret, case.good_with_secret
     if secret is None or good is None or case.worked_since_written is None:
         return None
     name, when = named(secret.name), ago(good.completed_at, case.now)
@@ -303,8 +364,8 @@ def _it_should_be(token: Token, secret: str) -> Match:
 
 def _worked_with_what_is_read(case: Case, since: datetime) -> bool:
     """Whether the older secret still worked after the other one was renewed: then it is not why."""
-    good = case.evidence.last_good
-    return good is not None and good.published and good.completed_at > since
+    good = case.good_with_secret
+    return good is not None and good.completed_at > since
 
 
 def _kept_there(case: Case) -> list[Token]:
@@ -325,9 +386,9 @@ def _kept_there(case: Case) -> list[Token]:
     ]
 
 
-def _alive(token: Token, now: datetime) -> bool:
+def _alive(token: Token, at: datetime) -> bool:
     end = policy.ends_at(token)
-    return end is None or end > now
+    return (end is None or end > at) and (token.created_at is None or token.created_at <= at)
 
 
 def _fate(token: Token, now: datetime) -> str:

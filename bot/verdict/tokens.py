@@ -18,14 +18,25 @@ MOST_GRANTED = 5
 
 def revoked(case: Case) -> Verdict | None:
     token = case.token
-    if token is None or token.revoked_at is None or token.revoked_at > case.now:
+    if token is None or token.revoked_at is None:
         return None
+    if token.revoked_at > case.at:
+        return _gone(case, token)
     return _dead(
         case,
         "token-revoked",
         f"Token {_who(case, token)} was revoked {ago(token.revoked_at, case.now)}.",
         f"its record says revoked on {day(token.revoked_at)}",
     )
+
+
+def _gone(case: Case, token: Token) -> Verdict | None:
+    """Marked as revoked when it was found missing from npm's list: it went some time since the list before."""
+    if token.revoked_at is None or token.listed_at is None or not token.listed_at <= case.at:
+        return None
+    sentence = f"Token {_who(case, token)} is gone from npm's list: probably revoked before this run."
+    said = f"the list of {day(token.listed_at)} still had it, and that of {day(token.revoked_at)} does not"
+    return _dead(case, "token-revoked", sentence, said, sure=False)
 
 
 def expired(case: Case) -> Verdict | None:
@@ -35,7 +46,7 @@ def expired(case: Case) -> Verdict | None:
         return None
     who = _who(case, token)
     ended = token.expires_at
-    if ended is not None and ended <= case.now:
+    if ended is not None and ended <= case.at:
         after = ago(ended, case.now)
         said = f"its end was {ended:%Y-%m-%d %H:%M} UTC"
         if token.expires_computed:
@@ -47,7 +58,7 @@ def expired(case: Case) -> Verdict | None:
             return _dead(case, "token-expired", sentence, f"{said}, as recorded", sure=False)
         return _dead(case, "token-expired", f"Token {who} expired {after}.", f"{said}, as recorded")
     latest = policy.latest_end(token)
-    if latest is not None and latest <= case.now:
+    if latest is not None and latest <= case.at:
         sentence = f"Token {who} has probably expired: the registry lets no such token live past {day(latest)}."
         said = f"its record says it ends on {day(ended)}" if ended else "its record has no end"
         return _dead(case, "token-expired", sentence, said, sure=False)
@@ -59,7 +70,7 @@ def all_ended(case: Case) -> Verdict | None:
     if not case.match.ties or case.match.best is None:
         return None
     likely = [candidate.token for candidate in (case.match.best, *case.match.ties)]
-    ends = [end for token in likely if (end := policy.ends_at(token)) is not None and end <= case.now]
+    ends = [end for token in likely if (end := policy.ends_at(token)) is not None and end <= case.at]
     if len(ends) < len(likely):
         return None
     return Verdict(
@@ -75,7 +86,7 @@ def classic(case: Case) -> Verdict | None:
     """A kind of token that the registry has ended altogether."""
     token = case.token
     rules = policy.rules_for(token) if token else ()
-    dead = next((rule for rule in rules if rule.effect == "dies" and rule.at <= case.now), None)
+    dead = next((rule for rule in rules if rule.effect == "dies" and rule.at <= case.at), None)
     if token is None or dead is None:
         return None
     kind = "a classic token" if token.kind in ("classic", "automation") else f"of kind {named(token.kind)}"
@@ -92,7 +103,7 @@ def policy_date_passed(case: Case) -> Verdict | None:
     """A dated rule took the token's right to publish while it lives on."""
     token = case.certain_token
     stop = policy.loses_publishing(token) if token else None
-    if token is None or stop is None or stop.rule is None or stop.at > case.now or not _publishes_directly(case):
+    if token is None or stop is None or stop.rule is None or stop.at > case.at or not _publishes_directly(case):
         return None
     proven = case.diagnosis.cause == "stage-required" or not stop.rule.target
     return Verdict(
@@ -115,13 +126,13 @@ def policy_date_passed(case: Case) -> Verdict | None:
 def revoked_early(case: Case) -> Verdict | None:
     """The log proves that the credential is dead, and the record of the one that was used says it should live."""
     token = case.certain_token
-    if token is None or token.expires_at is None or token.expires_computed or token.expires_at <= case.now:
+    if token is None or token.expires_at is None or token.expires_computed or token.expires_at <= case.at:
         return None
     latest = policy.latest_end(token)
     if latest is not None and token.expires_at > latest:
         return None  # its recorded end is not to be trusted
     reasons = [f"its record says it ends on {day(token.expires_at)}"]
-    worked = case.evidence.last_good if case.worked_since_written is not None else None
+    worked = case.good_with_secret if case.worked_since_written is not None else None
     if worked is not None:
         reasons.append(f"it worked {ago(worked.completed_at, case.now)}, and the secret is unchanged since")
     else:
@@ -129,7 +140,7 @@ def revoked_early(case: Case) -> Verdict | None:
     leaked = "npm revokes tokens that it finds in public, and mails their owner. " if case.npm else ""
     return Verdict(
         code="token-revoked-early",
-        sentence=f"Token {named(token.name)} was refused {span(token.expires_at - case.now)} before its recorded end:"
+        sentence=f"Token {named(token.name)} was refused {span(token.expires_at - case.at)} before its recorded end:"
         " probably revoked early.",
         reasons=tuple(reasons),
         advice=(
@@ -312,6 +323,42 @@ def lost_its_right(case: Case) -> Verdict | None:
             "If not, give the right back, or let somebody who has it make the token: "
             f"`{commands.create_token(token, case.evidence.packages, case.now)}`.",
             store(case, token),
+        ),
+        match=case.match,
+    )
+
+
+def refused_for_this_one(case: Case) -> Verdict | None:
+    """Another package went out with it in the same run: so it is alive, whatever its record says."""
+    lives, token = case.token_lives, case.certain_token
+    if lives is None or not case.npm:
+        return None
+    end = policy.ends_at(token) if token else None
+    wrong = end is not None and end <= case.at
+    granted = token is not None and covers(token, case.package or "") is True
+    return Verdict(
+        code="insufficient-scope",
+        sentence=f"The token is alive, for it published {named(lives)} in the same run, but may not publish"
+        f" {case.package_name}.",
+        reasons=(
+            f"the log shows {named(lives)} going out",
+            *(
+                (
+                    f"the record of {named(token.name)} says it ended on {day(end)}: it is wrong, or the secret holds"
+                    " another one",
+                )
+                if token and end and wrong
+                else ()
+            ),
+        ),
+        advice=(
+            f"See whether the token's owner may write to it: `{commands.collaborators(case.package)}`.",
+            *(
+                ()
+                if granted
+                else (f"See whether the token's package list names {case.package_name}, or its whole scope.",)
+            ),
+            trust_instead(case),
         ),
         match=case.match,
     )

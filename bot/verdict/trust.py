@@ -8,7 +8,6 @@ without a word; other clients and older npm use the token.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from bot import policy
 from bot.verdict import commands
@@ -40,15 +39,16 @@ class Difference:
 def new_name(case: Case) -> Verdict | None:
     """Trusted publishing cannot create a name (npm/cli#8544)."""
     published = case.evidence.published
-    if published is None or published.exists or not case.trust_meant:
+    if published is None or published.exists or not case.trust_meant or case.known_ones_failed_too:
         return None
     name = named(published.name)
+    by_hand = commands.first_publish(public=not case.private)
     return Verdict(
         code="new-name",
         sentence=f"{name} has never been published in public, and trusted publishing cannot create a name.",
         reasons=("the registry knows no public package of this name",),
         advice=(
-            "Publish the first version by hand, as a person with a second factor: `npm publish --access public`.",
+            f"Publish the first version by hand, as a person with a second factor: `{by_hand}`.",
             f"Then trust this workflow: `{_trust(case)}`, and release again from here.",
             "If the name should exist, check its spelling.",
         ),
@@ -154,6 +154,9 @@ def publisher_mismatch(case: Case) -> Verdict | None:
     token, found = min(differences, key=lambda pair: (len(pair[1]), not all(one.proven for one in pair[1])))
     first = found[0]
     compared = tuple(f"{one.what}: {one.recorded} on record, {one.actual} in this run" for one in found)
+    former = case.evidence.former_name
+    if former is not None and any(one.what == "repository" and one.recorded == named(former) for one in found):
+        compared += (f"{named(former)} is what this repository was called before",)
     return Verdict(
         code="publisher-mismatch",
         sentence=_mismatch(case, first),
@@ -174,25 +177,60 @@ def publisher_mismatch(case: Case) -> Verdict | None:
     )
 
 
+def publisher_missing(case: Case) -> Verdict | None:
+    """Trusted publishers are set up package by package: what works for one of a repository says nothing of the next."""
+    job, sibling, published = case.job, case.sibling, case.evidence.published
+    if not case.npm or sibling is None or case.publishers or published is None or not published.exists:
+        return None
+    by_trust = sibling[1] == "oidc" or (sibling[1] is None and case.tokenless and job is not None and job.id_token)
+    if not by_trust:
+        return None
+    return Verdict(
+        code="publisher-missing",
+        sentence=f"{case.package_name} probably does not trust {file_name(case.attempt.workflow)}: the same run"
+        f" published {named(sibling[0])} by trusted publishing.",
+        reasons=(
+            "a trusted publisher is set up for each package by itself",
+            *((f"the registry says that {named(sibling[0])} came from one",) if sibling[1] == "oidc" else ()),
+        ),
+        advice=(
+            f"Trust this workflow for it as well: `{_trust(case)}`, then re-run the failed jobs.",
+            f"See what it trusts now: `npm trust list {commands.package_word(case.package)}`.",
+        ),
+    )
+
+
 def immutable_subject(case: Case) -> Verdict | None:
     """The record fits and yet the exchange was refused: the identity has ids in it that the registry may not know."""
     rule, repository = policy.rule(IMMUTABLE), case.evidence.repository
     fitting = [token for token, use in case.publishers if not differences_of(use, case)]
     if not case.npm or rule is None or repository is None or not fitting or not case.trust_meant:
         return None
-    made = repository.created_at
-    if made is None or made < rule.at:
+    made, former = repository.created_at, case.evidence.former_name
+    if made is not None and made >= rule.at:
+        since = f"was made after {day(rule.at)}: GitHub puts ids into its identity"
+        fact = f"the repository was made on {day(made)}"
+    elif former is not None and case.newest is not None and case.newest.by == "oidc":
+        # A release by OIDC has the repository's name of that day; with a token it may have any.
+        since = (
+            f"was called {named(former)} when {named(case.newest.version)} was published: GitHub puts ids into the"
+            f" identity of repositories renamed since {day(rule.at)}"
+        )
+        fact = f"{named(former)} leads to this repository on GitHub"
+    else:
         return None
     owner, _, name = repository.full_name.partition("/")
     ids = repository.owner_id is not None and repository.repo_id is not None
     subject = f"`repo:{named(owner)}@{repository.owner_id}/{named(name)}@{repository.repo_id}`"
+    computed = case.job is not None and case.job.environment_computed
+    names = "repository and workflow file" if computed else "repository, workflow file and environment"
     return Verdict(
         code="immutable-subject",
-        sentence=f"The trusted publisher fits, but {named(repository.full_name)} was made after {day(rule.at)}: GitHub"
-        " puts ids into its identity, which the registry may not recognise.",
+        sentence=f"The trusted publisher fits, but {named(repository.full_name)} {since}, which the registry may"
+        " not recognise.",
         reasons=(
-            f"{named(fitting[0].name)} names this repository, workflow file and environment",
-            f"the repository was made on {day(made)}",
+            f"{named(fitting[0].name)} names this {names}",
+            fact,
             *((f"its identity begins {subject}",) if ids else ()),
             rule.says,
         ),
@@ -249,7 +287,7 @@ def token_shadows_trust(case: Case) -> Verdict | None:
             f"A token {kept} was used and refused, though {case.package_name} has a trusted publisher that needs none."
         )
     token = case.token
-    facts = (_end(token, case.now),) if token and not case.match.guess else ()
+    facts = (_end(token, case),) if token and not case.match.guess else ()
     return Verdict(
         code="token-shadows-trust",
         sentence=sentence,
@@ -283,8 +321,7 @@ def differences_of(use: Use, case: Case) -> list[Difference]:
                 "environment", f"environment {named(use.environment)}", f"environment {named(attempt.environment)}"
             )
         )
-    elif use.environment and attempt.environment is None and case.job is not None:
-        # An environment named by an expression reads the same as none.
+    elif use.environment and attempt.environment is None and case.job is not None and not case.job.environment_computed:
         found.append(Difference("environment", f"environment {named(use.environment)}", "a job without one", False))
     return found
 
@@ -338,9 +375,9 @@ def _trust_reasons(case: Case) -> tuple[str, ...]:
     return ()
 
 
-def _end(token: Token, now: datetime) -> str:
+def _end(token: Token, case: Case) -> str:
     end = policy.ends_at(token)
-    return f"the token, {named(token.name)}, ended {ago(end, now)}" if end and end <= now else ""
+    return f"the token, {named(token.name)}, ended {ago(end, case.now)}" if end and end <= case.at else ""
 
 
 def _written_version(case: Case) -> tuple[str, str] | None:

@@ -107,7 +107,7 @@ class GitHub:
         selected: Sequence[str] = (),
     ) -> None:
         """Writes a secret's facts again and again: `updated_at` moves as on GitHub, `created_at` stays."""
-        scope = f"orgs/{org}" if org else f"repos/{repo}" + ("/dependabot" if dependabot else "")
+        scope = (f"orgs/{org}" if org else f"repos/{repo}") + ("/dependabot" if dependabot else "")
         if environment:
             scope += f"/environments/{environment}"
             names = self.world.environments.setdefault(f"{repo}".lower(), [])

@@ -91,6 +91,7 @@ class Rest:
         get(repo + "/actions/secrets", self._guard("secrets", self._secrets))
         get(repo + "/actions/secrets/{name}", self._guard("secrets", self._secret))
         get(repo + "/dependabot/secrets", self._guard("dependabot_secrets", self._dependabot_secrets))
+        get("/orgs/{org}/dependabot/secrets", self._guard("organization_dependabot_secrets", self._dependabot_secrets))
         get(repo + "/actions/organization-secrets", self._guard("secrets", self._organization_secrets))
         get(repo + "/environments/{environment}/secrets", self._guard("environments", self._secrets))
         get(repo + "/environments/{environment}/secrets/{name}", self._guard("environments", self._secret))
@@ -242,7 +243,9 @@ class Rest:
     # --- runs, jobs, logs --------------------------------------------------------------------------------------------
 
     async def _repository(self, request: web.Request) -> web.Response:
-        shown = payloads.repository(repo_of(request))
+        if renamed := self._world.renamed.get(repo_of(request).lower()):
+            raise web.HTTPMovedPermanently(f"{self.own_url}/repos/{renamed}")
+        shown = payloads.repository(repo_of(request), private=repo_of(request).lower() in self._world.private)
         if created := self._world.created.get(shown["full_name"].lower()):
             shown["created_at"] = stamp(created)
         return answer(request, shown)
@@ -368,9 +371,12 @@ class Rest:
         return answer(request, {"total_count": len(found), "secrets": shown}, headers)
 
     async def _dependabot_secrets(self, request: web.Request) -> web.Response:
-        found = list(self._world.secrets.get(f"repos/{repo_of(request)}/dependabot".lower(), {}).values())
+        org = request.match_info.get("org")
+        scope = f"orgs/{org}/dependabot" if org else f"repos/{repo_of(request)}/dependabot"
+        found = list(self._world.secrets.get(scope.lower(), {}).values())
         page, headers = paged(request, self.own_url, found)
-        body = {"total_count": len(found), "secrets": [payloads.secret_object(secret) for secret in page]}
+        shown = [payloads.secret_object(secret, of_organization=org) for secret in page]
+        body = {"total_count": len(found), "secrets": shown}
         return answer(request, body, headers)
 
     async def _secret(self, request: web.Request) -> web.Response:
