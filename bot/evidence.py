@@ -125,6 +125,13 @@ def looked_up(diagnosis: Diagnosis, most: int) -> tuple[str, ...]:
     return (*failed[:most], *(out[:1] if failed else ()))
 
 
+def secrets_read(diagnosis: Diagnosis, workflow: WorkflowFacts | None) -> tuple[str, ...]:
+    """Names of the secrets that the steps which failed read, best first."""
+    if workflow is None:
+        return ()
+    return workflow.install_secrets if diagnosis.phase == "install" else workflow.secrets
+
+
 def packages_of(diagnosis: Diagnosis) -> tuple[str, ...]:
     """The packages that failed, the log's main one first."""
     failed = [p.package for p in diagnosis.packages if p.outcome not in ("published", "skipped")]

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from bot.deps import Deps
 from bot.diagnosis.diagnosis import Diagnosis
 from bot.errors import GiveUp, TryAgain
-from bot.evidence import Elsewhere, Evidence, Published, Repository, SecretAge, looked_up, packages_of
+from bot.evidence import Elsewhere, Evidence, Published, Repository, SecretAge, looked_up, packages_of, secrets_read
 from bot.github.run import Job, Run
 from bot.history import last_good
 from bot.metrics import METRICS
@@ -55,7 +55,7 @@ async def gather(run: Run, diagnosis: Diagnosis, deps: Deps, job: Job | None = N
     by_trust = on_github and diagnosis.cause in _MAY_BE_TRUST
     stored, (workflow, secrets), found, repository, green = await asyncio.gather(
         deps.db.read(_stored, run, registry, packages, deps.now()),
-        _workflow_and_secrets(run, job, deps, ask) if has_file and run.sha else _no_workflow(),
+        _workflow_and_secrets(run, diagnosis, job, deps, ask) if has_file and run.sha else _no_workflow(),
         asyncio.gather(*(ask("registry", f"{name} on the registry", deps.npm.published(name)) for name in names)),
         ask("repository", "the repository", deps.github.repository(run)) if by_trust else _nothing(),
         ask("history", "the last good run", deps.github.good_runs(run)) if has_file else _nothing(),
@@ -83,7 +83,7 @@ async def _former_name(
 ) -> str | None:
     """What the repository was called when the newest version was published; None when it was called the same."""
     then = published.newest.repository if published and published.newest else None
-    if then is None or then.lower() == repository.full_name.lower():
+    if not then or then.lower() == repository.full_name.lower():
         return None
     found = await ask("repository", f"whether {then} is this repository's former name", _named(run, then, deps))
     return then if found is not None and found.repo_id is not None and found.repo_id == repository.repo_id else None
@@ -118,14 +118,17 @@ class _Asking:
         """What was read and does not tell."""
         self._untold.append(sentence)
 
-    async def __call__(self, source: str, what: str, asked: Coroutine[Any, Any, T]) -> T | None:
-        """`source`: a word for the metrics; `what`: how a person would call it."""
+    async def __call__(self, source: str, what: str, asked: Coroutine[Any, Any, T], *, share: float = 1.0) -> T | None:
+        """`source`: a word for the metrics; `what`: how a person would call it; `share`: of the time that is left, for
+        what others wait for."""
         begun = self._loop.time()
+        deadline = begun + (self._deadline - begun) * share
         try:
-            async with asyncio.timeout_at(self._deadline):
+            async with asyncio.timeout_at(deadline):
                 return await asked
         except TimeoutError:
-            why = f"no answer within {self._budget_s:.0f} seconds"
+            waited_s = self._budget_s if share == 1 else deadline - begun
+            why = f"no answer within {waited_s:.0f} seconds" if waited_s >= 1.5 else "no answer within a second"
         except (TryAgain, GiveUp) as error:
             why = error.message.removeprefix("GitHub: ")
         except Unreadable as error:
@@ -171,7 +174,7 @@ class _Secrets:
 
 
 async def _workflow_and_secrets(
-    run: Run, job: Job | None, deps: Deps, ask: _Asking
+    run: Run, diagnosis: Diagnosis, job: Job | None, deps: Deps, ask: _Asking
 ) -> tuple[WorkflowFacts | None, _Secrets]:
     parsed = await ask("workflow", "the workflow file", _workflow(run, deps, run.workflow, run.sha or ""))
     if parsed is None:
@@ -179,11 +182,14 @@ async def _workflow_and_secrets(
     name = job.name if job else None
     calls = parsed.calls(name)
     called = await asyncio.gather(
-        *(ask("workflow", f"the reusable workflow {uses}", _called_workflow(run, deps, uses)) for uses in calls)
+        *(
+            ask("workflow", f"the reusable workflow {uses}", _called_workflow(run, deps, uses), share=0.5)
+            for uses in calls
+        )
     )
     known = {uses: inner for uses, inner in zip(calls, called, strict=True) if inner is not None}
     workflow = await asyncio.to_thread(read_workflow, parsed, known, name)
-    return workflow, await _secrets(run, workflow, deps, ask)
+    return workflow, await _secrets(run, workflow, secrets_read(diagnosis, workflow), deps, ask)
 
 
 async def _workflow(run: Run, deps: Deps, path: str, ref: str, repo: str | None = None) -> Workflow:
@@ -201,12 +207,12 @@ async def _called_workflow(run: Run, deps: Deps, uses: str) -> Workflow:
     return await _workflow(run, deps, address.path, address.ref or run.sha or "", address.repo)
 
 
-async def _secrets(run: Run, workflow: WorkflowFacts, deps: Deps, ask: _Asking) -> _Secrets:
-    """Where the secrets that the publishing job names are kept, in the order in which GitHub looks for them.
+async def _secrets(run: Run, workflow: WorkflowFacts, read: Sequence[str], deps: Deps, ask: _Asking) -> _Secrets:
+    """Where the secrets that the failed steps read are kept, in the order in which GitHub looks for them.
 
     A run that Dependabot started sees Dependabot's secrets and no others.
     """
-    names = workflow.secrets[:MOST_SECRETS]
+    names = tuple(read[:MOST_SECRETS])
     if not names:
         return _Secrets()
     if run.actor == DEPENDABOT:

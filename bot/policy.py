@@ -103,6 +103,14 @@ def latest_end(token: Token) -> datetime | None:
     return min(ends, default=None)
 
 
+def beyond_rules(token: Token) -> datetime | None:
+    """The latest end there can be, of a token whose recorded end is later; a day more is rounding."""
+    latest = latest_end(token)
+    if latest is None or token.expires_at is None or token.expires_computed:
+        return None
+    return latest if token.expires_at > latest + timedelta(days=1) else None
+
+
 def lives(registry: str, kind: str) -> tuple[timedelta, ...]:
     """How long tokens of this kind live when nobody chooses, and at most; shortest first."""
     found = {

@@ -18,7 +18,7 @@ from bot.deps import Deps
 from bot.diagnosis.diagnosis import Diagnosis, PackageOutcome
 from bot.diagnosis.engine import LogReader
 from bot.errors import GiveUp, TryAgain
-from bot.evidence import Evidence
+from bot.evidence import Evidence, secrets_read
 from bot.gathering import gather
 from bot.github.run import Job, Run
 from bot.inbox import Worked
@@ -125,7 +125,7 @@ def attempt_of(run: Run, failure: Failure, evidence: Evidence) -> PublishAttempt
         workflow=run.workflow,
         registry=failure.diagnosis.registry or "npm",
         packages=evidence.packages,
-        secrets=evidence.workflow.secrets if evidence.workflow else (),
+        secrets=secrets_read(failure.diagnosis, evidence.workflow),
         environment=job.environment if job else None,
         called_workflow=job.called if job else None,
         event=run.event,

@@ -60,6 +60,7 @@ def test_the_usual_publish_step() -> None:
         node="20",
         provenance=True,
         tools=("npm",),
+        install_secrets=(),
     )
 
 
@@ -767,3 +768,79 @@ def test_any_script_and_any_value_are_read(script: str, value: str) -> None:
 )
 def test_where_a_called_workflow_stands(uses: str, address: WorkflowAddress | None) -> None:
     assert called_address(uses) == address
+
+
+# --- secrets of installing steps, by index, and of workflows nobody could read ----------------------------------------
+
+
+def test_the_step_that_installs_may_read_another_secret() -> None:
+    text = """
+on: push
+jobs:
+  release:
+    steps:
+      - run: %s
+        env: { NODE_AUTH_TOKEN: "${{ secrets.NPM_READ }}" }
+      - run: npm publish
+        env: { NODE_AUTH_TOKEN: "${{ secrets.NPM_TOKEN }}" }
+"""
+    for command in ("npm ci", "npm install", "pnpm -r install --frozen-lockfile", "yarn", "yarn --immutable", "bun i"):
+        facts = read_workflow(parse_workflow((text % command).encode()), {})
+        assert (facts.secrets[0], facts.install_secrets) == ("NPM_TOKEN", ("NPM_READ",)), command
+    for command in ("npm run install-hooks", "yarn build", "npm pack", "echo npm ci is next"):
+        facts = read_workflow(parse_workflow((text % command).encode()), {})
+        assert facts.jobs[0].install_secrets is None, command
+        assert facts.install_secrets == facts.secrets
+
+
+@pytest.mark.parametrize(
+    ("index", "expected"),
+    [
+        ("secrets[matrix.secret]", ("UI_TOKEN",)),
+        ("secrets[ matrix.secret ]", ("UI_TOKEN",)),
+        ("secrets[format('NPM_{0}', matrix.pkg)]", ("NPM_UI",)),
+        ("secrets[env.WHICH]", ("OF_ENV",)),
+        ("secrets['FIXED']", ("FIXED",)),
+        ("secrets[steps.x.outputs.y]", ()),
+        ("secrets[format('{0}_{1}', matrix.pkg, matrix.secret)]", ()),
+    ],
+)
+def test_a_secret_named_by_an_index(index: str, expected: tuple[str, ...]) -> None:
+    text = """
+on: push
+env: { WHICH: OF_ENV }
+jobs:
+  publish:
+    strategy: { matrix: { include: [{pkg: UI, secret: UI_TOKEN}, {pkg: API, secret: API_TOKEN}] } }
+    steps:
+      - run: npm publish
+        env: { NODE_AUTH_TOKEN: "${{ %s }}" }
+"""
+    facts = read_workflow(parse_workflow((text % index).encode()), {}, "publish (UI, UI_TOKEN)")
+    assert facts.secrets == expected
+
+
+@pytest.mark.parametrize(
+    ("handed", "expected"),
+    [
+        ("{ token: '${{ secrets.ORG_NPM }}', slack: '${{ secrets.SLACK_TOKEN }}' }", ("ORG_NPM",)),
+        ("{ npm-token: '${{ secrets.PUBLISHING }}' }", ("PUBLISHING",)),
+        ("{ token: '${{ secrets.GH_TOKEN }}' }", ()),
+        ("inherit", ()),
+    ],
+)
+def test_what_is_handed_to_a_workflow_that_cannot_be_read(handed: str, expected: tuple[str, ...]) -> None:
+    text = f"""
+on: push
+permissions: {{ contents: read }}
+jobs:
+  test: {{ steps: [{{run: npm test}}] }}
+  release:
+    uses: acme/ci/.github/workflows/npm.yml@main
+    secrets: {handed}
+"""
+    workflow = parse_workflow(text.encode())
+    facts = read_workflow(workflow, {}, "release / npm")
+    assert facts.secrets == expected
+    assert all(job.called and job.id_token is False for job in facts.jobs)
+    assert read_workflow(workflow, {}).jobs == (), "without the failing job's name it may be any other"

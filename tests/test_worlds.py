@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from storage import runs, tokens
 from storage.runs import RunRecord
+from storage.tokens import Token
 from tests import npm_logs
 from tests.running import Running
-from tests.situations import BY_TRUST, PACKAGE, RELEASE, WITH_TOKEN, exchange_refused, no_auth
+from tests.situations import (
+    BY_TRUST,
+    PACKAGE,
+    RELEASE,
+    WITH_TOKEN,
+    exchange_refused,
+    install_refused,
+    no_auth,
+    silent_oidc,
+)
 from tests.worlds import ago, by_trust, changesets, explained, token, trusted, use
 
 CHANGESETS = WITH_TOKEN.replace("npm publish", "npx changeset publish").replace("NODE_AUTH_TOKEN", "NPM_TOKEN")
@@ -193,7 +205,7 @@ async def test_a_trusted_publisher_is_not_said_to_ask_for_what_an_expression_may
     log = exchange_refused(PACKAGE, "2.3.1")
     said = await explained(running, log, workflow=workflow, known=(publisher,), secrets=())
     assert said.verdict.code == "oidc-publisher-mismatch"
-    assert "the trusted publisher asks for environment npm, and an expression names that of the job" in said.card
+    assert "the publisher on record asks for environment npm, and an expression names the job's" in said.card
     assert "seems to have none" not in said.card
 
 
@@ -236,6 +248,33 @@ async def test_runs_of_dependabot_are_judged_by_dependabots_secrets(running: Run
     assert "403, needs organization_dependabot_secrets: read" in said.card
 
 
+async def test_a_secret_of_the_installing_step_is_judged_when_installing_failed(running: Running) -> None:
+    install = (
+        '      - run: npm ci\n        env: { NODE_AUTH_TOKEN: "${{ secrets.NPM_READ }}" }\n      - run: npm publish'
+    )
+    workflow = WITH_TOKEN.replace("      - run: npm publish", install)
+    reads = token("read", -40, -2, use("NPM_READ"), permission="read-only")
+    secrets = (("NPM_READ", "repository", 10), ("NPM_TOKEN", "repository", 95))
+    said = await explained(running, install_refused(PACKAGE, ""), workflow=workflow, secrets=secrets, known=(reads,))
+    assert said.verdict.code == "token-expired"
+    assert "Token read expired 2 days ago." in said.card
+    assert "NPM_TOKEN" not in said.card
+
+
+async def test_a_called_workflow_out_of_reach_leaves_what_its_caller_hands_over(running: Running) -> None:
+    calls = """
+on: push
+jobs:
+  release:
+    uses: acme/ci/.github/workflows/npm.yml@main
+    secrets: { token: "${{ secrets.ORG_NPM }}" }
+"""
+    secrets = (("ORG_NPM", "organization", 95),)
+    said = await explained(running, npm_logs.rejected(), workflow=calls, secrets=secrets, job="release / npm")
+    assert said.verdict.code == "secret-old"
+    assert "npm.yml@main: not there, or acme/ci is out of reach" in said.card
+
+
 # --- what worked before ----------------------------------------------------------------------------------------------
 
 
@@ -257,6 +296,34 @@ async def test_a_release_with_the_token_after_the_other_level_was_renewed_is_not
     secrets = (("NPM_TOKEN", "repository", 60), ("NPM_TOKEN", "organization", 5))
     said = await explained(running, npm_logs.rejected(), secrets=secrets, released=((PACKAGE, "2.3.0", "token", 1),))
     assert said.verdict.code == "token-stopped-working"
+
+
+# --- trusted publishing that was refused ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("by", "known", "says"),
+    [
+        ("oidc", (), "though its newest version came that way: something of the run differs since"),
+        ("token", (), "and its newest version came with a token: it may not trust release.yml at all"),
+        ("oidc", (trusted(by_trust()),), "though the publisher on record fits this run"),
+    ],
+)
+async def test_npm_says_nothing_of_a_refused_exchange(
+    running: Running, by: str, known: tuple[Token, ...], says: str
+) -> None:
+    released = ((PACKAGE, "2.3.0", by, 4),)
+    for log in (silent_oidc(PACKAGE, "2.3.1"), npm_logs.not_found(npm="11.6.2", token=False, placeholder=True)):
+        said = await explained(running, log, workflow=BY_TRUST, released=released, known=known, secrets=())
+        assert said.verdict.code == "trust-refused"
+        assert says in said.verdict.sentence
+        assert "this run: acme/ui, release.yml, no environment" in said.first_step
+        assert "npm_config_loglevel: verbose" in said.card
+        known = ()
+    said = await explained(running, exchange_refused(PACKAGE, "2.3.1"), workflow=BY_TRUST, secrets=(), released=())
+    assert said.verdict.code == "oidc-publisher-mismatch"
+    assert said.verdict.sentence.startswith("The registry knows no trusted publisher of @acme/ui for this run, ")
+    assert says in said.verdict.sentence
 
 
 # --- repositories that were renamed ----------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ MOST_REASONS = 4
 MOST_LOG_LINES = 3
 MOST_ALTERNATIVES = 3
 MOST_OTHER_JOBS = 5
+MOST_MISSING = 400  # characters: why a source could not be read stands at the end
 MOST_NAMES = {"failed": 12, "unclear": 6, "staged": 6, "skipped": 3, "live": 6, "published": 6, "green": 3}
 _OUTCOME_WORDS = {
     "failed": "Not published",
@@ -305,7 +306,7 @@ def _links(facts: Facts) -> str:
 def _notes(facts: Facts) -> list[str]:
     notes = []
     if facts.missing:
-        missing = "; ".join(t.mrkdwn(source, 150).rstrip(".") for source in facts.missing[:6])
+        missing = "; ".join(t.mrkdwn(source, MOST_MISSING).rstrip(".") for source in facts.missing[:6])
         notes.append(f"Missing evidence: {missing}.")
     return notes
 

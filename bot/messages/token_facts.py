@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from bot.messages import text as t
 from bot.messages.words import KIND_WORDS, PERMISSION_WORDS, registry_words
-from bot.policy import latest_end, loses_publishing
+from bot.policy import beyond_rules, loses_publishing
 from storage.tokens import Token
 
 SOON = timedelta(days=30)
@@ -38,8 +38,8 @@ def _own_end(token: Token, now: datetime, exact: bool) -> str:
         return "does not expire"
     if token.expires_at is None:
         return "no known end"
-    latest = latest_end(token)
-    if latest is not None and latest < token.expires_at and not token.expires_computed:
+    latest = beyond_rules(token)
+    if latest is not None:
         # The registry's rule beats the record: a card must not say "ends in 200 days" of a token that is dead.
         verb = "expired" if latest <= now else "ends"
         return f"probably {verb} {t.relative(latest, now)}, recorded: {t.day(token.expires_at)}"

@@ -14,8 +14,8 @@ def contradictions(case: Case) -> tuple[str, ...]:
     if token is None:
         return ()
     found = []
-    latest = policy.latest_end(token)
-    if token.expires_at and latest and token.expires_at > latest and not token.expires_computed:
+    latest = policy.beyond_rules(token)
+    if token.expires_at and latest:
         found.append(
             f"its record contradicts the registry's rules: it says {day(token.expires_at)},"
             f" and no such token lives past {day(latest)}"

@@ -14,7 +14,7 @@ from bot import policy
 from bot.diagnosis.diagnosis import Alternative, Diagnosis
 from bot.evidence import Evidence
 from bot.matching import Match, PublishAttempt, covers
-from bot.verdict import commands, registry, secrets, tokens, trust
+from bot.verdict import commands, registry, secrets, tokens, trust, trust_refused
 from bot.verdict.case import OIDC, TRUSTED, Case
 from bot.verdict.contradictions import contradictions
 from bot.verdict.phrases import ago, day, file_name, named, span
@@ -63,8 +63,9 @@ _ORDER = (
         _SILENT_OIDC | {"oidc-publisher-mismatch", "direct-publish-denied"},
         trust.publisher_mismatch,
     ),
-    _Explanation(_SILENT_OIDC | {"oidc-publisher-mismatch"}, trust.publisher_missing),
-    _Explanation(_SILENT_OIDC | {"oidc-publisher-mismatch"}, trust.immutable_subject),
+    _Explanation(_SILENT_OIDC | {"oidc-publisher-mismatch"}, trust_refused.publisher_missing),
+    _Explanation(_SILENT_OIDC | {"oidc-publisher-mismatch"}, trust_refused.immutable_subject),
+    _Explanation(_SILENT_OIDC | {"oidc-publisher-mismatch"}, trust_refused.refused),
     _Explanation(_DEAD - {"install-auth"}, trust.token_shadows_trust),
     # No credential came along.
     # Not for a refusal: an environment that an expression names has secrets nobody can look up.
@@ -252,9 +253,6 @@ def _looked_at(case: Case) -> Iterable[str]:
         yield f"{named(published.name)} exists: {named(newest.version)} was published{how}{when}"
     elif published is not None and published.exists:
         yield f"{named(published.name)} exists on the registry"
-    wanted = next((use.environment for _, use in case.publishers if use.environment), None)
-    if wanted and case.job is not None and case.job.environment_computed and cause in OIDC | _MISSING:
-        yield f"the trusted publisher asks for environment {named(wanted)}, and an expression names that of the job"
     good = case.evidence.last_good
     if good is not None and good.published:
         yield f"this workflow last published {ago(good.completed_at, case.now)}"

@@ -128,8 +128,7 @@ def revoked_early(case: Case) -> Verdict | None:
     token = case.certain_token
     if token is None or token.expires_at is None or token.expires_computed or token.expires_at <= case.at:
         return None
-    latest = policy.latest_end(token)
-    if latest is not None and token.expires_at > latest:
+    if policy.beyond_rules(token):
         return None  # its recorded end is not to be trusted
     reasons = [f"its record says it ends on {day(token.expires_at)}"]
     worked = case.good_with_secret if case.worked_since_written is not None else None

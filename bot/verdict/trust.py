@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from bot import policy
 from bot.verdict import commands
 from bot.verdict.case import Case
-from bot.verdict.phrases import ago, day, file_name, named
+from bot.verdict.phrases import ago, file_name, named
 from bot.verdict.verdict import Verdict
 from storage.tokens import Token, Use
 
 FIRST_NPM = (11, 5, 1)
-IMMUTABLE = "github-immutable-subject"
 # Node's lines and the npm that comes with them, where that is too old for OIDC (npm changelogs).
 _NPM_OF_NODE = {"16": "8", "18": "10", "20": "10", "22": "10"}
-_VERBOSE = (
+VERBOSE = (
     "Re-run the publish step with `npm_config_loglevel: verbose`: at its usual level npm hides why the exchange was"
     " refused."
 )
@@ -49,7 +48,7 @@ def new_name(case: Case) -> Verdict | None:
         reasons=("the registry knows no public package of this name",),
         advice=(
             f"Publish the first version by hand, as a person with a second factor: `{by_hand}`.",
-            f"Then trust this workflow: `{_trust(case)}`, and release again from here.",
+            f"Then trust this workflow: `{trust_command(case)}`, and release again from here.",
             "If the name should exist, check its spelling.",
         ),
         match=case.trust_match,
@@ -77,7 +76,7 @@ def id_token_missing(case: Case) -> Verdict | None:
     return Verdict(
         code="id-token-missing",
         sentence=f"The publishing job of {file} may not ask for an identity token: it lacks `id-token: write`.",
-        reasons=(reason, *_trust_reasons(case)),
+        reasons=(reason, *trust_reasons(case)),
         advice=(
             "Give the publishing job `permissions: { id-token: write, contents: read }`."
             + (" The calling job needs them too: a reusable workflow may not more than its caller." if called else ""),
@@ -113,7 +112,7 @@ def npm_too_old(case: Case) -> Verdict | None:
         sentence=f"npm {version} is {probably}too old for trusted publishing, which needs {oldest}."
         if version
         else f"This npm is too old for trusted publishing, which needs {oldest}.",
-        reasons=(reason, *_trust_reasons(case)),
+        reasons=(reason, *trust_reasons(case)),
         advice=(
             "Use `node-version: 24` in the publishing job, or run `npm install -g npm@11` before the publish (Node"
             " 22.14 or newer).",
@@ -133,7 +132,7 @@ def self_hosted(case: Case) -> Verdict | None:
     return Verdict(
         code="self-hosted-runner",
         sentence="The job ran on a self-hosted runner, where npm's trusted publishing does not work.",
-        reasons=(f"its labels: {named(', '.join(case.attempt.runners), 120)}", *_trust_reasons(case)),
+        reasons=(f"its labels: {named(', '.join(case.attempt.runners), 120)}", *trust_reasons(case)),
         advice=(
             "Let the publishing job run on a hosted runner (`runs-on: ubuntu-latest`); build on your own one and hand"
             " the tarball over as an artifact.",
@@ -162,8 +161,8 @@ def publisher_mismatch(case: Case) -> Verdict | None:
         sentence=_mismatch(case, first),
         reasons=(*compared, *_refs(case)),
         advice=(
-            f"Trust this workflow: `{_trust(case)}`. Publishers cannot be edited: remove the old one with `npm trust"
-            f" revoke {commands.package_word(case.package)} --id=ID`."
+            f"Trust this workflow: `{trust_command(case)}`. Publishers cannot be edited: remove the old one with"
+            f" `npm trust revoke {commands.package_word(case.package)} --id=ID`."
             if case.npm
             else f"Add a trusted publisher for {first.actual} on the registry.",
             _undo(first),
@@ -174,74 +173,6 @@ def publisher_mismatch(case: Case) -> Verdict | None:
         ),
         match=case.with_publisher(token),
         sure=all(one.proven for one in found) and case.diagnosis.cause == "oidc-publisher-mismatch",
-    )
-
-
-def publisher_missing(case: Case) -> Verdict | None:
-    """Trusted publishers are set up package by package: what works for one of a repository says nothing of the next."""
-    job, sibling, published = case.job, case.sibling, case.evidence.published
-    if not case.npm or sibling is None or case.publishers or published is None or not published.exists:
-        return None
-    by_trust = sibling[1] == "oidc" or (sibling[1] is None and case.tokenless and job is not None and job.id_token)
-    if not by_trust:
-        return None
-    return Verdict(
-        code="publisher-missing",
-        sentence=f"{case.package_name} probably does not trust {file_name(case.attempt.workflow)}: the same run"
-        f" published {named(sibling[0])} by trusted publishing.",
-        reasons=(
-            "a trusted publisher is set up for each package by itself",
-            *((f"the registry says that {named(sibling[0])} came from one",) if sibling[1] == "oidc" else ()),
-        ),
-        advice=(
-            f"Trust this workflow for it as well: `{_trust(case)}`, then re-run the failed jobs.",
-            f"See what it trusts now: `npm trust list {commands.package_word(case.package)}`.",
-        ),
-    )
-
-
-def immutable_subject(case: Case) -> Verdict | None:
-    """The record fits and yet the exchange was refused: the identity has ids in it that the registry may not know."""
-    rule, repository = policy.rule(IMMUTABLE), case.evidence.repository
-    fitting = [token for token, use in case.publishers if not differences_of(use, case)]
-    if not case.npm or rule is None or repository is None or not fitting or not case.trust_meant:
-        return None
-    made, former = repository.created_at, case.evidence.former_name
-    if made is not None and made >= rule.at:
-        since = f"was made after {day(rule.at)}: GitHub puts ids into its identity"
-        fact = f"the repository was made on {day(made)}"
-    elif former is not None and case.newest is not None and case.newest.by == "oidc":
-        # A release by OIDC has the repository's name of that day; with a token it may have any.
-        since = (
-            f"was called {named(former)} when {named(case.newest.version)} was published: GitHub puts ids into the"
-            f" identity of repositories renamed since {day(rule.at)}"
-        )
-        fact = f"{named(former)} leads to this repository on GitHub"
-    else:
-        return None
-    owner, _, name = repository.full_name.partition("/")
-    ids = repository.owner_id is not None and repository.repo_id is not None
-    subject = f"`repo:{named(owner)}@{repository.owner_id}/{named(name)}@{repository.repo_id}`"
-    computed = case.job is not None and case.job.environment_computed
-    names = "repository and workflow file" if computed else "repository, workflow file and environment"
-    return Verdict(
-        code="immutable-subject",
-        sentence=f"The trusted publisher fits, but {named(repository.full_name)} {since}, which the registry may"
-        " not recognise.",
-        reasons=(
-            f"{named(fitting[0].name)} names this {names}",
-            fact,
-            *((f"its identity begins {subject}",) if ids else ()),
-            rule.says,
-        ),
-        advice=(
-            f"Compare the identity with what npm has: `npm trust list {commands.package_word(case.package)}`; then"
-            f" remove the publisher and trust this workflow anew: `{_trust(case)}`.",
-            _VERBOSE,
-            "Until it works, publish this version by hand or with a token.",
-        ),
-        match=case.with_publisher(fitting[0]),
-        docs=rule.link,
     )
 
 
@@ -259,7 +190,7 @@ def direct_publish_denied(case: Case) -> Verdict | None:
         advice=(
             "Publish with `npm stage publish`, and let a maintainer approve:"
             f" `{commands.stage(case.package)}`, then `npm stage approve ID`.",
-            f"Or allow direct publishing: publishers cannot be edited, so remove it and run `{_trust(case)}`.",
+            f"Or allow direct publishing: publishers cannot be edited, so remove it and run `{trust_command(case)}`.",
         ),
         match=case.with_publisher(fitting[0]),
         sure=True,
@@ -293,13 +224,13 @@ def token_shadows_trust(case: Case) -> Verdict | None:
         sentence=sentence,
         reasons=(
             f"{file_name(case.attempt.workflow)} passes {named(variable)} beside `id-token: write`",
-            *_trust_reasons(case),
+            *trust_reasons(case),
             *(fact for fact in facts if fact),
         ),
         advice=(
             f"Take `{named(variable)}` out of the publishing step: trusted publishing needs no token, and without one"
             " the registry's own answer shows.",
-            _VERBOSE if tried else "See that the client can do OIDC: npm 11.5.1 or newer, pnpm 11 or newer.",
+            VERBOSE if tried else "See that the client can do OIDC: npm 11.5.1 or newer, pnpm 11 or newer.",
             "When a version went out without it, revoke the token and delete the secret.",
         ),
         match=case.match,
@@ -366,7 +297,7 @@ def _trusts_this_run(case: Case) -> bool:
     return case.newest is not None and case.newest.by == "oidc"
 
 
-def _trust_reasons(case: Case) -> tuple[str, ...]:
+def trust_reasons(case: Case) -> tuple[str, ...]:
     newest = case.newest
     if case.publishers:
         return (f"{named(case.publishers[0][0].name)} is on record as trusted publisher of {case.package_name}",)
@@ -397,6 +328,6 @@ def _written_version(case: Case) -> tuple[str, str] | None:
     return (npm, f"{file} asks for Node {named(job.node or '')}, which comes with npm {npm}") if npm else None
 
 
-def _trust(case: Case) -> str:
+def trust_command(case: Case) -> str:
     attempt = case.attempt
     return commands.trust(case.package, attempt.repo, attempt.workflow, attempt.environment)

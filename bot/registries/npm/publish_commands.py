@@ -29,6 +29,10 @@ _SPLIT = re.compile(r"&&|\|\||[;|\n]")
 _ASSIGNMENT = re.compile(r"(\w+)=(.*)", re.DOTALL)
 _WITH_VALUE = frozenset({"--filter", "-F", "-C", "--dir", "--prefix", "-w", "--workspace", "--cwd", "--registry"})
 _NPM_VERSION = re.compile(r"npm(?:@(.*))?")
+_INSTALL = re.compile(
+    r"(?:(?:corepack|sudo|time|cd \S+)\s+)?(?:(?:npm|pnpm|bun)\s+(?:-\S+\s+)*(?:ci|clean-install|install|i)\b"
+    r"|yarn(?:\s+(?:-\S+\s*)*(?:install\b.*)?)?$)"
+)
 _TO_GITHUB_ENV = re.compile(r">>\s*[\"']?(?:\$\{?GITHUB_ENV|\$\{\{github\.env|\$env:GITHUB_ENV)", re.IGNORECASE)
 _LINE_ASSIGNMENT = re.compile(r"(?:^|[\s\"'])(?:export\s+|\$env:)?([A-Za-z_]\w*)\s?=\s?([^\s\"';]*|\"[^\"]*\"|'[^']*')")
 
@@ -67,6 +71,11 @@ def read_script(script: str) -> Commands:
     for command in _commands(script):
         whole |= _read(command)
     return whole
+
+
+def installs(script: str) -> bool:
+    """Whether a script installs the project's dependencies."""
+    return any(_INSTALL.match(" ".join(words)) for words in _commands(script))
 
 
 def assignments(script: str) -> dict[str, str]:

@@ -127,6 +127,15 @@ class _Finding:
         self.ranked += [(rank, name) for name in self._place.inner.secrets(value)]
 
 
+def handed_over(secrets: dict[str, str], scope: Scope) -> tuple[str, ...]:
+    """Which of the secrets that a job hands to a workflow nobody could read is the registry's, by their names."""
+    found = [(name, own) for name, value in secrets.items() for own in scope.secrets(value)]
+    likely = [own for name, own in found if _odd_variable(name) or _odd_variable(own) or "NPM" in own.upper()]
+    if not likely:
+        likely = [own for name, own in found if _TOKEN_INPUT.search(name) and not _OF_SOMETHING_ELSE.search(own)]
+    return tuple(dict.fromkeys(likely))
+
+
 def _odd_variable(variable: str) -> bool:
     ours = "NPM" in variable.upper() or not _OF_SOMETHING_ELSE.search(variable)
     return ours and bool(_LIKE_A_REGISTRY_TOKEN.search(variable))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
+from bot.registries.npm import publish_commands
 from bot.registries.npm.publish_commands import Commands, read_script
 from bot.registries.npm.publish_credentials import Credentials, Place, credentials_of
 from bot.registries.npm.workflow_scope import Scope
@@ -45,6 +46,7 @@ class StepsOfJob:
     provenance: bool = False
     tools: tuple[str, ...] = ()
     continues: bool = False
+    install_secrets: tuple[str, ...] | None = None
 
 
 def read_steps(steps: Sequence[dict[str, Tree]], scope: Scope, job_name: str, *, id_token: bool | None) -> StepsOfJob:
@@ -71,7 +73,10 @@ def read_steps(steps: Sequence[dict[str, Tree]], scope: Scope, job_name: str, *,
     whole = Commands()
     for place in at:
         whole |= read[place][1]
+    installing = [n for n, step in enumerate(steps) if publish_commands.installs(text(step.get("run")) or "")]
+    install_places = [_place(steps, n, scope, (), set_up) for n in installing[:MOST_PUBLISHING]]
     return StepsOfJob(
+        install_secrets=credentials_of(install_places, id_token=True).secrets if install_places else None,
         publishing=publishing,
         credentials=credentials,
         registry_url=set_up.registry_url or scope.literal(whole.registry),

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from bot.registries.npm.publish_credentials import handed_over
 from bot.registries.npm.publish_steps import Publishing, StepsOfJob, read_steps
 from bot.registries.npm.workflow_scope import Scope, expressions, matrix_of
 from bot.registries.npm.workflow_yaml import Tree, Unreadable, mapping, sequence, text, texts, tree_of, yes
@@ -43,7 +44,8 @@ class PublishingJob:
     publishes directly; `called`: the reusable workflow it stands in, as written in `uses`, None for the file itself;
     `tools`: as a diagnosis names them; `continues`: the run goes on, and may be green, when the publish fails;
     `environment_computed`: there is an environment, and which cannot be told;
-    `secrets_not_passed`: names that the called workflow reads and its caller does not hand over: they are empty.
+    `secrets_not_passed`: names that the called workflow reads and its caller does not hand over: they are empty;
+    `install_secrets`: names that its steps which install dependencies read, None without such a step.
     """
 
     name: str
@@ -64,6 +66,7 @@ class PublishingJob:
     continues: bool = False
     environment_computed: bool = False
     secrets_not_passed: tuple[str, ...] = ()
+    install_secrets: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,12 @@ class WorkflowFacts:
     def secrets(self) -> tuple[str, ...]:
         """Secrets that the publishing steps read, best first."""
         return tuple(dict.fromkeys(name for job in self.jobs for name in job.secrets))
+
+    @property
+    def install_secrets(self) -> tuple[str, ...]:
+        """Secrets that install dependencies, best first; those of the publishing steps where no step installs."""
+        known = [job.install_secrets for job in self.jobs if job.install_secrets is not None]
+        return tuple(dict.fromkeys(name for names in known for name in names)) if known else self.secrets
 
     @property
     def id_token(self) -> bool | None:
@@ -152,17 +161,21 @@ def read_workflow(workflow: Workflow, called: Mapping[str, Workflow], job: str |
     `release / npm`): only what can be that job. A name that fits no job narrows nothing.
     """
     places: list[_Place] = []
-    for key, entry in _narrowed(workflow.jobs, _first(job)):
+    unread: list[PublishingJob] = []
+    entries = list(_narrowed(workflow.jobs, _first(job)))
+    for key, entry in entries:
         uses = text(entry.get("uses"))
         if uses is None:
             places.append(_Place(workflow, key, entry, Scope(matrix=matrix_of(entry, job))))
         elif uses in called:
             places += _called(workflow, key, entry, uses, called[uses], job)
+        elif job is not None and len(entries) == 1:
+            unread += _unread(workflow, key, entry, uses, job)
     read = [(place, _read(place)) for place in places]
     publishing = _that_publish(read)
     if not publishing and job is not None and len(read) == 1 and len(workflow.jobs) > 1:
         publishing = read  # the log says that this one did
-    return WorkflowFacts(tuple(_job(place, steps) for place, steps in publishing), workflow.triggers)
+    return WorkflowFacts((*(_job(place, steps) for place, steps in publishing), *unread), workflow.triggers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +206,14 @@ def _called(
         if text(entry.get("uses")) is None:  # one level deep
             here = replace(scope, matrix=matrix_of(entry, _rest(job)))
             yield _Place(inner, inner_key, entry, here, uses, (workflow, key, caller))
+
+
+def _unread(workflow: Workflow, key: str, caller: Mapping[str, Tree], uses: str, job: str) -> Iterator[PublishingJob]:
+    """The job that failed stands in a workflow that could not be read: what its caller hands over is known still."""
+    outer = Scope(env={}, matrix=matrix_of(caller, _first(job)))
+    if secrets := handed_over(texts(caller.get("secrets")), outer):
+        refused = _written(workflow, caller)[0] is False
+        yield PublishingJob(key, secrets, id_token=False if refused else None, called=uses)
 
 
 def _resolved(value: str, outer: Scope) -> str:
@@ -255,6 +276,7 @@ def _job(place: _Place, steps: StepsOfJob) -> PublishingJob:
         continues=steps.continues or yes(place.job.get("continue-on-error")),
         environment_computed=environment is not None and environment_name is None,
         secrets_not_passed=not_passed,
+        install_secrets=steps.install_secrets,
     )
 
 

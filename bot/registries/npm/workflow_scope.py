@@ -13,6 +13,9 @@ UNKNOWN = "*"  # a key of the matrix when parts of it are computed
 MOST_HOPS = 5  # env names an input, which names a matrix value, which ...
 _EXPRESSION = re.compile(r"\$\{\{(.{0,2000}?)\}\}", re.DOTALL)
 _SECRET = re.compile(r"\bsecrets(?:\.|\[['\"])([A-Za-z_][A-Za-z0-9_-]*)")
+_INDEXED = re.compile(r"\bsecrets\[((?:[^\[\]'\"]|'[^']{0,100}'){1,200})\]")
+_FORMAT = re.compile(r"format\(\s*'([^']{0,100})'\s*,\s*([\w.-]{1,100})\s*\)")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
 _REFERENCE = re.compile(r"\b(env|inputs|matrix)((?:\.[A-Za-z_][\w-]*)+)|\bgithub\.event\.(inputs)(\.[A-Za-z_][\w-]*)")
 _WHOLE = re.compile(r"(env|inputs|matrix)((?:\.[A-Za-z_][\w-]*)+)|(')([^']*)'")
 _NOT_KEYS = ("include", "exclude")
@@ -40,7 +43,7 @@ class Scope:
         """Names of the repository's secrets that can be in the value, in order; the workflow's own token is none."""
         found: list[str] = []
         for inside in expressions(value):
-            for name in _SECRET.findall(inside):
+            for name in (*_SECRET.findall(inside), *self._by_index(inside)):
                 found += self._handed_over(name)
             if hops:
                 for referred in self._referred(inside):
@@ -66,6 +69,15 @@ class Scope:
             values = (part,) if place % 2 == 0 else self._values(part, hops - 1)
             whole = tuple(f"{before}{after}" for before in whole for after in values)[:100]
         return tuple(dict.fromkeys(one.strip() for one in whole))
+
+    def _by_index(self, inside: str) -> Iterator[str]:
+        """`secrets[matrix.secret]`, `secrets[format('NPM_{0}', inputs.name)]`."""
+        for whole in _INDEXED.findall(inside):
+            formatted = _FORMAT.fullmatch(whole.strip())
+            pattern, argument = (formatted[1], formatted[2]) if formatted else ("{0}", whole.strip())
+            for value in self._values(argument, MOST_HOPS):
+                if value and _NAME.fullmatch(name := pattern.replace("{0}", value)):
+                    yield name
 
     def _handed_over(self, name: str) -> tuple[str, ...]:
         return (name,) if self.passed is None else self.passed.get(name.lower(), ())
