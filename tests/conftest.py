@@ -11,11 +11,17 @@ import pytest_asyncio
 import structlog
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from bot.demo.outside import Outside
 from bot.settings import Settings
 from storage.database import Database
 from tests.running import Running, running_bot, settings_for
+
+# How fast the machine is says nothing about what is tested.
+hypothesis_settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)

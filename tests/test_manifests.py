@@ -90,9 +90,10 @@ def test_every_scope_is_for_a_call_that_is_made_and_every_call_has_its_scope() -
     called = {name for name in METHODS if f".{name.replace('.', '_')}(" in source}
     needed = {METHODS[name].scope for name in called} - {None}
     assert needed <= set(SLACK_SCOPES)
-    # The same calls in private channels; `commands` is for the slash command itself.
-    same_in_private = {"groups:history": "channels:history", "groups:read": "channels:read"}
-    assert {scope for scope in SLACK_SCOPES if same_in_private.get(scope, scope) not in needed} == {"commands"}
+    # The same calls in private channels and direct messages; `commands` is for the slash command itself.
+    same_elsewhere = {"groups:history": "channels:history", "groups:read": "channels:read"}
+    same_elsewhere["im:history"] = "channels:history"
+    assert {scope for scope in SLACK_SCOPES if same_elsewhere.get(scope, scope) not in needed} == {"commands"}
 
 
 @pytest.mark.parametrize("may_rerun", [False, True])

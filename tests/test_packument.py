@@ -42,7 +42,7 @@ async def test_versions_the_latest_tag_and_how_the_newest_came(outside: Outside,
         exists=True,
         versions=frozenset({"2.3.0", "2.4.0", "1.9.9"}),
         latest="2.4.0",
-        newest=Release("1.9.9", NOW + timedelta(hours=1), "token", "mara-k"),
+        newest=Release("1.9.9", NOW + timedelta(hours=1), "token", "mara-k", repository=""),
     )
 
 
@@ -51,7 +51,7 @@ async def test_a_trusted_publisher_is_told_from_a_token(
     outside: Outside, npm: NpmRegistry, by: str, how: str, who: str
 ) -> None:
     outside.registry.publish("kit", "1.0.0", by=by, at=NOW)
-    assert (await npm.published("kit")).newest == Release("1.0.0", NOW, how, who)  # type: ignore[arg-type]
+    assert (await npm.published("kit")).newest == Release("1.0.0", NOW, how, who, repository="")  # type: ignore[arg-type]
 
 
 async def test_a_name_nobody_published(npm: NpmRegistry) -> None:
@@ -153,7 +153,9 @@ async def test_a_version_whose_manifest_cannot_be_read_keeps_its_time(
     outside.registry.fail("GET /kit/1.0.0", times=None, **fault)
     assert (await npm.published("kit")).newest == Release("1.0.0", NOW)
     outside.registry.recover()
-    assert (await npm.published("kit")).newest == Release("1.0.0", NOW, "token", "acme-ci"), "it is asked again"
+    assert (await npm.published("kit")).newest == Release("1.0.0", NOW, "token", "acme-ci", repository=""), (
+        "it is asked again"
+    )
 
 
 @pytest.mark.parametrize(
@@ -204,7 +206,7 @@ async def test_a_version_that_was_unpublished_is_not_the_newest(outside: Outside
         "time": {"1.0.0": "2026-11-20T12:00:00Z", "1.0.1": "2026-11-21T12:00:00Z", "modified": "2026-11-22T00:00:00Z"},
     }
     outside.registry.fail("GET /kit$", status=200, body=json.dumps(body))
-    assert (await npm.published("kit")).newest == Release("1.0.0", NOW, "token", "acme-ci")
+    assert (await npm.published("kit")).newest == Release("1.0.0", NOW, "token", "acme-ci", repository="")
 
 
 def read(data: bytes, sizes: list[int]) -> Summary:

@@ -120,7 +120,7 @@ class Slack:
     def home(self, user: str | Person) -> View | None:
         return self.workspace.homes.get(_id(user))
 
-    async def until(self, true: Callable[[], T], *, timeout_s: float = 10.0, what: str = "it") -> T:
+    async def until(self, true: Callable[[], T], *, timeout_s: float = 30.0, what: str = "it") -> T:
         """Waits for `true()` to be truthy and returns its value."""
         ends = time.monotonic() + timeout_s
         while not (value := true()):
@@ -129,7 +129,7 @@ class Slack:
             await asyncio.sleep(0.01)
         return value
 
-    async def settle(self, *, quiet_s: float = 0.5, timeout_s: float = 10.0) -> None:
+    async def settle(self, *, quiet_s: float = 0.5, timeout_s: float = 30.0) -> None:
         """Waits until the bot has called nothing for a while."""
         ends = time.monotonic() + timeout_s
         seen, since = len(self._server.calls), time.monotonic()
