@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot import policy
-from bot.matching import covers
+from bot.matching import Match, covers
 from bot.verdict import commands
 from bot.verdict.case import Case
 from bot.verdict.phrases import ago, day, listed, named, span
@@ -255,7 +255,7 @@ def tokens_disallowed(case: Case) -> Verdict | None:
             f"Or let an owner allow tokens that bypass 2FA again: `{commands.allow_automation(case.package)}`.",
             *(() if said else ("If the package allows tokens, the secret holds another one than its record says.",)),
         ),
-        match=case.match,
+        match=Match() if case.match.guess else case.match,  # what the registry says of the package is no guess
         sure=said,
     )
 
