@@ -255,7 +255,7 @@ async def _of_possible_environments(
     for name in sorted(untold):
         ask.untold(
             f"could not tell which {name} the job read: an expression names its environment, and {_and(held[name])} may"
-            " have one of its own"
+            " have another"
         )
     return untold
 
@@ -279,8 +279,8 @@ class _Level:
     environment: str | None = None
 
 
-_REPOSITORY = _Level("repository", "secrets of the repository")
-_ORGANIZATION = _Level("organization", "secrets of the organisation")
+_REPOSITORY = _Level("repository", "the secrets of the repository")
+_ORGANIZATION = _Level("organization", "the secrets of the organisation")
 _OF_DEPENDABOT = (
     _Level("dependabot", "Dependabot's secrets of the repository"),
     _Level("dependabot-organization", "Dependabot's secrets of the organisation"),
@@ -289,13 +289,13 @@ _Written = list[tuple[_Level, dict[str, datetime]]]
 
 
 def _environment(name: str) -> _Level:
-    return _Level("environment", f"secrets of environment {name}", name)
+    return _Level("environment", f"the secrets of environment {name}", name)
 
 
 async def _read_levels(run: Run, levels: Sequence[_Level], deps: Deps, ask: _Asking) -> _Written:
     """The levels that could be read, with each name in capitals, as GitHub compares them, and when it was written."""
     lists = await asyncio.gather(
-        *(ask("secrets", f"when the {level.what} were last written", _listed(run, level, deps)) for level in levels)
+        *(ask("secrets", f"when {level.what} were last written", _listed(run, level, deps)) for level in levels)
     )
     return [(level, listed) for level, listed in zip(levels, lists, strict=True) if listed is not None]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
@@ -72,8 +73,14 @@ _ONLY_ONE = 1
 # a token may publish, and which workflow it is recorded for.
 _NEWEST_THEN = 40
 _CLOCKS_APART = timedelta(minutes=10)  # npm's and GitHub's
+_A_DAY = timedelta(days=1)
 # GitHub reads an environment's secret before the repository's, and that before the organisation's.
 _LEVEL = {"environment": 9, "repository": 6, "organization": 3, "elsewhere": 0}
+_MAY = {
+    "read-only": "its list names",
+    "no-access": "its list names",
+    "read-write-stage-only": "may stage",
+}
 _CANNOT = {"read-only": "it is read-only", "no-access": "it has no access to packages"}
 
 
@@ -133,7 +140,9 @@ def holds(secret: SecretAge, token: Token) -> bool | None:
     """Whether the secret can hold the token: not when it was last written before the token was made. None: unknown."""
     if token.created_at is None:
         return None
-    return secret.updated_at + _CLOCKS_APART >= token.created_at
+    # Who types a day means some time of it, in a zone of their own.
+    apart = _A_DAY if token.created_at.time() == time() else _CLOCKS_APART
+    return secret.updated_at + apart >= token.created_at
 
 
 def _newest_then(attempt: PublishAttempt, likely: list[tuple[_Finding, Token]]) -> list[tuple[_Finding, Token]]:
@@ -163,7 +172,7 @@ def _weigh(attempt: PublishAttempt, token: Token, *, only: bool) -> _Finding:
     lacking = [package for package, grant in held.items() if grant is None]
     if granted:
         score += _COVERS * (len(held) - len(lacking)) // len(held)
-        reasons.append(f"may publish {_and(granted)}")
+        reasons.append(f"{_MAY.get(token.permission or '', 'may publish')} {_and(granted)}")
     if lacking and (token.packages or token.scopes):
         reasons.append(f"its package list does not contain {_and(lacking)}")
         score += 0 if granted else _COVERS_NOTHING
@@ -201,8 +210,7 @@ def _weigh_use(attempt: PublishAttempt, token: Token, use: Use) -> _Finding:
     score, tied, reason = 0, own, f"used in {where}"
     read = _place(use, attempt)
     if read is not None and _hidden(use, attempt):
-        level = attempt.secret.level if attempt.secret else "other"
-        return _Finding(1, (f"secret {use.secret} of {where} is hidden by the {level} secret of that name",))
+        return _Finding(elsewhere=True)
     if read is not None:
         score += _SECRET + max(0, _FIRST_SECRET - 2 * read)
         tied = True
@@ -281,14 +289,19 @@ def _file(workflow: str) -> str:
     return PurePosixPath(workflow).name
 
 
+def _normal(name: str, registry: str) -> str:
+    """A name as the registry compares it: to PyPI `Acme.UI` and `acme_ui` are one project (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower() if registry == "pypi" else name.lower()
+
+
 def _grant(token: Token, package: str) -> str | None:
     """How the token may publish the package, as people write it: `@acme/ui`, `@acme/*`, `*`."""
-    name = package.lower()
+    name = _normal(package, token.registry)
     for granted in token.packages:
-        if granted.lower() == name:
+        if _normal(granted, token.registry) == name:
             return granted
     for granted in token.packages:
-        if "*" in granted and fnmatchcase(name, granted.lower().replace("[", "[[]")):
+        if "*" in granted and fnmatchcase(name, _normal(granted, token.registry).replace("[", "[[]")):
             return granted
     owner = name.partition("/")[0] if "/" in name else None
     for scope in token.scopes:

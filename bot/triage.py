@@ -75,12 +75,14 @@ async def triage(run: Run, deps: Deps, tries: int = 1) -> Worked:
 class Failure:
     """What the failed jobs of an attempt say: the most telling one, and a sentence for each other that matters.
 
-    `job`: the one whose log the diagnosis is of.
+    `job`: the one whose log the diagnosis is of; `alone`: the diagnosis without the packages of other jobs, which may
+    publish them with tokens of their own.
     """
 
     diagnosis: Diagnosis
     other_jobs: tuple[str, ...] = ()
     job: Job | None = None
+    alone: Diagnosis | None = None
 
 
 async def diagnose_run(run: Run, deps: Deps, tries: int = LOG_TRIES) -> Failure | None:
@@ -104,12 +106,13 @@ async def diagnose_run(run: Run, deps: Deps, tries: int = LOG_TRIES) -> Failure 
         with_packages_of(telling, [diagnosis for _, diagnosis in others]),
         tuple(f"{other.name}: {_about(diagnosis)}{diagnosis.sentence}" for other, diagnosis in others),
         job,
+        telling,
     )
 
 
 async def explain(run: Run, failure: Failure, deps: Deps) -> tuple[Evidence, Verdict]:
     """Join the log with everything else that is known."""
-    diagnosis = failure.diagnosis
+    diagnosis = failure.alone or failure.diagnosis
     evidence = await gather(run, diagnosis, deps, failure.job)
     attempt = attempt_of(run, failure, evidence)
     return evidence, judge(diagnosis, evidence, attempt, match(attempt, evidence.tokens), deps.now())

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.matching import PublishAttempt, covers, match, same_workflow
+from bot.evidence import SecretAge
+from bot.matching import PublishAttempt, covers, holds, match, same_workflow
 from storage.tokens import Token, Use
 
 ATTEMPT = PublishAttempt("acme/ui", ".github/workflows/release.yml", "npm", ("@acme/ui",), ("NPM_TOKEN",))
@@ -153,3 +154,16 @@ def test_lists_cover_packages_as_registries_read_them(token: Token, package: str
 )
 def test_a_workflow_is_known_by_its_path_or_its_bare_file_name(one: str, other: str, same: bool) -> None:
     assert same_workflow(one, other) is same
+
+
+def test_pypi_names_are_compared_as_pypi_compares_them() -> None:
+    held = Token(name="x", registry="pypi", packages=("acme-ui",))
+    assert [covers(held, name) for name in ("acme_ui", "Acme.UI", "acme--ui", "acmeui")] == [True, True, True, False]
+    assert covers(Token(name="x", packages=("acme-ui",)), "acme_ui") is False
+
+
+def test_a_day_that_somebody_typed_is_some_time_of_that_day() -> None:
+    secret = SecretAge("NPM_TOKEN", "repository", datetime(2026, 11, 19, 23, tzinfo=UTC))
+    assert holds(secret, Token(name="x", created_at=datetime(2026, 11, 20, tzinfo=UTC))) is True
+    assert holds(secret, Token(name="x", created_at=datetime(2026, 11, 20, 1, tzinfo=UTC))) is False
+    assert holds(secret, Token(name="x", created_at=datetime(2026, 11, 21, tzinfo=UTC))) is False

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from bot.demo.github import job_from_log
 from storage import runs, tokens
 from storage.runs import RunRecord
 from storage.tokens import Token
@@ -18,6 +20,7 @@ from tests.situations import (
     WITH_TOKEN,
     exchange_refused,
     install_refused,
+    may_not,
     no_auth,
     silent_oidc,
 )
@@ -25,6 +28,7 @@ from tests.worlds import ago, by_trust, changesets, explained, token, trusted, u
 
 CHANGESETS = WITH_TOKEN.replace("npm publish", "npx changeset publish").replace("NODE_AUTH_TOKEN", "NPM_TOKEN")
 BY_CHANGESETS = BY_TRUST.replace("npm publish", "npx changeset publish")
+RECENT = (("NPM_TOKEN", "repository", 19),)
 COMPUTED = "ubuntu-latest\n    environment: ${{ inputs.to }}"
 SOME_OUT = changesets(("@acme/ui", "2.4.0", True), ("@acme/api", "1.1.0", True), ("@acme/icons", "1.0.1", False))
 OUT = (("@acme/ui", "2.4.0", "token", 0), ("@acme/api", "1.1.0", "token", 0))
@@ -86,6 +90,34 @@ async def test_trusted_publishing_that_works_for_one_package_and_not_for_the_nex
         "@acme/icons probably does not trust release.yml: the same run published @acme/ui by trusted publishing."
     )
     assert "npm trust github @acme/icons --repo acme/ui --file release.yml" in said.first_step
+
+
+async def test_jobs_that_publish_with_tokens_of_their_own_are_not_mixed_up(running: Running) -> None:
+    """A matrix fails in both its jobs, and each has a token for its own package alone."""
+    include = "include: [{pkg: ui, secret: UI_TOKEN}, {pkg: api, secret: API_TOKEN}]"
+    workflow = f"""
+on: push
+jobs:
+  publish:
+    strategy: {{ matrix: {{ {include} }} }}
+    runs-on: ubuntu-latest
+    steps:
+      - run: npm publish -w ${{{{ matrix.pkg }}}}
+        env: {{ NODE_AUTH_TOKEN: "${{{{ secrets[matrix.secret] }}}}" }}
+"""
+    jobs = [
+        job_from_log("publish (ui, UI_TOKEN)", npm_logs.forbidden("You may not perform that action.", "@acme/ui")),
+        job_from_log("publish (api, API_TOKEN)", npm_logs.forbidden("You may not perform that action.", "@acme/api")),
+    ]
+    known = (
+        token("of-ui", -20, 30, use("UI_TOKEN"), packages=("@acme/ui",)),
+        token("of-api", -20, 30, use("API_TOKEN"), packages=("@acme/api",)),
+    )
+    secrets = (("UI_TOKEN", "repository", 19), ("API_TOKEN", "repository", 19))
+    said = await explained(running, "", workflow=workflow, known=known, secrets=secrets, jobs=jobs)
+    assert said.verdict.code == "insufficient-scope"
+    assert "Token of-ui was not allowed to publish @acme/ui, though its record grants it." in said.card
+    assert "None of 2 packages was published" in said.card
 
 
 async def test_a_package_that_went_to_another_registry_says_nothing_of_the_token(running: Running) -> None:
@@ -176,10 +208,8 @@ async def test_an_environment_that_an_expression_names_may_have_a_secret_of_its_
     said = await explained(running, npm_logs.not_found(), workflow=workflow, secrets=secrets)
     assert said.verdict.code == "no-access"
     assert said.evidence.secrets == ()
-    assert (
-        "could not tell which NPM_TOKEN the job read: an expression names its environment, and production may have one"
-        " of its own" in said.card
-    )
+    assert "could not tell which NPM_TOKEN the job read: an expression names its environment" in said.card
+    assert "and production may have another" in said.card
     running.outside.github.world.secrets["repos/acme/ui/environments/production"].clear()
     said = await explained(running, npm_logs.not_found(), workflow=workflow, secrets=())
     assert said.verdict.code == "secret-old"
@@ -233,6 +263,34 @@ async def test_npmrc_reads_another_variable_than_the_step_sets(running: Running)
         " NODE_AUTH_TOKEN."
     )
     assert "`NPM_TOKEN: ${{ secrets.NPM_TOKEN }}`" in found.first_step
+
+
+async def test_a_variable_of_github_is_no_secret(running: Running) -> None:
+    workflow = WITH_TOKEN.replace("secrets.NPM_TOKEN", "vars.NPM_TOKEN")
+    said = await explained(running, no_auth(PACKAGE, "2.3.1"), workflow=workflow)
+    assert said.verdict.code == "secret-not-named"
+    assert "release.yml passes `vars.NPM_TOKEN` to the step that publishes" in said.verdict.sentence
+    assert "Read a secret there, `secrets.NPM_TOKEN`" in said.first_step
+
+
+async def test_organisations_alone_give_a_token_no_right_to_publish(running: Running) -> None:
+    known = token("ci", -20, 30, use(), packages=(), orgs=("acme",))
+    said = await explained(
+        running, may_not(PACKAGE, "2.3.1"), known=(known,), secrets=(("NPM_TOKEN", "repository", 19),)
+    )
+    assert said.verdict.code == "token-not-granted"
+    assert "its record names organisations alone" in said.verdict.sentence
+    assert not said.verdict.sure
+
+
+async def test_a_record_does_not_say_that_a_read_only_token_may_publish(running: Running) -> None:
+    known = token("ci", -20, 30, use(), permission="read-only")
+    said = await explained(
+        running, may_not(PACKAGE, "2.3.1"), known=(known,), secrets=(("NPM_TOKEN", "repository", 19),)
+    )
+    assert said.verdict.code == "token-read-only"
+    assert "its list names @acme/ui" in said.card
+    assert "may publish" not in said.card
 
 
 async def test_runs_of_dependabot_are_judged_by_dependabots_secrets(running: Running) -> None:
@@ -296,6 +354,36 @@ async def test_a_release_with_the_token_after_the_other_level_was_renewed_is_not
     secrets = (("NPM_TOKEN", "repository", 60), ("NPM_TOKEN", "organization", 5))
     said = await explained(running, npm_logs.rejected(), secrets=secrets, released=((PACKAGE, "2.3.0", "token", 1),))
     assert said.verdict.code == "token-stopped-working"
+
+
+async def test_an_end_that_the_token_outlived_is_not_its_end(running: Running) -> None:
+    running.outside.github.add_run(number=50, conclusion="success", completed_at=ago(1))
+    released = ((PACKAGE, "2.3.0", "token", 1),)
+    known = token("ci", -30, -3, use())
+    said = await explained(running, npm_logs.not_found(), known=(known,), released=released)
+    assert said.verdict.code == "token-expired"
+    assert "ci has probably expired: its recorded end was 3 days ago" in said.verdict.sentence
+    assert "though this workflow published with it a day ago" in said.card
+    stored = running.db.read_now(tokens.get, "ci")
+    assert stored is not None
+    running.db.write_now(tokens.change, replace(stored, expires_computed=True), ago(0))
+    said = await explained(running, npm_logs.not_found(), released=())
+    assert said.verdict.code == "token-stopped-working"
+
+
+async def test_a_token_whose_secret_is_hidden_by_a_nearer_one_was_not_used(running: Running) -> None:
+    of_organisation = token("org", -95, -5, use(level="organization", repo="acme/*", workflow=None))
+    secrets = (("NPM_TOKEN", "repository", 10), ("NPM_TOKEN", "organization", 95))
+    said = await explained(running, npm_logs.not_found(), secrets=secrets, known=(of_organisation,))
+    assert said.verdict.code == "no-access"
+    assert "None of the known tokens fits this workflow" in said.card
+
+
+async def test_a_version_that_another_attempt_published_since(running: Running) -> None:
+    released = ((PACKAGE, "2.3.1", "token", 0.5),)
+    said = await explained(running, npm_logs.not_found(), released=released, completed_at=ago(1))
+    assert said.verdict.sentence == "@acme/ui 2.3.1 is on the registry: it went out after this run failed."
+    assert said.first_step.startswith("Nothing is to be done for this version")
 
 
 # --- trusted publishing that was refused ------------------------------------------------------------------------------

@@ -111,7 +111,8 @@ async def explained(
     for one in known:
         running.db.write_now(tokens.add, one, datetime.now(UTC))
     run.setdefault("completed_at", datetime.now(UTC).replace(microsecond=0))
-    made = github.add_run(jobs=[job_from_log(job, log, labels=run.pop("labels", ("ubuntu-latest",)))], **run)
+    jobs = run.pop("jobs", None) or [job_from_log(job, log, labels=run.pop("labels", ("ubuntu-latest",)))]
+    made = github.add_run(jobs=jobs, **run)
     deps = running.bot.deps
     found = await deps.github.run(made.repo, made.id)
     failure = await diagnose_run(found, deps)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from bot.messages import text as t
 from bot.messages.words import KIND_WORDS, PERMISSION_WORDS, registry_words
-from bot.policy import beyond_rules, loses_publishing
+from bot.policy import beyond_rules, latest_end, loses_publishing
 from storage.tokens import Token
 
 SOON = timedelta(days=30)
@@ -37,7 +37,10 @@ def _own_end(token: Token, now: datetime, exact: bool) -> str:
     if token.kind == TRUSTED:
         return "does not expire"
     if token.expires_at is None:
-        return "no known end"
+        latest = latest_end(token)
+        if latest is None:
+            return "no known end"
+        return f"{'ended' if latest <= now else 'ends'} {t.relative(latest, now)} at the latest"
     latest = beyond_rules(token)
     if latest is not None:
         # The registry's rule beats the record: a card must not say "ends in 200 days" of a token that is dead.
@@ -57,7 +60,8 @@ def owner(token: Token) -> str:
 def kind(token: Token) -> str:
     """`npm granular access token`."""
     words = KIND_WORDS.get(token.kind, token.kind)
-    return t.mrkdwn(f"{registry_words(token.registry)} {words}", 120)
+    said = words if words.startswith("GitHub") else f"{registry_words(token.registry)} {words}"
+    return t.mrkdwn(said, 120)
 
 
 def rights(token: Token, most: int = 10) -> str:

@@ -43,7 +43,13 @@ _TRUST = {
 
 
 # What else is known can explain the same words of the registry differently.
-_BETTER_KNOWN = {"publisher-mismatch": "oidc-publisher-mismatch", "new-name": "new-name", "version-exists": "exists"}
+_BETTER_KNOWN = {
+    "publisher-mismatch": "oidc-publisher-mismatch",
+    "publisher-missing": "oidc-publisher-mismatch",
+    "trust-refused": "oidc-publisher-mismatch",
+    "new-name": "new-name",
+    "version-exists": "exists",
+}
 
 
 def cause_of(cause: str, verdict: str) -> str:

@@ -184,7 +184,7 @@ def _advice(case: Case) -> tuple[str, ...]:
     diagnosis = case.diagnosis
     if diagnosis.cause == "no-access" and case.npm:
         return tuple(_what_to_look_at(case))
-    if diagnosis.cause == "token-rejected" and diagnosis.phase == "publish" and not case.token_lives:
+    if case.npm and diagnosis.cause == "token-rejected" and diagnosis.phase == "publish" and not case.token_lives:
         return renewal(case, case.certain_token)
     return commands.filled(diagnosis.fix, case.package, case.attempt.repo, case.attempt.workflow)
 
@@ -223,6 +223,8 @@ def _ruled_out(case: Case, other: Alternative) -> bool:
         return True
     if other.cause == "token-missing" and case.worked_since_written is not None:
         return True
+    if other.cause == "oidc-publisher-mismatch" and job is not None and job.called is None and not job.id_token:
+        return True  # without an identity there was nothing to compare
     if other.cause.startswith("oidc-") and job is not None and case.diagnosis.cause not in OIDC:
         return not job.id_token and not case.trust_known
     if other.cause == "token-rejected" and case.diagnosis.cause == "no-access" and secret is not None:

@@ -21,6 +21,7 @@ _ALIKE = frozenset(
         "oidc-publisher-mismatch",
     }
 )
+IN_THE_RUN = timedelta(minutes=2)  # what was published until then may be this run's own; new versions take a while
 MOST_APART = timedelta(minutes=15)
 LEAST_OTHERS = 2
 
@@ -35,7 +36,13 @@ def version_is_there(case: Case) -> Verdict | None:
     newest = published.newest if published.newest and published.newest.version == version else None
     since = f", published {ago(newest.published_at, case.now)}" if newest and newest.published_at else ""
     name = f"{named(published.name)} {named(version)}"
-    if case.diagnosis.cause == "version-exists":
+    after = newest is not None and newest.published_at is not None and newest.published_at > case.at + IN_THE_RUN
+    if after and case.diagnosis.cause != "version-exists":
+        sentence, advice = (
+            f"{name} is on the registry: it went out after this run failed.",
+            "Nothing is to be done for this version: another attempt or another run published it.",
+        )
+    elif case.diagnosis.cause == "version-exists":
         sentence, advice = (
             f"{name} was published before this run tried to: nothing is missing.",
             "If it was this workflow, an earlier attempt or another job did it: let the workflow skip what is out.",

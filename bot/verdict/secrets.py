@@ -131,6 +131,8 @@ def _not_shared(case: Case, name: str) -> Verdict:
 
 def unnamed(case: Case) -> Verdict | None:
     """The publishing step gets no secret at all, and nothing shows that it was to do without."""
+    if case.job is not None and case.job.plain_variables and not case.job.secrets:
+        return _a_variable(case, case.job.plain_variables[0])
     if not case.tokenless or case.trust_meant or case.trust_known:
         return None
     variable = case.npmrc_variable or "NODE_AUTH_TOKEN"
@@ -145,6 +147,22 @@ def unnamed(case: Case) -> Verdict | None:
         advice=(
             f"Pass it: `{variable}: ${{{{ secrets.NPM_TOKEN }}}}` in the `env` of that step{set_up}.",
             "Or publish without one: a trusted publisher and `id-token: write`.",
+        ),
+        match=case.match,
+    )
+
+
+def _a_variable(case: Case, variable: str) -> Verdict:
+    name, file = named(variable), file_name(case.attempt.workflow)
+    return Verdict(
+        code="secret-not-named",
+        sentence=f"{file} passes `vars.{name}` to the step that publishes: a variable of GitHub, not a secret.",
+        reasons=("no secret reaches that step",),
+        advice=(
+            f"Read a secret there, `secrets.{name}`, and store the token in it:"
+            f" `{commands.store_secret(variable, case.attempt.repo, 'repository')}`.",
+            f"If variable {name} holds a token, delete it and revoke that token: variables are shown in the settings"
+            " and in logs.",
         ),
         match=case.match,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from bot import policy
 from bot.matching import Match, covers
@@ -46,12 +47,20 @@ def expired(case: Case) -> Verdict | None:
         return None
     who = _who(case, token)
     ended = token.expires_at
+    worked = case.good_with_secret if case.worked_since_written is not None else None
+    outlived = worked is not None and ended is not None and worked.completed_at > ended + timedelta(hours=1)
+    if outlived and token.expires_computed:
+        return None  # somebody chose another end
     if ended is not None and ended <= case.at:
         after = ago(ended, case.now)
         said = f"its end was {ended:%Y-%m-%d %H:%M} UTC"
         if token.expires_computed:
             said += ", computed from its kind and creation date"
             return _dead(case, "token-expired", f"Token {who} probably expired {after}.", said, sure=False)
+        if outlived and worked is not None:
+            sentence = f"Token {who} has probably expired: its recorded end was {after}."
+            reason = f"{said}, as recorded, though this workflow published with it {ago(worked.completed_at, case.now)}"
+            return _dead(case, "token-expired", sentence, reason, sure=False)
         if token.last_used_at is not None and token.last_used_at > ended:
             # It lived on: then the recorded end is not the true one, and nobody knows the true one.
             sentence = f"Token {who} has probably expired: its recorded end was {after}."
@@ -177,7 +186,7 @@ def not_granted(case: Case) -> Verdict | None:
         return None
     missing = [package for package in case.evidence.packages if covers(token, package) is False]
     if not missing:
-        return None
+        return _organisations_alone(case, token)
     granted = listed((*token.packages, *token.scopes)[:MOST_GRANTED])
     more = "" if len(missing) == 1 else f" and {len(missing) - 1} more"
     return Verdict(
@@ -191,6 +200,20 @@ def not_granted(case: Case) -> Verdict | None:
         ),
         match=case.match,
         sure=True,
+    )
+
+
+def _organisations_alone(case: Case, token: Token) -> Verdict | None:
+    """npm: the organisation permission of a token gives no right to publish (about access tokens)."""
+    if not token.orgs or token.packages or token.scopes or not case.npm:
+        return None
+    return Verdict(
+        code="token-not-granted",
+        sentence=f"Token {named(token.name)} probably may not publish {case.package_name}: its record names"
+        " organisations alone, and on npm that gives no right to publish packages.",
+        reasons=(f"its record lists {listed(token.orgs)}, no package and no scope",),
+        advice=(create(case, token, "Create a token that lists it"), store(case, token), _correct_record(token)),
+        match=case.match,
     )
 
 
@@ -311,8 +334,8 @@ def lost_its_right(case: Case) -> Verdict | None:
     account = f" {named(token.account)}" if token.account else ""
     return Verdict(
         code="insufficient-scope",
-        sentence=f"Token {named(token.name)} is alive but was not allowed to publish {case.package_name},"
-        " though its record grants it.",
+        sentence=f"Token {named(token.name)} was not allowed to publish {case.package_name}, though its record grants"
+        " it.",
         reasons=(
             "a token never may more than its owner: one who left the organisation or a team loses the right without"
             " a word",

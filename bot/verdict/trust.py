@@ -277,7 +277,7 @@ def _mismatch(case: Case, first: Difference) -> str:
 
 def _undo(first: Difference) -> str:
     if first.what == "environment":
-        return f"Or let the job run in the one that is trusted: {first.recorded}."
+        return f"Or let the job run in {first.recorded}, which is trusted."
     exactly = ": upper and lower case and the extension count" if first.what == "workflow file" else ""
     return f"Or give the {first.what} its old name back{exactly}."
 

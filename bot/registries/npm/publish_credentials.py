@@ -44,15 +44,18 @@ _LIKE_A_CREDENTIAL = re.compile(r"token|auth|secret|pat$|key$", re.IGNORECASE)
 _CONFIGURES = re.compile(r"_authToken|_auth\b|:_password|npmAuthToken|npmAuthIdent", re.IGNORECASE)
 _OTHER_REGISTRY = re.compile(r"npm\.pkg\.github\.com|gitlab|jfrog|artifactory|pkgs\.dev\.azure|nexus", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$\{?(?:env:)?([A-Za-z_]\w*)|\$\{\{env\.([A-Za-z_]\w*)|%([A-Za-z_]\w*)%", re.IGNORECASE)
+_PLAIN_VARIABLE = re.compile(r"\$\{\{\s*vars\.([A-Za-z_]\w{0,200})\s*\}\}")
 _TOKEN_INPUT = re.compile(r"^(?:npm|node|registry|publish)?[-_]?(?:auth[-_]?)?token$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """`secrets`: names, best first; `variables`: names of environment variables that reach the publishing steps."""
+    """`secrets`: names, best first; `variables`: names of environment variables that reach the publishing steps;
+    `plain`: names of GitHub's variables (`vars`) that stand where a secret would."""
 
     secrets: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
+    plain: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +75,17 @@ def credentials_of(places: Iterable[Place], *, id_token: bool | None) -> Credent
     """Of all steps that publish in a job. `id_token`: such a job needs no secret, so odd ones are not taken for one."""
     ranked: list[tuple[int, str]] = []
     variables: list[str] = []
+    plain: list[str] = []
     for place in places:
         found = _Finding(place)
         ranked += found.ranked
         variables += found.variables
+        plain += found.plain
     if not ranked and not variables and not id_token:
         ranked = [(9, name) for place in places for name in _odd_ones(place)]
     ranked.sort(key=lambda pair: pair[0])
-    return Credentials(tuple(dict.fromkeys(name for _, name in ranked)), tuple(dict.fromkeys(variables)))
+    secrets = tuple(dict.fromkeys(name for _, name in ranked))
+    return Credentials(secrets, tuple(dict.fromkeys(variables)), tuple(dict.fromkeys(plain)))
 
 
 class _Finding:
@@ -88,6 +94,7 @@ class _Finding:
     def __init__(self, place: Place) -> None:
         self.ranked: list[tuple[int, str]] = []
         self.variables: list[str] = []
+        self.plain: list[str] = []
         self._place = place
         self._env, own = _environment(place)
         configured = [(step, line) for step in place.before for line in _configuring_lines(step)]
@@ -121,6 +128,7 @@ class _Finding:
         if not value.strip() or not (rank == 1 or variable.upper() in _KNOWN or _odd_variable(variable)):
             return
         self.variables.append(variable)
+        self.plain += _PLAIN_VARIABLE.findall(value)
         self._add(rank if rank == 1 or variable.upper() in _KNOWN else 4, value)
 
     def _add(self, rank: int, value: str) -> None:

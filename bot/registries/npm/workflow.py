@@ -45,6 +45,7 @@ class PublishingJob:
     `tools`: as a diagnosis names them; `continues`: the run goes on, and may be green, when the publish fails;
     `environment_computed`: there is an environment, and which cannot be told;
     `secrets_not_passed`: names that the called workflow reads and its caller does not hand over: they are empty;
+    `plain_variables`: names of GitHub's variables (`vars`) that stand where a secret would;
     `install_secrets`: names that its steps which install dependencies read, None without such a step.
     """
 
@@ -67,6 +68,7 @@ class PublishingJob:
     environment_computed: bool = False
     secrets_not_passed: tuple[str, ...] = ()
     install_secrets: tuple[str, ...] | None = None
+    plain_variables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +279,7 @@ def _job(place: _Place, steps: StepsOfJob) -> PublishingJob:
         environment_computed=environment is not None and environment_name is None,
         secrets_not_passed=not_passed,
         install_secrets=steps.install_secrets,
+        plain_variables=steps.credentials.plain,
     )
 
 
