@@ -6,6 +6,7 @@ import asyncio
 import signal
 import socket
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ import pytest
 from bot.demo.outside import Outside
 from bot.demo.run import started_bot
 from bot.demo.scenario import SCENARIO, Stage, play
-from bot.demo.slack import RELEASES
+from bot.demo.slack import OPS, RELEASES
 from bot.demo.slack.workspace import Workspace
 from bot.demo.terminal import blocks_text, message_text, mrkdwn_text
+from bot.demo.times import Times
 
 ROOT = Path(__file__).parent.parent
 
@@ -57,6 +59,28 @@ async def test_the_scenario_does_what_each_step_promises(outside: Outside, tmp_p
         assert outside.github.blobs.leaked == 0
         refused = [call for call in outside.slack.calls() if call.error != "ok"]
         assert refused == []
+
+
+async def test_travelling_brings_reminders_and_dated_rules_to_pass(outside: Outside, tmp_path: Path) -> None:
+    times = Times()
+    outside.github.now, outside.slack.workspace.time_ns = times.now, times.time_ns
+    stage = Stage(outside, times.now)
+    async with started_bot(outside, tmp_path, times.now) as bot:
+        await bot.clock.tick()
+        for ident in ("morning", "week", "new-year"):
+            (place,) = [one for one in times.destinations() if one.id == ident]
+            before = len(outside.slack.messages(OPS))
+            times.travel(place.at)
+            await bot.clock.tick()
+            await outside.slack.until(lambda before=before: len(outside.slack.messages(OPS)) > before, what=ident)
+        assert "have expired" in outside.slack.messages(OPS)[-1].text
+        await stage.release_fails()
+        await outside.slack.until(lambda: outside.slack.messages(RELEASES), what="the card")
+        (card,) = outside.slack.messages(RELEASES)
+        assert "npm-acme-ci expired" in message_text(card, outside.slack.workspace)
+        assert "Seen late" not in message_text(card, outside.slack.workspace)
+        with pytest.raises(ValueError, match="only forward"):
+            times.travel(times.now() - timedelta(days=1))
 
 
 async def test_once_plays_prints_and_exits_0() -> None:

@@ -19,6 +19,7 @@ from bot.demo.outside import Outside
 from bot.demo.sandbox import Playable, Shortcut, Verb
 from bot.demo.serving import Serving
 from bot.demo.slack import JONAS, MARA, OPS, RELEASES
+from tests import npm_logs
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
@@ -335,6 +336,51 @@ async def test_the_keyboard_alone_completes_and_sends_a_command(page: Page) -> N
     await page.keyboard.type("npm-acme-ci")
     await page.keyboard.press("Enter")
     await expect(page.locator("article", has_text="You asked for show npm-acme-ci")).to_be_visible()
+
+
+async def test_time_goes_forward_and_the_days_of_messages_with_it(
+    page: Page, world: Outside, scripted: ScriptedBot
+) -> None:
+    world.slack.workspace.time_ns = world.sandbox.times.time_ns
+
+    async def come_to_pass() -> None:
+        await scripted.api.chat_postMessage(channel=RELEASES, text="Good morning")
+
+    world.sandbox.travelled = come_to_pass
+    await page.reload()
+    await expect(page.locator(".day")).to_have_text(["Today"])
+    morning = page.get_by_role("region", name="Time here").get_by_role("button", name="09:00")
+    await morning.press("Enter")
+    await page.get_by_role("button", name="In a week").press("Enter")
+    await expect(page.locator("article", has_text="Good morning")).to_have_count(2)
+    await expect(page.locator(".day").last).to_have_text("Today")
+    await expect(page.locator(".day").first).not_to_have_text("Today")
+    await expect(page.get_by_role("button", name="In a week")).to_be_focused()
+    assert world.sandbox.times.ahead.days >= 6
+    posted = await page.request.post(f"{world.page_url}api/travel", data={"to": "yesterday"})
+    assert posted.status == 404
+
+
+async def test_a_pasted_log_is_diagnosed_and_its_text_stays_text(page: Page, scripted: ScriptedBot) -> None:
+    opener = page.get_by_role("button", name="Paste a log")
+    await opener.press("Enter")
+    form = page.get_by_role("dialog", name="Paste a log")
+    await expect(form.get_by_label("Log of a job")).to_be_focused()
+    await form.get_by_role("button", name="Diagnose").click()
+    await expect(form.get_by_label("Log of a job")).to_be_focused()
+    log = npm_logs.rejected("@acme/ui") + "\nnpm error <img src=x onerror=alert(1)> _authToken=" + "npm_" + "q" * 36
+    await form.get_by_label("Log of a job").fill(log)
+    await form.get_by_role("button", name="Diagnose").click()
+    found = form.get_by_role("region", name="Diagnosis")
+    await expect(found).to_contain_text("token-rejected")
+    await expect(found.get_by_role("listitem").first).to_be_visible()
+    await expect(found).to_contain_text("1 credentials in the log were masked")
+    await expect(found).not_to_contain_text("q" * 36)
+    await expect(found.locator("img, script")).to_have_count(0)
+    await page.keyboard.press("Escape")
+    await expect(form).to_have_count(0)
+    await expect(opener).to_be_focused()
+    assert scripted.heard == []
 
 
 async def test_the_home_tab_is_drawn_by_the_bot(page: Page) -> None:

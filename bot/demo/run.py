@@ -7,7 +7,7 @@ import contextlib
 import errno
 import signal
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from bot.app import Bot
+from bot.clock import system_now
 from bot.demo.outside import Outside
 from bot.demo.rotating import rotation_playables
 from bot.demo.samples import tokens_json
@@ -24,6 +25,7 @@ from bot.demo.scenario import SCENARIO, Played, Stage, Step, play
 from bot.demo.serving import HOST
 from bot.demo.slack import OPS, RELEASES
 from bot.demo.terminal import show
+from bot.demo.times import Times
 from bot.logs import set_up_logging
 from bot.messages.help import COMMAND, VERBS
 from bot.settings import Settings
@@ -54,16 +56,20 @@ async def run(port: int = 3000, once: bool = False) -> int:
 @contextlib.asynccontextmanager
 async def _demo(port: int) -> AsyncIterator[tuple[Outside, Stage]]:
     """The stand-ins, and the bot between them on a database of its own."""
+    times = Times()
     with tempfile.TemporaryDirectory(prefix="tokenwatch-demo-") as folder:
         async with Outside.start(page_port=port) as outside:
-            stage = Stage(outside)
-            async with started_bot(outside, Path(folder)) as bot:
+            outside.github.now = times.now
+            outside.slack.workspace.time_ns = times.time_ns
+            outside.sandbox.times = times
+            stage = Stage(outside, times.now)
+            async with started_bot(outside, Path(folder), times.now) as bot:
                 _offer(outside, stage, bot)
                 yield outside, stage
 
 
 @contextlib.asynccontextmanager
-async def started_bot(outside: Outside, folder: Path) -> AsyncIterator[Bot]:
+async def started_bot(outside: Outside, folder: Path, now: Callable[[], datetime] = system_now) -> AsyncIterator[Bot]:
     """The real bot on a free loopback port, told of the stand-ins and of nothing in the environment."""
     database_url = f"sqlite:///{folder / 'tokenwatch.db'}"
     await _import_tokens(database_url)
@@ -88,7 +94,7 @@ async def started_bot(outside: Outside, folder: Path) -> AsyncIterator[Bot]:
         public_url=None,
         metrics_token=None,
     )
-    async with Bot.start(settings, host=HOST, port=0) as bot:
+    async with Bot.start(settings, host=HOST, port=0, now=now) as bot:
         outside.bot_at(bot.url, signing_secret=SIGNING_SECRET, webhook_secret=WEBHOOK_SECRET)
         yield bot
 
@@ -163,6 +169,13 @@ def _offer(outside: Outside, stage: Stage, bot: Bot) -> None:
     outside.sandbox.playables = [*(playable(step) for step in SCENARIO), *rotation_playables(stage, bot)]
     outside.sandbox.verbs = [Verb(name, takes, does) for name, (takes, does) in VERBS.items() if name in COMMANDS]
     outside.sandbox.shortcuts = SHORTCUTS
+
+    async def come_to_pass() -> None:
+        await bot.clock.tick()
+        await bot.sweep.tick()
+        bot.deps.queued()
+
+    outside.sandbox.travelled = come_to_pass
 
 
 SHORTCUTS: tuple[Shortcut, ...] = ()

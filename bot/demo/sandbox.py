@@ -16,6 +16,8 @@ from bot.demo.slack import BOT_USER, Message, Slack, View
 from bot.demo.slack.interactions import block_id_of
 from bot.demo.slack.rules import elements_of
 from bot.demo.slack.slack import SLACKBOT, Answer
+from bot.demo.times import Times
+from bot.diagnosis.engine import diagnose
 
 Json = dict[str, Any]
 FILES = Path(__file__).with_name("page")
@@ -26,6 +28,7 @@ POLICY = (
 )
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 BEAT_S = 15.0
+LARGEST_LOG = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +66,14 @@ class Sandbox:
         self.playables: list[Playable] = []
         self.verbs: Sequence[Verb] = ()
         self.shortcuts: Sequence[Shortcut] = ()
+        self.times = Times()
+        self.travelled: Callable[[], Awaitable[None]] | None = None
         self.command = "/tokens"
         self._slack = slack
         self._streams: set[asyncio.Queue[tuple[str, Any]]] = set()
         self._playing: set[str] = set()
         slack.workspace.listeners.append(self._changed)
-        self.app = web.Application(middlewares=[_guarded])
+        self.app = web.Application(middlewares=[_guarded], client_max_size=LARGEST_LOG)
         self.app.router.add_get("/", self._file)
         self.app.router.add_get(r"/{name:[a-z_]+\.(?:css|js|svg)}", self._file)
         self.app.router.add_get("/api/state", self._state)
@@ -82,6 +87,8 @@ class Sandbox:
             ("shortcut", self._shortcut),
             ("suggest", self._suggest),
             ("play", self._play),
+            ("travel", self._travel),
+            ("diagnose", self._diagnose),
         ):
             self.app.router.add_post(f"/api/{name}", does)
 
@@ -121,6 +128,7 @@ class Sandbox:
                 "command": self.command,
                 "verbs": [asdict(verb) for verb in self.verbs],
                 "shortcuts": [asdict(shortcut) for shortcut in self.shortcuts],
+                "time": self._time(),
             }
         )
 
@@ -156,7 +164,7 @@ class Sandbox:
             return self._shown(thing)
         if isinstance(thing, View) and thing.user == user:
             return {**thing.shown(), "closed": thing.closed}
-        return thing if kind == "playing" else None
+        return thing if kind in ("playing", "time") else None
 
     def _may_see(self, message: Message, user: str) -> bool:
         if message.ephemeral_to is not None:
@@ -259,6 +267,33 @@ class Sandbox:
             self._playing.discard(playable.id)
             self._changed("playing", {"id": playable.id, "on": False})
         return web.json_response({})
+
+    # --- time, and a log of one's own --------------------------------------------------------------------------------
+
+    def _time(self) -> Json:
+        """`ahead_ms`: of the browser's own clock."""
+        places = [] if self.travelled is None else self.times.destinations()
+        return {
+            "now": self.times.now().isoformat(timespec="seconds"),
+            "ahead_ms": int(self.times.ahead.total_seconds() * 1000),
+            "destinations": [{"id": place.id, "title": place.title} for place in places],
+        }
+
+    async def _travel(self, request: web.Request) -> web.Response:
+        wanted = (await request.json())["to"]
+        place = next((one for one in self.times.destinations() if one.id == wanted), None)
+        if place is None or self.travelled is None:
+            raise web.HTTPNotFound
+        self.times.travel(place.at)
+        self._changed("time", self._time())
+        await self.travelled()
+        return web.json_response({})
+
+    async def _diagnose(self, request: web.Request) -> web.Response:
+        """What the bot would find in a log; nothing of it is kept."""
+        log = str((await request.json())["log"]).encode("utf-8", "replace")
+        found = await asyncio.to_thread(diagnose, [log], self.times.now())
+        return web.json_response({"sentence": found.sentence, **found.to_json()})
 
     # --- who and what ------------------------------------------------------------------------------------------------
 

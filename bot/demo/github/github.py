@@ -27,6 +27,7 @@ class GitHub:
         self.deliveries = Deliveries()
         self._rest = Rest(self.world, self.blobs, self.deliveries)
         self.app = self._rest.app
+        self.now: Callable[[], datetime] = lambda: datetime.now(UTC)  # the sandbox travels in time
         self._run_ids = count(19_400_000_101)
 
     def listens_at(self, api: Serving, blobs: Serving) -> None:
@@ -75,7 +76,7 @@ class GitHub:
     ) -> Run:
         """A finished attempt of a run; give the same `run_id` and a higher `attempt` for a re-run."""
         number_of = run_id or next(self._run_ids)
-        ends = completed_at or datetime.now(UTC)
+        ends = completed_at or self.now()
         starts = min([job.started_at for job in jobs if job.started_at] or [ends - timedelta(minutes=3)])
         sha = sha or sha_for(f"{repo}/{number_of}")
         return self.world.add_run(

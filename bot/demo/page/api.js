@@ -18,6 +18,8 @@ export const openHome = (body) => post("home", body);
 export const shortcut = (body) => post("shortcut", body);
 export const suggest = (body) => post("suggest", body);
 export const play = (id) => post("play", { id });
+export const travel = (to) => post("travel", { to });
+export const diagnose = (log) => post("diagnose", { log });
 
 export async function state(user) {
   const answer = await fetch(`/api/state?user=${encodeURIComponent(user)}`);
@@ -29,7 +31,7 @@ export function listen(user, on) {
   const source = new EventSource(`/api/events?user=${encodeURIComponent(user)}`);
   source.addEventListener("hello", () => on.open());
   source.addEventListener("error", () => on.lost());
-  for (const kind of ["message", "view", "playing"]) {
+  for (const kind of ["message", "view", "playing", "time"]) {
     source.addEventListener(kind, (event) => on[kind](JSON.parse(event.data)));
   }
   return source;

@@ -7,6 +7,7 @@ import { announce, byId, el } from "./dom.js";
 import * as messages from "./messages.js";
 import * as modal from "./modal.js";
 import * as panel from "./panel.js";
+import * as ownLog from "./own_log.js";
 import { store } from "./store.js";
 
 const START = "U07MARA0001";
@@ -36,6 +37,7 @@ async function become(user) {
     message: orLater(takeMessage),
     view: orLater(takeView),
     playing: orLater(panel.playing),
+    time: orLater(takeTime),
   });
 }
 
@@ -50,6 +52,14 @@ function takeView(view) {
   store.takeView(view);
   modal.draw();
   if (view.type === "home" && place === HOME) drawHome();
+}
+
+// Another day: what "today" and "in 3 days" mean has changed everywhere.
+function takeTime(time) {
+  store.time = time;
+  panel.drawTime();
+  if (place === HOME) drawHome();
+  else drawLog();
 }
 
 async function load(user) {
@@ -144,4 +154,5 @@ byId("acting").addEventListener("change", (event) => become(event.target.value))
 composer.start(() => place, messages.follow);
 messages.start();
 panel.start(run);
+ownLog.start();
 become(sessionStorage.getItem("acting") ?? START);

@@ -1,10 +1,15 @@
 // Times as the reader's own zone shows them.
 
 const DAY_MS = 86_400_000;
+let aheadMs = 0;
+
+// The sandbox may have travelled in time; "today" is its today.
+export const travelled = (ms) => { aheadMs = ms; };
+const now = () => Date.now() + aheadMs;
 
 function dayDistance(at) {
   const start = (date) => new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime();
-  return Math.round((start(at) - start(new Date())) / DAY_MS);
+  return Math.round((start(at) - start(new Date(now()))) / DAY_MS);
 }
 
 const shape = (options) => (at) => new Intl.DateTimeFormat("en-GB", options).format(at);
@@ -24,7 +29,7 @@ function pretty(at, name) {
 }
 
 export function ago(at) {
-  const seconds = (at.getTime() - Date.now()) / 1000;
+  const seconds = (at.getTime() - now()) / 1000;
   const words = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
   for (const [unit, size] of [["day", 86400], ["hour", 3600], ["minute", 60]]) {
     if (Math.abs(seconds) >= size) return words.format(Math.round(seconds / size), unit);
@@ -41,6 +46,9 @@ export function filled(format, at) {
     return whole;
   });
 }
+
+// The sandbox's time now, as a whole sentence.
+export const present = () => `${plain.date_long(now())}, ${time(now())}`;
 
 export const clock = (ts) => time(new Date(Number(ts) * 1000));
 export const full = (ts) => plain.date_long(new Date(Number(ts) * 1000)) + ", " + plain.time_secs(new Date(Number(ts) * 1000));

@@ -32,6 +32,8 @@ export const store = {
   get playables() { return known.playables; },
   get verbs() { return known.verbs; },
   get command() { return known.command; },
+  get time() { return known.time; },
+  set time(time) { known.time = time; },
   shortcuts: (kind) => known.shortcuts.filter((one) => one.kind === kind),
   person: (id) => known.people.find((one) => one.id === id),
   channel: (id) => known.channels.find((one) => one.id === id),

@@ -197,6 +197,7 @@ class Workspace:
         self.uploads: dict[str, Upload] = {}
         self.listeners: list[Listener] = []
         self.url = ""
+        self.time_ns = time.time_ns  # the sandbox travels in time
         self._by_ts: dict[tuple[str, str], Message] = {}
         self._last_ts = 0
 
@@ -206,7 +207,7 @@ class Workspace:
 
     def next_ts(self) -> str:
         """Microseconds, strictly rising, as Slack's message ids are."""
-        self._last_ts = max(self._last_ts + 1, time.time_ns() // 1000)
+        self._last_ts = max(self._last_ts + 1, self.time_ns() // 1000)
         return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
 
     # --- channels ----------------------------------------------------------------------------------------------------
