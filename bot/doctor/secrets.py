@@ -32,8 +32,13 @@ _APP_ID = re.compile(r"\d+|Iv[\w.]+")
 
 
 def settings_findings(settings: Settings) -> Iterator[Finding]:
-    for line in settings.missing():
-        yield Finding("settings", "wrong", line, "Set it in the environment or in .env, see .env.example.")
+    missing = settings.missing()
+    no_app = any("GITHUB_APP_ID" in line for line in missing)
+    for line in missing:
+        mend = "Set it in the environment or in .env, see .env.example."
+        if no_app and "GITHUB" in line:
+            mend = "Start the bot and open the page that it prints: it makes the GitHub App."
+        yield Finding("settings", "wrong", line, mend)
     given = _given(settings)
     for name, value in given.items():
         setting = name.upper()

@@ -16,7 +16,7 @@ _FRAME = """<!doctype html>
   body {{ font: 1rem/1.6 system-ui, sans-serif; max-width: 42rem; margin: 6vh auto; padding: 0 1.25rem; }}
   h1 {{ font-size: 1.5rem; margin-bottom: .25rem; }}
   label {{ display: block; margin-top: 1rem; font-weight: 600; }}
-  label.choice {{ font-weight: normal; margin-top: .5rem; }}
+  label.choice {{ display: flex; gap: .5rem; align-items: baseline; font-weight: normal; margin-top: .5rem; }}
   fieldset {{ border: 0; padding: 0; margin: 1rem 0 0; }}
   legend {{ font-weight: 600; padding: 0; }}
   input[type=text], input[type=url] {{ font: inherit; width: 100%; padding: .4rem .5rem; box-sizing: border-box; }}
@@ -65,14 +65,14 @@ files and when secrets were last written, never their values. You see them all t
   <label for="address">Address under which GitHub reaches this bot
   <small>Empty if there is none: the bot then asks GitHub for what it missed, see SWEEP_EVERY.</small></label>
   <input type="url" id="address" name="address" value="{escape(address)}" placeholder="https://bot.example.com">
-  <label class="choice"><input type="checkbox" name="rerun" value="yes"> The card may re-run failed jobs
-  (the App gets <code>actions: write</code>)</label>
+  <label class="choice"><input type="checkbox" name="rerun" value="yes"> <span>The card may re-run failed jobs
+  (the App gets <code>actions: write</code>)</span></label>
   <fieldset>
     <legend>The App's key and webhook secret</legend>
-    <label class="choice"><input type="radio" name="keep" value="file" checked> stay in a file beside the database,
-    which only the bot may read</label>
-    <label class="choice"><input type="radio" name="keep" value="show"> are shown once, to paste into the settings of
-    the host (choose this where the disk does not survive a restart)</label>
+    <label class="choice"><input type="radio" name="keep" value="file" checked> <span>stay in a file beside the
+    database, which only the bot may read</span></label>
+    <label class="choice"><input type="radio" name="keep" value="show"> <span>are shown once, to paste into the
+    settings of the host (choose this where the disk does not survive a restart)</span></label>
   </fieldset>
   <button>Make the App on GitHub</button>
 </form>
