@@ -44,7 +44,7 @@ async def run(port: int = 3000, once: bool = False) -> int:
     set_up_logging("error", "console")
     console = Console(highlight=False, soft_wrap=False)
     try:
-        async with _demo(port) as (outside, stage):
+        async with furnished(port) as (outside, stage):
             return await _play_and_serve(outside, stage, console, once)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
@@ -54,7 +54,7 @@ async def run(port: int = 3000, once: bool = False) -> int:
 
 
 @contextlib.asynccontextmanager
-async def _demo(port: int) -> AsyncIterator[tuple[Outside, Stage]]:
+async def furnished(port: int) -> AsyncIterator[tuple[Outside, Stage]]:
     """The stand-ins, and the bot between them on a database of its own."""
     times = Times()
     with tempfile.TemporaryDirectory(prefix="tokenwatch-demo-") as folder:
