@@ -78,6 +78,18 @@ async def test_secrets_in_each_others_place_are_named_by_setting_alone(
     assert setting == "github_app_id" or not any(value in f"{finding}" for finding in found)
 
 
+async def test_files_with_secrets_that_others_may_read_are_named(outside: Outside, tmp_path: Path) -> None:
+    files = [tmp_path / ".env", tmp_path / "github-app.json"]
+    for file in files:
+        file.write_text("")
+        file.chmod(0o640)
+    found = [one for one in await examine(settings_for(outside, tmp_path)) if "other accounts" in one.said]
+    assert [one.mend for one in found] == ["chmod 600 .env", f"chmod 600 {files[1]}"]
+    for file in files:
+        file.chmod(0o600)
+    assert not [one for one in await examine(settings_for(outside, tmp_path)) if "other accounts" in one.said]
+
+
 async def test_a_signing_secret_of_an_unusual_look_is_a_warning(outside: Outside, tmp_path: Path) -> None:
     found = await examine(settings_for(outside, tmp_path))
     assert [finding.state for finding in found if finding.what == "secrets"] == ["warning"]

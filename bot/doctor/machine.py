@@ -14,6 +14,7 @@ import aiohttp
 
 from bot.doctor.disks import disk_finding
 from bot.doctor.finding import Finding
+from bot.github.app_file import beside, seen_by_others
 from bot.presence import ALIVE_WITHIN, identity_of
 from bot.refusals import TROUBLES
 from bot.settings import Settings
@@ -51,6 +52,10 @@ async def database_findings(settings: Settings, now: datetime) -> AsyncIterator[
         yield Finding("database", "ok", f"{path} can be written, in WAL mode")
     if (disk := await asyncio.to_thread(disk_of, path)) is not None:
         yield disk
+    for file in (Path(".env"), beside(path)):
+        if await asyncio.to_thread(seen_by_others, file):
+            said = f"{file} holds secrets and can be read by other accounts of this machine"
+            yield Finding("secrets", "warning", said, f"chmod 600 {file}")
     for finding in (*bots_findings(settings, processes), *requests_findings(settings, requests)):
         yield finding
 
