@@ -26,6 +26,7 @@ from bot.github.client import GitHub
 from bot.health import Health
 from bot.inbox import Inbox
 from bot.metrics import METRICS
+from bot.operators import Operators
 from bot.outbox import Outbox
 from bot.permissions import Permissions
 from bot.presence import Presence
@@ -58,6 +59,7 @@ class Bot:
         deps: Deps,
         clock: Clock,
         sweep: Sweep,
+        operators: Operators,
         port: int,
         tasks: list[asyncio.Task[None]],
         registration: AppRegistration | None,
@@ -66,6 +68,7 @@ class Bot:
         self.deps = deps
         self.clock = clock
         self.sweep = sweep
+        self.operators = operators
         self.port = port
         self._tasks = tasks
         self.registration = registration
@@ -113,13 +116,13 @@ class Bot:
                 lambda delivery: github.work(delivery, deps),
                 now=now,
                 sent_something=outbox.wake,
-                operators_channel=settings.operators_channel,
                 crowded=lambda: arrivals.crowded,
             )
             arrivals = Arrivals(db, now=now, stored=inbox.wake)
             clock = Clock(deps)
             presence = Presence(db, settings, now)
             sweep = Sweep(deps, works=github.works, stored=inbox.wake)
+            operators = Operators(deps, lambda: sweep.blocked)
             tasks: list[asyncio.Task[None]] = []
             stack.push_async_callback(_cancelled, tasks)
             for name, work in (
@@ -128,6 +131,7 @@ class Bot:
                 ("clock", clock.run()),
                 ("sweep", sweep.run()),
                 ("presence", presence.run()),
+                ("operators", operators.run()),
                 ("loop lag", _measure_lag()),
             ):
                 tasks.append(asyncio.create_task(work, name=name))
@@ -160,7 +164,7 @@ class Bot:
             stack.push_async_callback(runner.cleanup)
             site = web.TCPSite(runner, settings.host if host is None else host, settings.port if port is None else port)
             await site.start()
-            yield cls(deps, clock, sweep, runner.addresses[0][1], tasks, registration, registered)
+            yield cls(deps, clock, sweep, operators, runner.addresses[0][1], tasks, registration, registered)
 
 
 async def serve(settings: Settings) -> None:

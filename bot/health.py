@@ -69,15 +69,9 @@ class Health:
     async def measure(self) -> None:
         """Bring the gauges up to date before they are read."""
         try:
-            waiting, oldest, dead, unsent, open_ = await self._deps.db.read(_counts)
+            await self._deps.db.read(_measured, self._deps.now())
         except StorageError:
             return
-        now = self._deps.now()
-        METRICS.unfinished.set(waiting)
-        METRICS.oldest_seconds.set((now - oldest).total_seconds() if oldest else 0)
-        METRICS.dead.set(dead)
-        METRICS.unsent.set(unsent)
-        METRICS.open_incidents.set(open_)
 
     def _settings(self) -> Check:
         missing = self._deps.settings.missing()
@@ -113,7 +107,13 @@ def _touch(connection: Connection) -> None:
     connection.value("SELECT 1")
 
 
-def _counts(connection: Connection) -> tuple[int, datetime | None, int, int, int]:
+def _measured(connection: Connection, now: datetime) -> None:
     waiting, oldest = deliveries.unfinished(connection)
-    unsent, _ = outbox.unsent(connection)
-    return waiting, oldest, deliveries.dead(connection), unsent, incidents.count_open(connection)
+    METRICS.unfinished.set(waiting)
+    METRICS.oldest_seconds.set((now - oldest).total_seconds() if oldest else 0)
+    METRICS.dead.set(deliveries.dead(connection))
+    unsent, oldest_unsent = outbox.unsent(connection)
+    METRICS.unsent.set(unsent)
+    METRICS.unsent_seconds.set((now - oldest_unsent).total_seconds() if oldest_unsent else 0)
+    METRICS.dead_messages.set(outbox.dead(connection))
+    METRICS.open_incidents.set(incidents.count_open(connection))

@@ -19,7 +19,7 @@ import structlog
 
 from bot.errors import GiveUp, TryAgain
 from bot.metrics import METRICS
-from storage import deliveries, outbox
+from storage import deliveries
 from storage.database import Connection, Database, StorageError
 from storage.deliveries import LeaseLost, Stored
 
@@ -63,14 +63,12 @@ class Inbox:
         *,
         now: Callable[[], datetime],
         sent_something: Callable[[], None],
-        operators_channel: str | None = None,
         crowded: Callable[[], bool] = lambda: False,
     ) -> None:
         self._db = db
         self._work = work
         self._now = now
         self._sent_something = sent_something
-        self._operators_channel = operators_channel
         self._crowded = crowded
         self._owner = uuid.uuid4().hex
         self._wake = asyncio.Event()
@@ -190,7 +188,8 @@ class Inbox:
                 note=worked.note,
             )
             if worked.apply:
-                worked.apply(connection)
+                with connection.because_of(delivery.guid):
+                    worked.apply(connection)
 
         await self._db.write(write)
         METRICS.worked.labels(delivery.event, worked.reason).inc()
@@ -214,19 +213,6 @@ class Inbox:
                 note=error.message,
                 due_at=now + timedelta(seconds=wait_s),
             )
-            if last and self._operators_channel:
-                outbox.put(
-                    connection,
-                    key=f"dead:{delivery.seq}",
-                    kind="post",
-                    channel=self._operators_channel,
-                    text=(
-                        f"A GitHub delivery could not be worked after {delivery.tries} tries ({error.reason})."
-                        f" See `python -m bot deliveries show {delivery.seq}`, then replay it."
-                    ),
-                    blocks="[]",
-                    now=now,
-                )
 
         try:
             await self._db.write(write)
@@ -235,8 +221,6 @@ class Inbox:
             return
         METRICS.worked.labels(delivery.event, "dead" if last else "try-again").inc()
         log.log(40 if last else 20, "dead" if last else "later", reason=error.reason, wait_s=round(wait_s, 1))
-        if last:
-            self._sent_something()
 
     def _hopeless(self, delivery: Stored) -> bool:
         return delivery.tries >= MOST_TRIES and self._now() - delivery.received_at >= WORTH_TRYING

@@ -41,6 +41,16 @@ class Metrics:
             registry=self.registry,
         )
         self.unsent = Gauge("tokenwatch_messages_unsent", "Slack messages that wait.", registry=self.registry)
+        self.unsent_seconds = Gauge(
+            "tokenwatch_messages_oldest_seconds", "Age of the oldest Slack message that waits.", registry=self.registry
+        )
+        self.dead_messages = Gauge("tokenwatch_messages_dead", "Slack messages given up.", registry=self.registry)
+        self.needs = Gauge(
+            "tokenwatch_operators_needed",
+            "What needs an operator now, and how many of it there are.",
+            ["what"],
+            registry=self.registry,
+        )
         self.slack_calls = Counter(
             "tokenwatch_slack_calls",
             "Calls of chat methods by outcome.",

@@ -144,7 +144,9 @@ class Outbox:
             message, unsure = claimed
             if message.kind != "edit":
                 self._spend(channel, loop.time())
-            await self._deliver(message, unsure)
+            came_of = {"delivery": message.delivery} if message.delivery else {}
+            with structlog.contextvars.bound_contextvars(**came_of):
+                await self._deliver(message, unsure)
 
     async def _deliver(self, message: Outgoing, unsure: bool) -> None:
         assert self._slack is not None

@@ -214,6 +214,9 @@ class Settings(BaseSettings):
         "auto", description="json, console, or auto: console on a terminal."
     )
     metrics_token: OptionalSecret = Field(None, description="If set, /metrics wants it as bearer token.")
+    sentry_dsn: OptionalSecret = Field(
+        None, description="If set, errors are reported there; needs the extra `sentry` (see Seeing inside)."
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -82,6 +82,7 @@ class Sweep:
         self._hooks = HookDeliveries(deps.github)
         self._due = ""
         self._asked_to_wait_until: datetime | None = None
+        self.blocked: dict[str, str] = {}  # what may not be looked through -> why
 
     async def run(self) -> None:
         at_start = True
@@ -118,6 +119,7 @@ class Sweep:
         for name, look in await self._sources():
             try:
                 found += await look()
+                self.blocked.pop(name, None)
             except TryAgain as error:
                 # It is the same GitHub for every source.
                 log.warning("GitHub cannot be asked, going on later", where=name, reason=error.reason)
@@ -126,6 +128,7 @@ class Sweep:
                 return wait
             except GiveUp as error:
                 log.warning("cannot be looked through", where=name, reason=error.reason, why=error.message)
+                self.blocked[name] = error.reason
         log.info("swept", found=found)
         return SOON if found else None
 

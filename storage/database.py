@@ -57,6 +57,16 @@ class Connection:
 
     def __init__(self, raw: sqlite3.Connection) -> None:
         self._raw = raw
+        self.delivery: str | None = None
+
+    @contextlib.contextmanager
+    def because_of(self, delivery: str) -> Iterator[None]:
+        """What is queued meanwhile comes of this delivery (its GUID): logs of sending it say so."""
+        self.delivery = delivery
+        try:
+            yield
+        finally:
+            self.delivery = None
 
     def execute(self, sql: str, params: Mapping[str, object] | None = None) -> int:
         """Run one statement; returns the number of rows it changed."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Literal
 
 from storage.database import Connection, Row, from_ms, moment, to_ms
 
@@ -320,6 +321,17 @@ def unfinished(connection: Connection) -> tuple[int, datetime | None]:
 def dead(connection: Connection) -> int:
     """How many deliveries were given up."""
     return int(connection.value("SELECT COUNT(*) FROM deliveries WHERE state = 'dead'"))
+
+
+def last_reason(connection: Connection, state: Literal["dead", "waiting"]) -> str | None:
+    """Why the newest dead delivery was given up, or why the one that is due next was put off."""
+    newest = (
+        "SELECT reason FROM deliveries WHERE state = 'dead' ORDER BY seq DESC LIMIT 1"
+        if state == "dead"
+        else f"SELECT reason FROM deliveries WHERE {UNFINISHED} AND state = 'waiting' ORDER BY due_at, seq LIMIT 1"  # noqa: S608
+    )
+    reason: str | None = connection.value(newest)
+    return reason
 
 
 def forget_before(connection: Connection, before: datetime, *, most: int = 1_000_000) -> int:

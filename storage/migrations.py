@@ -461,3 +461,23 @@ def m007_people(db: sqlite_utils.Database) -> None:
         CREATE INDEX audit_by_time ON audit (at);
         """,
     )
+
+
+@MIGRATIONS()
+def m011_seeing_inside(db: sqlite_utils.Database) -> None:
+    """What operators were told, and which delivery a message came of."""
+    _run(
+        db,
+        """
+        CREATE TABLE needs (
+            kind TEXT PRIMARY KEY,
+            text TEXT NOT NULL,
+            count INTEGER NOT NULL,
+            message_key TEXT NOT NULL,
+            told_at INTEGER NOT NULL,
+            over_at INTEGER
+        ) STRICT;
+        ALTER TABLE messages ADD COLUMN delivery TEXT;
+        CREATE INDEX messages_dead ON messages (seq) WHERE state = 'dead' AND kind <> 'edit';
+        """,
+    )

@@ -30,7 +30,8 @@ class Outgoing:
     """One row. `blocks`: JSON text; `parent_ts`: ts of the message that a reply or edit belongs to.
 
     `meant_for`: the channel of the message (or of the one it is about) when Slack takes none there; `anew`: why it
-    stands for an earlier one; `shown_since`: when the message that an edit is about was posted.
+    stands for an earlier one; `shown_since`: when the message that an edit is about was posted; `delivery`: GUID of the
+    delivery it came of, if it did.
     """
 
     seq: int
@@ -52,6 +53,7 @@ class Outgoing:
     meant_for: str | None = None
     anew: str | None = None
     shown_since: datetime | None = None
+    delivery: str | None = None
 
 
 def put(
@@ -72,9 +74,9 @@ def put(
     return bool(
         connection.execute(
             """
-            INSERT INTO messages (key, kind, channel, about, text, blocks, state, due_at, made_at)
+            INSERT INTO messages (key, kind, channel, about, text, blocks, state, due_at, made_at, delivery)
             VALUES (:key, :kind, COALESCE((SELECT p.channel FROM messages p WHERE p.key = :about), :channel), :about,
-                :text, :blocks, 'new', :now, :now)
+                :text, :blocks, 'new', :now, :now, :delivery)
             ON CONFLICT (key) DO NOTHING
             """,
             {
@@ -85,6 +87,7 @@ def put(
                 "text": text,
                 "blocks": blocks,
                 "now": to_ms(now),
+                "delivery": connection.delivery,
             },
         )
     )
@@ -99,10 +102,10 @@ def put_edit(connection: Connection, *, about: str, text: str, blocks: str, now:
         return
     connection.execute(
         """
-        INSERT INTO messages (key, kind, channel, about, text, blocks, state, due_at, made_at)
-        VALUES (:key, 'edit', :channel, :about, :text, :blocks, 'new', :now, :now)
+        INSERT INTO messages (key, kind, channel, about, text, blocks, state, due_at, made_at, delivery)
+        VALUES (:key, 'edit', :channel, :about, :text, :blocks, 'new', :now, :now, :delivery)
         ON CONFLICT (key) DO UPDATE SET text = excluded.text, blocks = excluded.blocks, version = messages.version + 1,
-            channel = excluded.channel, tries = 0, made_at = excluded.made_at,
+            channel = excluded.channel, tries = 0, made_at = excluded.made_at, delivery = excluded.delivery,
             state = CASE WHEN messages.state = 'sending' THEN 'sending' ELSE 'new' END,
             due_at = CASE WHEN messages.state IN ('new', 'sending', 'unknown') THEN messages.due_at
                 ELSE MAX(:now, COALESCE(messages.sent_at, 0) + :apart) END
@@ -115,6 +118,7 @@ def put_edit(connection: Connection, *, about: str, text: str, blocks: str, now:
             "blocks": blocks,
             "now": to_ms(now),
             "apart": int(apart.total_seconds() * 1000),
+            "delivery": connection.delivery,
         },
     )
 
@@ -299,7 +303,8 @@ def forget_before(connection: Connection, before: datetime, *, most: int) -> int
         DELETE FROM messages WHERE seq IN (
             SELECT m.seq FROM messages m WHERE m.state IN ('sent', 'dead') AND m.made_at < :before AND (
                 COALESCE(m.about, m.key) LIKE 'digest:%' OR COALESCE(m.about, m.key) LIKE 'dead:%'
-                OR COALESCE(m.about, m.key) LIKE 'trouble%' OR (
+                OR COALESCE(m.about, m.key) LIKE 'trouble%'
+                OR COALESCE(m.about, m.key) LIKE 'operators:%' OR (
                     COALESCE(m.about, m.key) LIKE 'incident:%' AND NOT EXISTS (
                         SELECT 1 FROM incidents i
                         WHERE i.id = CAST(SUBSTR(COALESCE(m.about, m.key), LENGTH('incident:') + 1) AS INTEGER)
@@ -326,6 +331,19 @@ def unsent(connection: Connection) -> tuple[int, datetime | None]:
         f"SELECT COUNT(*) AS n, MIN(made_at) AS oldest FROM messages WHERE {UNSENT}"  # noqa: S608 - constant
     )
     return (row["n"], from_ms(row["oldest"])) if row else (0, None)
+
+
+def dead(connection: Connection) -> int:
+    """How many messages were given up; edits do not count, what they changed was said."""
+    return int(connection.value("SELECT COUNT(*) FROM messages WHERE state = 'dead' AND kind <> 'edit'"))
+
+
+def last_death(connection: Connection) -> str | None:
+    """Why the last of them was."""
+    reason: str | None = connection.value(
+        "SELECT reason FROM messages WHERE state = 'dead' AND kind <> 'edit' ORDER BY seq DESC LIMIT 1"
+    )
+    return reason
 
 
 def _still_new(connection: Connection, key: str, text: str, blocks: str) -> bool:
@@ -392,4 +410,5 @@ def _outgoing(row: Row, card: Row) -> Outgoing:
         meant_for=card["meant_for"],
         anew=card["anew"],
         shown_since=from_ms(card["sent_at"]),
+        delivery=row["delivery"],
     )

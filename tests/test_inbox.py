@@ -13,7 +13,7 @@ import pytest
 from bot import inbox as worker
 from bot.errors import GiveUp, TryAgain
 from bot.inbox import Inbox, Worked, grown_wait_s
-from storage import audit, deliveries, outbox
+from storage import audit, deliveries
 from storage.database import Connection, Database
 from storage.deliveries import Received, Stored
 
@@ -48,8 +48,8 @@ def received_earlier(db: Database, ago: timedelta) -> None:
 
 
 @contextlib.asynccontextmanager
-async def working(db: Database, work: Work, operators: str | None = None) -> AsyncIterator[Inbox]:
-    box = Inbox(db, work, now=now, sent_something=lambda: None, operators_channel=operators)
+async def working(db: Database, work: Work) -> AsyncIterator[Inbox]:
+    box = Inbox(db, work, now=now, sent_something=lambda: None)
     task = asyncio.create_task(box.run())
     try:
         yield box
@@ -169,9 +169,7 @@ async def test_a_poisonous_delivery_does_not_hold_up_its_repository(
     assert state(db, "poison") == "waiting"
 
 
-async def test_after_the_last_try_a_delivery_is_dead_and_the_operators_are_told_once(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_after_the_last_try_a_delivery_is_dead_and_counted(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "FIRST_WAIT_S", 0.0)
     monkeypatch.setattr(worker, "MOST_TRIES", 3)
 
@@ -180,13 +178,12 @@ async def test_after_the_last_try_a_delivery_is_dead_and_the_operators_are_told_
 
     receive(db, "a")
     received_earlier(db, timedelta(days=2))
-    async with working(db, work, operators="C1"):
+    async with working(db, work):
         await until(lambda: state(db, "a") == "dead")
     stored = db.read_now(deliveries.get, "a")
     assert stored is not None and stored.tries == 3
-    told = db.read_now(outbox.get, f"dead:{stored.seq}")
-    assert told is not None and "3 tries (github-broken)" in told.text
     assert db.read_now(deliveries.dead) == 1
+    assert db.read_now(deliveries.last_reason, "dead") == "github-broken"
 
 
 async def test_what_is_asked_to_wait_waits_as_long_as_asked(db: Database) -> None:
@@ -363,7 +360,7 @@ async def test_what_kills_its_process_is_tried_less_and_less_and_given_up(db: Da
     db.write_now(
         lambda c: c.execute("UPDATE deliveries SET tries = 12, lease_until = 1, due_at = 1 WHERE guid = 'poison'")
     )
-    async with working(db, never, operators="C1"):
+    async with working(db, never):
         await until(lambda: state(db, "poison") == "dead")
     stored = db.read_now(deliveries.get, "poison")
     assert stored is not None and stored.reason == "interrupted"

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from prometheus_client import Counter, Gauge, Histogram
+
 from bot.__main__ import COMMANDS
 from bot.messages.help import VERBS
+from bot.metrics import METRICS
 from bot.rotation.steps import ORDER
 from bot.settings import Settings
 from handlers.github import EVENTS
@@ -38,6 +41,16 @@ def test_the_defaults_of_the_example_file_are_the_real_ones(tmp_path: Path) -> N
     file = tmp_path / "filled.env"
     file.write_text("\n".join(lines))
     assert Settings(_env_file=file) == Settings(_env_file=None)
+
+
+def test_every_metric_is_listed_with_its_labels_and_none_that_is_not_there() -> None:
+    listed = set(re.findall(r"`(tokenwatch_\w+(?:\{[\w,]+\})?)`", section("Seeing inside")))
+    there = set()
+    for metric in METRICS.registry._collector_to_names:
+        assert isinstance(metric, Counter | Gauge | Histogram)
+        name = metric._name + ("_total" if isinstance(metric, Counter) else "")
+        there.add(name + ("{" + ",".join(metric._labelnames) + "}" if metric._labelnames else ""))
+    assert listed == there
 
 
 def test_every_slash_verb_is_listed_and_known_to_the_help() -> None:
