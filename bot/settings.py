@@ -6,6 +6,7 @@ A wrong or unknown setting becomes one line that names it, never its value: many
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 import re
 from datetime import date, time, timedelta
@@ -239,7 +240,7 @@ class Settings(BaseSettings):
     def webhook_secrets(self) -> tuple[bytes, ...]:
         """Every secret a delivery may be signed with; empty refuses all."""
         secret = self.github_webhook_secret
-        return tuple(part.encode() for part in _parts(secret.get_secret_value())) if secret else ()
+        return _encoded(secret.get_secret_value()) if secret else ()
 
     @property
     def socket_mode(self) -> bool:
@@ -279,6 +280,11 @@ class Settings(BaseSettings):
                 "neither GITHUB_TOKEN nor GITHUB_APP_ID with GITHUB_PRIVATE_KEY is set: no job log can be read"
             )
         return lines
+
+
+@functools.cache
+def _encoded(secrets: str) -> tuple[bytes, ...]:
+    return tuple(part.encode() for part in _parts(secrets))
 
 
 def load_settings(env_file: str | Path | None = ".env") -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hmac
 import json
 from collections.abc import Awaitable, Callable
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
 
 from bot.arrivals import Arrivals
 from bot.deps import Deps
@@ -28,6 +29,7 @@ log = structlog.get_logger("http")
 
 LARGE = 256 * 1024  # above this, hashing and parsing would hold up the event loop for milliseconds
 RETRY_AFTER_S = 30
+JSON_ANSWER = {"Content-Type": "application/json; charset=utf-8"}
 SlackRequest = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -63,7 +65,7 @@ class Routes:
         except webhook.Refused as refused:
             if refused.status == 401 and "X-Hub-Signature-256" in request.headers:
                 self.presence.refused("github")
-            METRICS.received.labels(str(refused.status)).inc()
+            _count(refused.status)
             guid = request.headers.get("X-GitHub-Delivery", "")
             log.warning("refused", status=refused.status, reason=refused.reason, delivery=guid[:64])
             return _with_patience(_answer(refused.status, guid[:64], refused.reason))
@@ -71,11 +73,11 @@ class Routes:
         try:
             received = await self.arrivals.store(arrival)
         except StorageError as error:
-            METRICS.received.labels("503").inc()
+            _count(503)
             log.error("cannot store", error=str(error), delivery=arrival.guid)
             return _with_patience(_answer(503, arrival.guid, "cannot store"))
         status = 200 if received is Received.DONE else 202
-        METRICS.received.labels(str(status)).inc()
+        _count(status)
         return _answer(status, arrival.guid, received.value)
 
     async def _read(self, request: web.Request) -> Arrival:
@@ -121,6 +123,15 @@ class Routes:
         )
 
 
+@functools.cache
+def _counter(status: int) -> Counter:
+    return METRICS.received.labels(str(status))
+
+
+def _count(status: int) -> None:
+    _counter(status).inc()
+
+
 def _with_patience(answer: web.Response) -> web.Response:
     if answer.status == 503:
         answer.headers["Retry-After"] = str(RETRY_AFTER_S)
@@ -128,5 +139,8 @@ def _with_patience(answer: web.Response) -> web.Response:
 
 
 def _answer(status: int, guid: str, said: str) -> web.Response:
-    body = json.dumps({"delivery": guid or None, "status": said})
-    return web.Response(text=body, status=status, content_type="application/json")
+    # Without a serializer where the id needs none: this is said ten thousand times a second.
+    shown = f'"{guid}"' if guid and webhook.GUID.fullmatch(guid) else json.dumps(guid or None)
+    return web.Response(
+        body=f'{{"delivery": {shown}, "status": "{said}"}}'.encode(), status=status, headers=JSON_ANSWER
+    )

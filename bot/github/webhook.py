@@ -101,18 +101,22 @@ def _addressed(guid: str, event: str, body: bytes) -> Arrival:
     name = envelope.repository.full_name if envelope.repository else None
     if name is None:
         name = (envelope.organization and envelope.organization.login) or ""
-    if kind_of(f"{envelope.action} {name}"):
-        return parse(guid, event, body).arrival
     return Arrival(guid, event, envelope.action and envelope.action[:100], name[:200], body)
 
 
 def cleaned(arrivals: Sequence[Arrival]) -> list[Arrival]:
     """The same ones without what looks like a credential. Nearly always one search tells that there is none."""
-    small = b"\n".join([arrival.body for arrival in arrivals if len(arrival.body) <= SEARCHED_TOGETHER])
-    large = [arrival.body for arrival in arrivals if len(arrival.body) > SEARCHED_TOGETHER]
-    if not any(ANY_SHAPE_IN_BYTES.search(text) for text in (small, *large)):
+    if not _suspicious(arrivals):
         return list(arrivals)
-    return [_cleaned(arrival) if ANY_SHAPE_IN_BYTES.search(arrival.body) else arrival for arrival in arrivals]
+    return [_cleaned(arrival) if _suspicious([arrival]) else arrival for arrival in arrivals]
+
+
+def _suspicious(arrivals: Sequence[Arrival]) -> bool:
+    # What was read out of the body may be spelt otherwise there.
+    names = [f"{arrival.action}\n{arrival.repository}".encode() for arrival in arrivals]
+    small = [arrival.body for arrival in arrivals if len(arrival.body) <= SEARCHED_TOGETHER]
+    large = [arrival.body for arrival in arrivals if len(arrival.body) > SEARCHED_TOGETHER]
+    return any(ANY_SHAPE_IN_BYTES.search(text) for text in (b"\n".join(names + small), *large))
 
 
 def _cleaned(arrival: Arrival) -> Arrival:
