@@ -92,7 +92,7 @@ def test_what_could_not_be_read_is_not_called_ready() -> None:
     checks = readiness(token, token.packages, {}, {"@acme/ui": Published("@acme/ui", False)})
     assert not is_ready(checks)
     said = " ".join(check.sentence for check in checks)
-    for words in ("could not be read", "No workflow file is on record", "first version", "no single package"):
+    for words in ("could not be read", "has no workflow file on record", "first version", "no single package"):
         assert words in said, words
 
 
@@ -161,10 +161,10 @@ async def test_npms_trust_list_proves_that_the_publisher_is_set_up(running: Runn
 @pytest.mark.parametrize(
     ("repository", "verdict", "words"),
     [
-        ("acme/ui", "ok", "names acme/ui."),
+        ("acme/ui", "ok", "names acme/ui in"),
         ("Acme/UI", "unknown", "letter by letter"),
-        ("acme/old-ui", "change", "names acme/old-ui. It has to name acme/ui."),
-        ("", "change", "has no `repository.url` on GitHub"),
+        ("acme/old-ui", "change", "names acme/old-ui in `repository.url`, and has to name acme/ui"),
+        ("", "change", "names no repository of GitHub"),
         (None, "unknown", "could not be read"),
     ],
 )
@@ -174,7 +174,7 @@ def test_the_repository_of_the_package_has_to_be_the_one_that_publishes(
     token = Token(name="x", packages=("@acme/ui",), used_by=(UI,))
     there = {"@acme/ui": Published("@acme/ui", True, newest=Release("1.0.0", repository=repository))}
     checks = readiness(token, ("@acme/ui",), {UI: facts(TRUSTED)}, there)  # type: ignore[dict-item]
-    (check,) = [check for check in checks if check.about == "@acme/ui"]
+    (check,) = [check for check in checks if check.about == "`@acme/ui`"]
     assert check.verdict == verdict and words in check.sentence
 
 
@@ -210,8 +210,8 @@ async def test_the_message_says_how_ready_each_package_and_workflow_is(running: 
     said = shown(card(running))
     for words in (
         "For trusted publishing",
-        "`repository.url` of `@acme/icons` names acme/old. It has to name acme/ui.",
-        "job `publish` in `release.yml` of acme/ui lacks `id-token: write`.",
+        "To change: `@acme/icons` names acme/old in `repository.url`, and has to name acme/ui.",
+        "To change: `release.yml` of acme/ui lacks `id-token: write`; runs an npm older than 11.5.1.",
         "Ready: ",
     ):
         assert words in said, words
@@ -266,7 +266,8 @@ async def test_a_publisher_that_may_only_stage_is_told(running: Running) -> None
     running.db.write_now(tokens.add, record, running.hands.now())
     await start(running, path="trusted-publishing")
     await look(running)
-    assert "may only stage. Set it up again with `--allow-publish`." in shown(card(running))
+    assert steps.reached(rotation(running)) == "planned"
+    assert "may only stage (set it up again with `--allow-publish`)" in shown(card(running))
 
 
 async def test_a_word_for_one_package_does_not_prove_the_others(running: Running) -> None:

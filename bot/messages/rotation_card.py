@@ -90,11 +90,15 @@ def _whose_turn(rotation: Rotation) -> list[str]:
 
 
 def _notes(notes: Sequence[Note], kind: str, heading: str, rank: int) -> list[Part]:
-    said = [t.prose(note.text, 500) for note in notes if note.kind == kind]
+    found = [note for note in notes if note.kind == kind]
+    if kind == "ready":
+        found.sort(key=lambda note: note.key)  # in the order in which they were thought, worst first
+    said = [t.prose(note.text, 500) for note in found]
     if not said:
         return []
-    more = [f"And {len(said) - MOST_NOTES} more."] if len(said) > MOST_NOTES else []
-    lines = [*t.bullets(said[:MOST_NOTES]), *more]
+    most = MOST_NOTES if kind != "ready" else MOST_LINES
+    more = [f"And {len(said) - most} more."] if len(said) > most else []
+    lines = [*t.bullets(said[:most]), *more]
     return sections([heading, *lines] if heading else lines, rank=rank)
 
 

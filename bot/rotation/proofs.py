@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from bot.evidence import Published, SecretAge
 from bot.registries.npm.workflow import WorkflowFacts
 from bot.rotation import steps
-from bot.rotation.publishers import is_known, trusted, workflows_for
+from bot.rotation.publishers import is_known, may_publish_for, trusted, workflows_for
 from bot.rotation.steps import LAG, Illegal
 from storage.rotations import Done, Kind, Rotation, Step
 from storage.runs import RunRecord
@@ -148,7 +148,8 @@ def _minted(rotation: Rotation, seen: Seen) -> Rotation:
 def _trusted_files(rotation: Rotation, package: str, seen: Seen) -> str | None:
     """The workflows of ours that npm trusts with the package, once it trusts all that are known to publish it."""
     ours = workflows_for(rotation, package)
-    found = [use for use in ours if trusted(package, use, seen.publishers)]
+    able = [publisher for publisher in seen.publishers if may_publish_for(seen.old, publisher)]
+    found = [use for use in ours if trusted(package, use, able)]
     if not found or (len(found) < len(ours) and is_known(rotation, package)):
         return None
     return ", ".join(f"`{(use.workflow or '').rpartition('/')[2]}` of {use.repo}" for use in found[:3])

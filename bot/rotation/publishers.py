@@ -39,6 +39,12 @@ def trusted(package: str, use: Use, publishers: Iterable[Token]) -> Token | None
     return None
 
 
+def may_publish_for(old: Token | None, publisher: Token) -> bool:
+    """Whether it may do what the old token did: one that may only stage replaces no token that published directly."""
+    stages = "read-write-stage-only"
+    return publisher.permission != stages or (old is not None and old.permission == stages)
+
+
 def _same_place(trusted_: Use, use: Use) -> bool:
     files = trusted_.workflow is not None and use.workflow is not None
     same = files and same_workflow(trusted_.workflow or "", use.workflow or "")

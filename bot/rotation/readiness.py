@@ -13,7 +13,7 @@ from typing import Literal
 
 from bot.evidence import Published
 from bot.registries.npm.workflow import PublishingJob, WorkflowFacts
-from bot.rotation.publishers import trusted
+from bot.rotation.publishers import may_publish_for, trusted
 from storage.tokens import Token, Use
 
 MOST_LINES = 6
@@ -22,20 +22,20 @@ OLDEST_NPM = (11, 5, 1)
 FIRST_NODE_WITH_IT = 24  # Node 20 and 22 bring npm 10
 _HOSTED = re.compile(r"(?:ubuntu|windows|macos)-[\w.\-]+")
 _NUMBER = re.compile(r"\d+")
-_MARKS: dict[Verdict, str] = {"ok": "ready", "change": "to change", "blocks": "in the way", "unknown": "to look at"}
+_MARKS: dict[Verdict, str] = {"blocks": "In the way", "change": "To change", "unknown": "To look at"}
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`about`: the package or workflow; `sentence`: one line of ours in which `backticks` mark names."""
+    """`about`: the package, workflow or token; `says`: the rest of the sentence. `Backticks` mark names."""
 
     about: str
     verdict: Verdict
-    sentence: str
+    says: str
 
     @property
-    def line(self) -> str:
-        return f"{_MARKS[self.verdict].capitalize()}: {self.sentence}"
+    def sentence(self) -> str:
+        return f"{self.about} {self.says}."
 
 
 def readiness(
@@ -49,7 +49,7 @@ def readiness(
     `publishers`: records of trusted publishers that somebody's list brought."""
     checks: list[Check] = []
     if not token.used_by:
-        checks.append(Check(token.name, "blocks", "No workflow is on record that uses it."))
+        checks.append(Check(f"`{token.name}`", "blocks", "is used by no workflow on record"))
     for use in token.used_by:
         checks += _of_use(use, facts.get(use))
     repos = tuple(dict.fromkeys(use.repo for use in token.used_by if use.workflow))
@@ -57,7 +57,7 @@ def readiness(
         checks += _of_package(package, published.get(package), repos)
         checks += _allowed(token, package, publishers)
     if not packages:
-        checks.append(Check(token.name, "unknown", "No package is on record. Trust is set up package by package."))
+        checks.append(Check(f"`{token.name}`", "unknown", "has no package on record: trust is set up for each"))
     return tuple(dict.fromkeys(checks))
 
 
@@ -71,62 +71,64 @@ def is_ready(checks: Sequence[Check]) -> bool:
 
 
 def lines(checks: Sequence[Check], most: int = MOST_LINES) -> tuple[str, ...]:
-    """What stands in the way first, then what has to change; what is ready is counted."""
-    order = {"blocks": 0, "change": 1, "unknown": 2}
-    telling = sorted((check for check in checks if check.verdict in order), key=lambda check: order[check.verdict])
+    """One line for each workflow and package: what stands in the way first, then what has to change; what is ready is
+    counted."""
+    grouped = {
+        (verdict, check.about): [
+            other.says for other in checks if (other.verdict, other.about) == (verdict, check.about)
+        ]
+        for verdict in _MARKS
+        for check in checks
+        if check.verdict == verdict
+    }
+    said = [f"{_MARKS[verdict]}: {about} {'; '.join(says)}" for (verdict, about), says in grouped.items()]
+    shown = said if len(said) <= most else [*said[:most], f"And {len(said) - most} more to look at"]
     ready = sum(check.verdict == "ok" for check in checks)
-    said = [check.line for check in telling[:most]]
-    if len(telling) > most:
-        said.append(f"And {len(telling) - most} more to look at")
-    return (*said, *([f"Ready: {ready} of {len(checks)} points"] if checks else []))
+    return (*shown, *([f"Ready: {ready} of {len(checks)} points"] if checks else []))
 
 
 def _of_use(use: Use, facts: WorkflowFacts | None) -> list[Check]:
     where = f"`{(use.workflow or '').rpartition('/')[2]}` of {use.repo}" if use.workflow else use.repo
     if not use.workflow or not use.workflow.endswith((".yml", ".yaml")):
-        return [Check(where, "blocks", f"No workflow file is on record for {use.repo}.")]
+        return [Check(use.repo, "blocks", "has no workflow file on record")]
     if facts is None:
-        return [Check(where, "unknown", f"{where} could not be read.")]
+        return [Check(where, "unknown", "could not be read")]
     if not facts.jobs:
-        return [Check(where, "blocks", f"{where} has no job that publishes.")]
+        return [Check(where, "blocks", "has no job that publishes")]
+    several = len(facts.jobs) > 1
     checks: list[Check] = []
     for job in facts.jobs:
-        checks += _of_job(where, job)
+        checks += _of_job(where, job, f" in job `{job.name}`" if several else "")
     return checks
 
 
-def _of_job(where: str, job: PublishingJob) -> list[Check]:
-    named = f"job `{job.name}` in {where}"
-    checks = [_runner(named, job), _identity(named, job), _npm(named, job)]
+def _of_job(where: str, job: PublishingJob, inside: str) -> list[Check]:
+    found = [_runner(job), _identity(job), _npm(job)]
     if job.environment:
-        sentence = f"{named} runs in environment `{job.environment}`: a trust that names one has to name this."
-        checks.append(Check(where, "ok", sentence))
+        found.append(("ok", f"runs in environment `{job.environment}`, which a trust that names one has to name"))
     if job.called:
-        sentence = f"{named} stands in `{job.called}`: npm wants the file that was started, {where}."
-        checks.append(Check(where, "unknown", sentence))
-    return checks
+        found.append(("unknown", f"publishes through `{job.called}`: npm wants the file that was started"))
+    return [Check(where, verdict, f"{says}{inside}") for verdict, says in found]
 
 
-def _runner(named: str, job: PublishingJob) -> Check:
+def _runner(job: PublishingJob) -> tuple[Verdict, str]:
     if any(label.lower() == "self-hosted" for label in job.runners):
-        return Check(named, "blocks", f"{named} runs on a self-hosted runner, whose identity npm does not take.")
+        return "blocks", "runs on a self-hosted runner, whose identity npm does not take"
     if job.runners and all(_HOSTED.fullmatch(label) for label in job.runners):
-        return Check(named, "ok", f"{named} runs on a runner of GitHub.")
-    return Check(named, "unknown", f"{named}: npm takes only runners that GitHub hosts.")
+        return "ok", "runs on a runner of GitHub"
+    return "unknown", "may run on a runner that GitHub does not host, which npm does not take"
 
 
-def _identity(named: str, job: PublishingJob) -> Check:
-    if job.id_token:
-        return Check(named, "ok", f"{named} has `id-token: write`.")
-    return Check(named, "change", f"{named} lacks `id-token: write`.")
+def _identity(job: PublishingJob) -> tuple[Verdict, str]:
+    return ("ok", "has `id-token: write`") if job.id_token else ("change", "lacks `id-token: write`")
 
 
-def _npm(named: str, job: PublishingJob) -> Check:
+def _npm(job: PublishingJob) -> tuple[Verdict, str]:
     if needs_newer_npm(job):
-        return Check(named, "change", f"{named} runs an npm older than 11.5.1.")
+        return "change", "runs an npm older than 11.5.1"
     if job.npm is None and job.node is None:
-        return Check(named, "unknown", f"{named} does not say which npm it runs; 11.5.1 or newer is needed.")
-    return Check(named, "ok", f"{named} runs an npm that is new enough.")
+        return "unknown", "does not say which npm it runs (11.5.1 or newer is needed)"
+    return "ok", "runs an npm that is new enough"
 
 
 def needs_newer_npm(job: PublishingJob) -> bool:
@@ -139,46 +141,42 @@ def needs_newer_npm(job: PublishingJob) -> bool:
 
 
 def _of_package(package: str, published: Published | None, repos: Sequence[str]) -> list[Check]:
+    about = f"`{package}`"
     if "*" in package:
-        return [Check(package, "blocks", f"`{package}` is no single package. Trust is set up package by package.")]
+        return [Check(about, "blocks", "is no single package: trust is set up package by package")]
     if published is None:
-        return [Check(package, "unknown", f"`{package}` could not be looked up on the registry.")]
+        return [Check(about, "unknown", "could not be looked up on the registry")]
     if not published.exists:
-        sentence = (
-            f"`{package}` is not on the public registry. The first version of a package cannot come from a trusted "
-            "publisher; a private one cannot be seen."
-        )
-        return [Check(package, "unknown", sentence)]
-    if published.newest is not None and published.newest.by == "oidc":
-        return [Check(package, "ok", f"`{package}` {published.newest.version} came from a trusted publisher already.")]
-    return [_home(package, published.newest.repository if published.newest else None, repos)]
+        says = "is private or not there yet: the first version of a package cannot come from a trusted publisher"
+        return [Check(about, "unknown", says)]
+    newest = published.newest
+    if newest is not None and newest.by == "oidc":
+        return [Check(about, "ok", f"{newest.version} came from a trusted publisher already")]
+    verdict, says = _home(newest.repository if newest else None, repos)
+    return [Check(about, verdict, says)]
 
 
-def _home(package: str, repository: str | None, repos: Sequence[str]) -> Check:
+def _home(repository: str | None, repos: Sequence[str]) -> tuple[Verdict, str]:
     """A trusted publisher signs where it runs, and npm refuses a package that names another repository (E422)."""
     where = " or ".join(repos[:3]) or "the repository that publishes it"
     if repository is None:
-        return Check(package, "unknown", f"`repository.url` of `{package}` could not be read. It has to name {where}.")
+        return "unknown", f"has a `repository.url` that could not be read, and has to name {where} there"
     if not repository:
-        return Check(package, "change", f"`{package}` has no `repository.url` on GitHub. It has to name {where}.")
+        return "change", f"names no repository of GitHub in `repository.url`, and has to name {where}"
     if repository in repos:
-        return Check(package, "ok", f"`repository.url` of `{package}` names {repository}.")
+        return "ok", f"names {repository} in `repository.url`"
     if repository.lower() in (repo.lower() for repo in repos):
-        sentence = f"`repository.url` of `{package}` names {repository}. Write it like {where}, letter by letter."
-        return Check(package, "unknown", sentence)
-    return Check(package, "change", f"`repository.url` of `{package}` names {repository}. It has to name {where}.")
+        return "unknown", f"names {repository} in `repository.url`, which is not {where} letter by letter"
+    return "change", f"names {repository} in `repository.url`, and has to name {where}"
 
 
 def _allowed(token: Token, package: str, publishers: Sequence[Token]) -> list[Check]:
     """A trusted publisher that is set up already may be allowed to stage only."""
-    ours = [
-        publisher
-        for use in token.used_by
-        if use.workflow and (publisher := trusted(package, use, publishers)) is not None
-    ]
+    found = [trusted(package, use, publishers) for use in token.used_by if use.workflow]
+    ours = [publisher for publisher in found if publisher is not None]
     if not ours:
         return []
-    if token.permission != "read-write-stage-only" and all(p.permission == "read-write-stage-only" for p in ours):
-        sentence = f"The trusted publisher of `{package}` may only stage. Set it up again with `--allow-publish`."
-        return [Check(package, "change", sentence)]
-    return [Check(package, "ok", f"npm trusts a workflow of ours with `{package}`.")]
+    if not any(may_publish_for(token, publisher) for publisher in ours):
+        says = "has a trusted publisher that may only stage (set it up again with `--allow-publish`)"
+        return [Check(f"`{package}`", "change", says)]
+    return [Check(f"`{package}`", "ok", "has a workflow of ours as trusted publisher")]

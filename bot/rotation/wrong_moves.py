@@ -25,6 +25,7 @@ from bot.rotation.proofs import (
 )
 from bot.rotation.publishers import is_known, trusted, workflows_for
 from bot.rotation.readiness import lines, readiness
+from bot.rotation.steps import place_of
 from storage.rotations import Note, Rotation, Step
 from storage.tokens import Token
 
@@ -68,8 +69,9 @@ def _about_trust(rotation: Rotation, seen: Seen) -> _Said:
     token = replace(
         seen.old or Token(name=rotation.token_name), used_by=tuple(step.use for step in places if step.use is not None)
     )
-    for line in lines(readiness(token, rotation.packages, uses, seen.published, seen.publishers)):
-        yield f"ready:{line}"[:200], "ready", line
+    checks = readiness(token, rotation.packages, uses, seen.published, seen.publishers)
+    for place, line in enumerate(lines(checks)):
+        yield f"ready:{place}:{line}"[:200], "ready", line
 
 
 def _about_new(rotation: Rotation, seen: Seen) -> _Said:
@@ -103,10 +105,15 @@ def _about_new(rotation: Rotation, seen: Seen) -> _Said:
 
 def _about_uses(rotation: Rotation, seen: Seen) -> _Said:
     open_stores = [step for step in steps.steps_of(rotation, "store") if step.done is None]
+    told: set[tuple[str, str, str]] = set()
     for step in open_stores:
         found = seen.uses.get(step.subject)
         if found is None or step.use is None:
             continue
+        if rotation.path != "trusted-publishing":
+            if place_of(step.use) in told:
+                continue  # one secret, read by several workflows
+            told.add(place_of(step.use))
         if rotation.path == "trusted-publishing":
             yield from _about_workflow(step, found)
         else:
@@ -138,7 +145,11 @@ def _about_secret(rotation: Rotation, step: Step, found: UseSeen) -> _Said:
                 f"{place_words(read)} of {use.repo} was written already. It counts once the new token is made.",
             )
         return
-    shadowed = next((age for age in found.secrets[1:] if written_since(age, step.since)), None)
+    levels = {other.use.level for other in steps.steps_of(rotation, "store") if other.use is not None}
+    shadowed = next(
+        (age for age in found.secrets[1:] if age.level not in levels - {use.level} and written_since(age, step.since)),
+        None,
+    )
     if read is not None and shadowed is not None:
         yield (
             f"shadowed:{step.subject}",
