@@ -12,7 +12,7 @@ import pytest
 
 from bot.demo.slack.workspace import GUEST, JONAS, MARA, OPS, RELEASES
 from bot.messages import campaign as page
-from bot.rotation import by_hand, steps
+from bot.rotation import by_hand, campaign, run, steps
 from storage import campaigns, rotations, tokens
 from storage.tokens import Token, Use
 from tests.running import Running
@@ -48,6 +48,10 @@ async def begin(running: Running, user: Any = MARA, **values: Any) -> Any:
 def parent(running: Running) -> Any:
     titles = ("Rotating all tokens", "Everything that stops")
     return next(m for m in running.cards(OPS) if m.thread_ts is None and m.text.startswith(titles))
+
+
+def nudges(connection: Any) -> int:
+    return int(connection.value("SELECT COUNT(*) FROM messages WHERE key LIKE 'campaign:1:nudge:%'"))
 
 
 async def tick(running: Running) -> None:
@@ -140,6 +144,31 @@ async def test_a_scope_that_is_a_credential_is_refused_and_not_kept(running: Run
     submitted = await begin(running, choice="scope", scope=f"@{secret}")
     assert "looks like a credential" in submitted.errors["scope"]
     assert secret not in json.dumps(submitted.errors)
+
+
+async def test_what_is_stuck_is_reminded_of_once_for_all_of_a_persons_rotations(running: Running) -> None:
+    seed(running, 4)
+    await begin(running)
+    running.hands.ahead += timedelta(days=3, minutes=1)
+    for _ in range(2):
+        for rotation in running.db.read_now(rotations.open_rotations):
+            await run.look(running.bot.deps, rotation.id)
+        await tick(running)
+    assert all(rotation.stuck for rotation in running.db.read_now(rotations.open_rotations))
+    assert not running.thread(parent(running)), "it has time to gather"
+    running.hands.ahead += timedelta(hours=1, minutes=1)
+    for _ in range(3):
+        await tick(running)
+    (said,) = running.thread(parent(running))
+    assert said.startswith(f"<@{MARA.id}>: `npm-00`, `npm-01`, `npm-02`") and "are stuck" in said
+    assert not any("stuck" in line for card in running.cards() for line in running.thread(card))
+    days = []
+    for day in range(1, 40):
+        running.hands.ahead += timedelta(days=1)
+        before = running.db.read_now(nudges)
+        await campaign.watch(running.bot.deps)
+        days += [day] * (running.db.read_now(nudges) - before)
+    assert days == [1, 8, 15, 22], "ever more rarely, and not for ever"
 
 
 @pytest.mark.parametrize(

@@ -279,7 +279,8 @@ async def test_cancelling_and_rolling_back(running: Running, how: str, state: st
     assert steps.state(rotation(running)) == state
     said = shown(card(running))
     assert "the new one cannot publish" in said
-    assert "npm token revoke" in said
+    assert ("npm token revoke" in said) == (how == "roll-back")
+    assert ("Both tokens live." in said) == (how == "cancel")
     assert rotation_card.TICK not in said
     old = running.db.read_now(tokens.by_id, token.id)
     assert old is not None and bool(old.used_by) == (how == "roll-back")

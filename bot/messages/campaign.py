@@ -91,6 +91,21 @@ def _line(member: Member, rotation: Rotation | None, now: datetime) -> str:
     return f"{name}: {stuck}{words.next_step(rotation, now)} ({t.mention(rotation.owner)})"
 
 
+def campaign_nudge(stuck: Mapping[str, Sequence[Rotation]], now: datetime) -> Message:
+    """One reminder for everybody whose rotations of this campaign are stuck, instead of one for each rotation."""
+    lines = []
+    for person, theirs in list(stuck.items())[:MOST_LINES]:
+        names = t.listed([t.code(rotation.token_name, 80) for rotation in theirs[:5]], 5, len(theirs))
+        are = "is" if len(theirs) == 1 else "are"
+        them = "it" if len(theirs) == 1 else "them"
+        lines.append(f"{t.mention(person)}: {names} {are} stuck. Can you go on, or hand {them} over?")
+    return message(" ".join(lines), sections(lines))
+
+
+def stops_in(at: datetime) -> str:
+    return f"Everything that stops in {at:%B %Y}"
+
+
 def campaign_ended(campaign: Campaign, members: Sequence[Member], rotations: Mapping[int, Rotation]) -> Message:
     counted = Counter(r.end.state for r in rotations.values() if r.end is not None)
     said = ", ".join(f"{number} {words.STATE_WORDS[state]}" for state, number in counted.items()) or "none begun"

@@ -27,6 +27,7 @@ STOP = "rotation.stop"
 
 MOST_LINES = 12  # of one part of the checklist
 MOST_NOTES = 6
+MOST_SETTLED = 3  # lines of a part that is through
 _DONE, _NOW, _LATER = "✓", "▸", "○"
 _INDENT = "\u2003\u2003"  # em spaces: plain blanks at the beginning of a line are not shown everywhere
 # Ranks: what is given up first when a message is too long.
@@ -121,16 +122,20 @@ def _part_lines(rotation: Rotation, kind: Kind, number: int, *, is_now: bool) ->
     named = words.title(rotation, kind)
     title = f"*{named}*" if is_now and rotation.end is None else named
     if len(group) == 1 and not words.label(group[0]):
-        proof = f"  {_proof(group[0])}" if group[0].done and kind != "overlap" else ""
+        proof = f", {_proof(group[0])}" if group[0].done and kind != "overlap" else ""
         return [f"{mark}  {number}. {title}{proof}{_overlap(rotation) if kind == 'overlap' else ''}"]
     counted = f"  ({len(done)} of {len(group)})" if done and len(done) < len(group) else ""
-    inner = [f"{_INDENT}{_DONE if step.done else _LATER}  {_inner(step)}" for step in _shown(group)]
-    if len(group) > MOST_LINES:
-        inner.append(
-            f"{_INDENT}And {len(group) - MOST_LINES} more, {sum(1 for s in group[MOST_LINES:] if s.done)} done"
-        )
-    show = is_now or (done and len(group) <= MOST_LINES)
-    return [f"{mark}  {number}. {title}{counted}", *(inner if show else [])]
+    listed = list(group)
+    if settled and not is_now and len(group) > MOST_SETTLED:
+        # What was seen needs no line any more; whose word it rests on does.
+        listed = [step for step in done if step.done and step.done.proof == "said"]
+        counted = f": {len(done) - len(listed)} seen" + (f", {len(listed)} said" if listed else "")
+    shown = _shown(listed) if done or is_now else []
+    inner = [f"{_INDENT}{_DONE if step.done else _LATER}  {_inner(step)}" for step in shown]
+    if shown and len(listed) > len(shown):
+        more = sum(1 for step in listed if step.done) - sum(1 for step in shown if step.done)
+        inner.append(f"{_INDENT}And {len(listed) - len(shown)} more, {more} done")
+    return [f"{mark}  {number}. {title}{counted}", *inner]
 
 
 def _shown(group: Sequence[Step]) -> list[Step]:
@@ -141,7 +146,7 @@ def _shown(group: Sequence[Step]) -> list[Step]:
 
 
 def _inner(step: Step) -> str:
-    proof = f"  {_proof(step)}" if step.done else ""
+    proof = f", {_proof(step)}" if step.done else ""
     return f"{t.mrkdwn(words.label(step), 160)}{proof}"
 
 
@@ -291,13 +296,16 @@ def _change_workflows(waiting: Sequence[Step]) -> list[Part | None]:
 
 def _publish(rotation: Rotation) -> list[Part | None]:
     left = steps.unproven(rotation)
-    names = t.listed([t.code(name, 80) for name in left[:5]], 5, len(left))
+    coded = [t.code(name, 80) for name in left[:5]]
+    if rotation.path == "trusted-publishing":
+        names = t.listed(coded, 5, len(left))
+    else:
+        names = " or ".join([*coded, *(["another package of it"] if len(left) > len(coded) else [])])
     what = f"Publish a version of {names}" if names else "Publish a version"
-    each = "" if rotation.path == "trusted-publishing" or len(left) < 2 else " One of them is enough."
     return [
         section(
             f"{what}: re-run a failed release, or release something. A pre-release counts too, for example with "
-            f"`--tag canary`.{each}"
+            "`--tag canary`."
         )
     ]
 
@@ -338,9 +346,17 @@ def _after_the_end(rotation: Rotation, old: Token | None) -> list[Part | None]:
     if rotation.path == "trusted-publishing":
         return [section("Workflows and secrets stay as they are now. Undo by hand what should not stay.")]
     stored = [step for step in steps.steps_of(rotation, "store") if step.done]
-    where = f" {t.count(len(stored), 'secret')} may hold it: store the old value there again first." if stored else ""
+    name, old_name = t.code(rotation.new_name or ""), t.code(rotation.token_name)
+    if stored and rotation.end.state == "cancelled":
+        places = t.count(len(stored), "place")
+        said = (
+            f"Both tokens live. {name} is in {places} and is used from there; {old_name} is not revoked. Rotate "
+            f"{old_name} again to finish it."
+        )
+        return [section(said)]
+    where = f" {t.count(len(stored), 'place')} may hold it: store the old value there again first." if stored else ""
     return [
-        section(f"The new token, {t.code(rotation.new_name or '')}, still lives.{where} Then revoke it:"),
+        section(f"The new token, {name}, still lives.{where} Then revoke it:"),
         exact(commands.revoke(None), rank=_COMMANDS),
     ]
 

@@ -291,7 +291,7 @@ def read_hand_over_form(values: Values) -> str:
 
 def stop_form(rotation: Rotation) -> dict[str, Any]:
     """Cancel or roll back, with what each means at this point."""
-    options = [("cancel", "Cancel: leave everything as it is")]
+    options = [("cancel", "Cancel: leave everything as it is now")]
     if any(step.done for step in steps.steps_of(rotation, "mint")):
         options.append(("roll-back", "Roll back: the old one stays, what is new goes"))
     stored = sum(1 for step in steps.steps_of(rotation, "store") if step.done)

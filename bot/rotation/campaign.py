@@ -9,11 +9,20 @@ import structlog
 from bot.announce import blocks_json
 from bot.deps import Deps
 from bot.errors import TellUser
-from bot.messages.campaign import OF_PERSON, OF_POLICY, OF_SCOPE, Choice, campaign_card, campaign_ended
+from bot.messages.campaign import (
+    OF_PERSON,
+    OF_POLICY,
+    OF_SCOPE,
+    Choice,
+    campaign_card,
+    campaign_ended,
+    campaign_nudge,
+    stops_in,
+)
 from bot.messages.rotation_form import Wanted, may_publish
 from bot.outbox import EDITS_APART
 from bot.policy import rules
-from bot.rotation import run
+from bot.rotation import run, steps
 from bot.rotation.choosing import NEVER
 from bot.rotation.proposing import new_name
 from bot.rotation.steps import OVERLAP
@@ -27,6 +36,7 @@ log = structlog.get_logger("campaign")
 
 BATCH = 5  # rotations of one campaign that are under way at a time
 BETWEEN_BATCHES = timedelta(days=1)
+GATHER = timedelta(hours=1)  # what gets stuck on the same day is told together
 LIFETIME_DAYS = 90
 
 
@@ -100,6 +110,7 @@ def advance(connection: Connection, deps: Deps, campaign: Campaign, now: datetim
     if campaign.ended_at is None and campaign.next_batch_at <= now:
         _begin_batch(connection, deps, campaign, now)
     members, found = _progress(connection, campaign)
+    _nudge(connection, campaign, list(found.values()), now)
     if all(m.state != "waiting" for m in members) and all(r.end is not None for r in found.values()):
         campaigns.end(connection, campaign.id, "bot", now)
         campaign = campaigns.get(connection, campaign.id) or campaign
@@ -112,6 +123,24 @@ def advance(connection: Connection, deps: Deps, campaign: Campaign, now: datetim
     shown = outbox.get(connection, f"edit:{campaign.card_key}") or outbox.get(connection, campaign.card_key)
     if shown is None or shown.blocks != blocks:
         outbox.put_edit(connection, about=campaign.card_key, text=text, blocks=blocks, now=now, apart=EDITS_APART)
+
+
+def _nudge(connection: Connection, campaign: Campaign, begun: list[Rotation], now: datetime) -> None:
+    """Remind of all that is stuck at once, at most once a day, and once it had time to gather."""
+    stuck = [rotation for rotation in begun if rotation.end is None and rotation.stuck is not None]
+    due = [at for rotation in stuck if (at := run.reminded_at(rotation)) is not None and at <= now]
+    if not due or now < min(due) + GATHER:
+        return
+    people: dict[str, list[Rotation]] = {}
+    for rotation in stuck:
+        people.setdefault(steps.whose_turn(rotation), []).append(rotation)
+    said = campaign_nudge(people, now)
+    queued = outbox.put(
+        connection, key=f"{campaign.card_key}:nudge:{now:%Y-%m-%d}", kind="reply", channel=campaign.channel,
+        about=campaign.card_key, text=said.text, blocks=blocks_json(said), now=now,
+    )  # fmt: skip
+    for rotation in stuck if queued else ():
+        rotations.change(connection, steps.told(rotation))
 
 
 def _begin_batch(connection: Connection, deps: Deps, campaign: Campaign, now: datetime) -> None:
@@ -210,4 +239,4 @@ def _title(wanted: Choice) -> str:
     if wanted.which == OF_SCOPE:
         return f"Rotating all tokens of {wanted.about}"
     rule = next((rule for rule in rules() if rule.id == wanted.about), None)
-    return f"Everything that stops in {rule.at:%B %Y}" if rule is not None else "Rotating many tokens"
+    return stops_in(rule.at) if rule is not None else "Rotating many tokens"

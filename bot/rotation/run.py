@@ -26,7 +26,7 @@ from bot.rotation.failures import EVENT, meaning
 from bot.rotation.observing import look_at
 from bot.rotation.proofs import Seen, advance
 from bot.rotation.wrong_moves import LOOK, wrong_moves
-from storage import audit, rotations, tokens
+from storage import audit, campaigns, rotations, tokens
 from storage.database import Connection
 from storage.rotations import Kind, Note, Rotation, Step
 from storage.tokens import Token
@@ -284,13 +284,25 @@ def _overdue(connection: Connection, rotation: Rotation, now: datetime) -> Rotat
     """A step that takes too long makes the rotation stuck; then its people are reminded, ever more rarely."""
     if rotation.stuck is None and steps.overdue(rotation, now):
         rotation = steps.stick(rotation, f"overdue: {next_step(rotation, now)}", now)
-    if rotation.stuck is None or rotation.stuck.told >= len(REMINDED_AFTER):
-        return rotation
-    if now < rotation.stuck.since + REMINDED_AFTER[rotation.stuck.told]:
+    due = reminded_at(rotation)
+    if rotation.stuck is None or due is None or due > now or _campaign_reminds(connection, rotation):
         return rotation
     key = f"stuck:{rotation.stuck.since.timestamp()}:{rotation.stuck.told}"
     telling.say(connection, rotation, thread.stuck(rotation, now), key=key, now=now)
     return steps.told(rotation)
+
+
+def reminded_at(rotation: Rotation) -> datetime | None:
+    """When its people are to be reminded next; None when it is not stuck, or they were reminded often enough."""
+    if rotation.stuck is None or rotation.stuck.told >= len(REMINDED_AFTER):
+        return None
+    return rotation.stuck.since + REMINDED_AFTER[rotation.stuck.told]
+
+
+def _campaign_reminds(connection: Connection, rotation: Rotation) -> bool:
+    """While its campaign goes on, that reminds of all its rotations at once."""
+    campaign = campaigns.get(connection, rotation.campaign_id) if rotation.campaign_id is not None else None
+    return campaign is not None and campaign.ended_at is None
 
 
 def _prompt(connection: Connection, rotation: Rotation, now: datetime) -> None:

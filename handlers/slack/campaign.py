@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.deps import Deps
-from bot.messages.campaign import campaign_form, campaign_started, read_campaign_form
+from bot.messages.campaign import campaign_form, campaign_started, read_campaign_form, stops_in
 from bot.messages.modal import closing_view
 from bot.policy import rules
 from bot.rotation import campaign
@@ -15,7 +15,7 @@ async def ask(user: str, trigger_id: str, deps: Deps) -> None:
     """Only admins: it calls for many people at once."""
     await deps.permissions.must_change(user)
     now = deps.now()
-    taking = [(rule.id, rule.says) for rule in rules() if rule.effect == "no-direct-publish" and rule.at > now]
+    taking = [(rule.id, stops_in(rule.at)) for rule in rules() if rule.effect == "no-direct-publish" and rule.at > now]
     await open_view(deps, trigger_id, campaign_form(taking))
 
 
