@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.rotation import steps
+from bot.rotation import amending, steps
 from bot.rotation.steps import LAG, Illegal
 from storage import rotations, tokens
 from storage.database import Conflict, Database
@@ -182,7 +182,7 @@ def test_a_stuck_rotation_goes_on_when_something_moves_and_gets_time_anew() -> N
 
 
 def test_handing_over_moves_the_open_steps_and_keeps_who_had_them_as_the_second() -> None:
-    rotation = steps.hand_over(ticked(start(), "mint"), "U9", NOW)
+    rotation = amending.hand_over(ticked(start(), "mint"), "U9", NOW)
     assert (rotation.owner, rotation.second) == ("U9", "U1")
     assert {step.owner for step in rotation.steps if not step.done} == {"U9"}
     assert steps.find(rotation, "mint").owner == "U1"
@@ -235,7 +235,7 @@ def moves(draw: st.DrawFn) -> Move:
         "take back": lambda r, now: steps.take_back(r, kind, subject, now),
         "overlap": steps.begin_overlap,
         "old used": lambda r, now: steps.old_used(r, done.at),
-        "hand over": lambda r, now: steps.hand_over(r, done.who, now),
+        "hand over": lambda r, now: amending.hand_over(r, done.who, now),
         "stick": lambda r, now: steps.stick(r, "overdue", now),
         "resume": steps.resume,
         "cancel": lambda r, now: steps.cancel(r, "U1", "", now),

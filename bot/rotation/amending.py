@@ -1,4 +1,4 @@
-"""What may change in a rotation under way besides its steps: the places of the token, and a bypass of two-factor.
+"""What may change in a rotation under way besides its steps: its places, its people, a bypass of two-factor.
 
 Pure, like `steps`: a rotation and a change in, a rotation or Illegal out.
 """
@@ -75,3 +75,12 @@ def without_bypass(rotation: Rotation, now: datetime) -> Rotation:
     if not rotation.bypass or settled(rotation, "mint"):
         raise Illegal("nothing-to-refuse", "There is no bypass of two-factor to take out.")
     return after_change(replace(rotation, bypass=False, bypass_reason="", bypass_approved=None), now)
+
+
+def hand_over(rotation: Rotation, to: str, now: datetime) -> Rotation:
+    """Every open step becomes this person's, with its time anew; the one who had it stays as the second."""
+    must_be_open(rotation)
+    if to == rotation.owner:
+        raise Illegal("same-owner", "This person has it already.")
+    steps = tuple(step if step.done else replace(step, owner=to, deadline=None) for step in rotation.steps)
+    return after_change(replace(rotation, owner=to, second=rotation.owner, steps=steps), now)

@@ -85,7 +85,7 @@ async def hand_over(deps: Deps, ident: int, who: str, to: str) -> Rotation:
     """Every open step becomes the other person's; who had it stays as the second."""
 
     def move(connection: Connection, rotation: Rotation, now: datetime) -> Rotation:
-        handed = steps.hand_over(rotation, to, now)
+        handed = amending.hand_over(rotation, to, now)
         telling.say(connection, handed, thread.handed_over(handed, who), key=f"hand-over:{now.timestamp()}", now=now)
         return handed
 

@@ -246,6 +246,9 @@ def tick(rotation: Rotation, kind: Kind, subject: str, done: Done, now: datetime
         raise Illegal("not-seen", "A release that the bot has not seen is no proof: go on without it, and say why.")
     if step.done is None:
         _must_follow(rotation, kind, done, now)
+    elif kind == "store" and rotation.path != "trusted-publishing":
+        rotation = _unproven_before(rotation, done.at)
+        step = find(rotation, kind, subject)
     return after_change(_with(rotation, step, replace(step, done=done)), now)
 
 
@@ -296,15 +299,6 @@ def old_used(rotation: Rotation, at: datetime) -> Rotation:
     if switch is None or at <= switch + LAG or (rotation.old_used_at is not None and at <= rotation.old_used_at):
         return rotation
     return replace(rotation, old_used_at=at)
-
-
-def hand_over(rotation: Rotation, to: str, now: datetime) -> Rotation:
-    """Every open step becomes this person's, with its time anew; the one who had it stays as the second."""
-    must_be_open(rotation)
-    if to == rotation.owner:
-        raise Illegal("same-owner", "This person has it already.")
-    steps = tuple(step if step.done else replace(step, owner=to, deadline=None) for step in rotation.steps)
-    return after_change(replace(rotation, owner=to, second=rotation.owner, steps=steps), now)
 
 
 def stick(rotation: Rotation, why: str, now: datetime) -> Rotation:
@@ -418,6 +412,17 @@ def _deadline(rotation: Rotation, step: Step, now: datetime) -> datetime:
     if step.kind in ("mint", "store") and rotation.old_ends_at is not None:
         return min(usual, max(rotation.old_ends_at, now + timedelta(days=1)))
     return usual
+
+
+def _unproven_before(rotation: Rotation, switch: datetime) -> Rotation:
+    """Somebody said that the secret was written, and it was written only later: what was published before was published
+    with the old value and proves nothing, and both have to live on from now."""
+
+    def kept(step: Step) -> Step:
+        seen = step.done is not None and step.done.proof == "seen" and step.done.at < switch
+        return replace(step, done=None, deadline=None) if seen and step.kind in ("prove", "overlap") else step
+
+    return replace(rotation, steps=tuple(map(kept, rotation.steps)))
 
 
 def _with(rotation: Rotation, old: Step, new: Step) -> Rotation:
