@@ -196,7 +196,7 @@ def _speaks(registry: str | None, hit: Hit, voices: set[str]) -> bool:
         return False  # any service answers so; no client of a registry has spoken
     if registry == "npm":
         return hit.registry in (None, *_NPM_LIKE)
-    return hit.registry == registry
+    return hit.registry == registry or registry in voices
 
 
 def _without_test_output(found: list[Finding]) -> list[Finding]:

@@ -206,8 +206,12 @@ class LogReader:
         step = self._steps.current
         if "image-step" in found.marks:
             # Building an image may run anything, also a publish; what it runs decides, as everywhere.
-            self._setting = setting_of(image_command(line.text)) if step.setting == "build" else self._setting
+            kind = setting_of(image_command(line.text))
+            if step.setting == "build" or (kind == "install" and step.setting == "publish"):
+                self._setting = kind
             self._publishing = self._publishing or self._setting == "publish"
+        elif "image-push" in found.marks and step.setting == "publish":
+            self._setting = "publish"
         if found.child:
             step.ran = child_command(line.text)
             self._packages.read_script(line.text)

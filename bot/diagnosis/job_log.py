@@ -25,6 +25,7 @@ _STAMP = re2.compile(
     r"(?:[0-9a-f]{2}[OE]\+? ?)?)+|^\x{FEFF}"
     r"|^\[?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:\](?:[WE]:| :)?|Z)?\s+(?:\[Step \d+/\d+\] )?"  # Jenkins, Drone, TeamCity
     r"|^\[Container\] \d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)? "  # CodeBuild
+    r"|^(?:simple|build|error|command)\t\d\d-\w{3}-\d{4} \d\d:\d\d:\d\d\t"  # Bamboo
     r"|^travis_(?:time|fold):(?:start|end):[^\x1b]*\x1b\[0K"
     r"|^section_(?:start|end):\d+:[a-z_]+(?:\[[^\]]*\])?"
 )
@@ -40,6 +41,10 @@ _PREFIX = re2.compile(
     r"|\[(?:@[\w.\-]+/)?[a-z][\w.\-]*\]: "  # yarn workspaces foreach
     r"|[\w./@\-]+ (?:pre|post)?(?:publish|publishOnly|prepublishOnly|release)(?:[\w:\-]*)\$?[:|] "  # pnpm -r
     r"|(?:stderr|stdout): ['\"`]|['\"`](?:npm |lerna )"  # an error object printed by Node
+    r"|Step #\d+(?: - \"[^\"]*\")?: "  # Google Cloud Build
+    r"|\[[\w.\-]+ : [\w.\-]+\] "  # Tekton
+    r"|\[[\w /.\-]+\] +\| "  # act
+    r"|[\w.\-]+-\d+ +\| "  # docker compose
     r"|##\[(?:error|warning|notice)\]|::(?:error|warning|notice)(?: [^:]*)?::"
     r"|[│├╰└─▶×|]+ +"
     r")"
@@ -47,7 +52,7 @@ _PREFIX = re2.compile(
 
 
 _WRAPPERS = frozenset("#🦋[:'\"`│├╰└─▶×|")
-_MAY_BE_STAMPED = frozenset("0123456789[st\ufeff")
+_MAY_BE_STAMPED = frozenset("0123456789[stbec\ufeff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,9 @@ def _may_be_wrapped(text: str) -> bool:
     head = text[:100]
     if (end := head.find(": ")) > 0 and " " not in head[:end].strip():
         return True  # one word before the colon: a task of a package, or a stream
-    return (end > 0 or " | " in head) and ("publish" in head or "release" in head)
+    if head.startswith("Step #") or " | " in head[:60]:
+        return True
+    return end > 0 and ("publish" in head or "release" in head)
 
 
 class LineReader:

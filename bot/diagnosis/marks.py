@@ -22,7 +22,11 @@ MARKS: dict[str, tuple[str, ...]] = {
         r"ERR_PNPM_[A-Z_]*LOCKFILE|\bYN0028\b|[Ll]ockfile (?:had changes|needs to be|would have been|is not up)",
     ),
     # A package that is read, not written: outside a publish step, an install.
-    "reads": (r"(?:Not Found|Forbidden|Unauthorized) - GET https?://[^/ ]+/(?:@[^/ ?]+|[^\-@/ ?][^/ ?]*)(?: |$)",),
+    "reads": (
+        r"(?:Not Found|Forbidden|Unauthorized) - GET https?://[^/ ]+/(?:@[^/ ?]+|[^\-@/ ?][^/ ?]*)(?: |$)",
+        r"(?:Not Found|Forbidden|Unauthorized) - GET https?://[^/ ]+/(?:download/[^ ?]+|[^\- ?][^ ?]*%2[fF][^/ ?]+)(?: |$)",
+        r"(?:Not Found|Forbidden|Unauthorized) - GET https?://[^ ?]+\.tgz(?: |$)",
+    ),
     # A package that is not there for a reader; the second: how npm goes on, also after a refused write.
     "read-missed": (
         r"Not Found - GET https?://[^ ?]+(?: |$)|\bNo match found for version\b|^npm (?:ERR!|error) notarget ",
@@ -52,6 +56,7 @@ MARKS: dict[str, tuple[str, ...]] = {
     ),
     # One instruction of a Dockerfile begins (BuildKit, then the old builder).
     "image-step": (_IMAGE_STEP,),
+    "image-push": (r"^(?:exporting to image|pushing (?:layers|manifest))|\bfailed to push\b|^The push refers to ",),
     "dry-run": (r"\(dry-run\)|\bdry[ -]run\b",),
     "lifecycle": (r"^(?:> @?[\w./\-]+@\S+ )(?:prepublishOnly|prepublish|publish|postpublish)\b|\bprepublishOnly\b",),
     "manifest": (r"^\"(?:name|version)\": \"",),

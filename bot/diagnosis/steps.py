@@ -56,11 +56,15 @@ _CIRCLE = re2.compile(_CIRCLED)
 _FAILURE = (
     r"^(?:##\[error\]|::error)|^Error: Process completed with exit code [1-9]|^Process completed with exit code [1-9]"
     r"|^(?:Exited with code exit status [1-9]|The command \".*\" exited with [1-9]|🚨 Error: The command exited with"
-    r"|Process exited with code [1-9])"
+    r"|Process exited with code [1-9]|Command did not exit successfully|\[go\] Task status: failed"
+    r"|\[[\w /.\-]+\] +❌ +Failure - )"
 )
 _FAILED = re2.compile(_FAILURE)
-# TeamCity names the command of a step in the step's first line.
-_STARTING = r"^Starting: (?:\S*/)?(?:ba)?sh -c (.+)"
+# TeamCity, CodeBuild, GoCD and act name the command of a step in the step's first line.
+_STARTING = (
+    r"^Starting: (?:\S*/)?(?:ba)?sh -c (?P<teamcity>.+)|^Running command (?P<codebuild>.+)"
+    r"|^\[go\] Task: (?P<gocd>.+)|^\[[\w /.\-]+\] ⭐ +Run Main (?P<act>.+)"
+)
 _STARTED = re2.compile(_STARTING)
 # Said of the whole job, at its end: GitLab's is about the last command of the script, Jenkins' about any.
 _SCRIPT_FAILURE = r"^ERROR: Job failed"
@@ -146,6 +150,7 @@ class Steps:
         self._header = 0  # lines of the header still to read, 0 outside
         self._variables = False  # the header's script is over, its variables are being listed
         self._plain = False
+        self._indented = False  # the copied page sets the header in by two spaces
         self._clients = 0  # of yarn and bun that run: their `$ command` lines are scripts of the package, no steps
         self._circle = False
         self._task = 0  # part of a task's head: its table, what follows it, its script
@@ -246,7 +251,7 @@ class Steps:
         elif _JOB_FAILED.search(text):
             self.job_failed = True
         elif started := _STARTED.search(text):
-            self._begin(started.group(1), line.number)
+            self._begin(next(g for g in started.groups() if g), line.number)
         elif _SUCCEEDED.search(text):
             self.job_succeeded = True
         elif _ENDED.search(text):
@@ -306,6 +311,15 @@ class Steps:
     def _read_header(self, line: Line) -> None:
         text, step = line.shown, self.current
         self._header -= 1
+        if self._plain and self._header == MOST_HEADER_LINES - 1:
+            self._indented = text.startswith("  ")
+        if self._plain and self._indented:
+            if not text.startswith("  "):
+                self._header = 0
+                self._close_header(step)
+                self.read(line)
+                return
+            text = text[2:]
         if text.startswith("##[endgroup]"):
             self._header = 0
             self._close_header(step)
@@ -331,7 +345,7 @@ class Steps:
 
     @staticmethod
     def _add_command(step: Step, line: Line) -> None:
-        if step.command != line.shown and not _GIVEN_CODE.search(step.command) and len(step.command) < MOST_COMMAND:
+        if step.command != line.shown.strip() and not _GIVEN_CODE.search(step.command) and len(step.command) < MOST_COMMAND:
             step.command += "\n" + line.shown
             step.header.append(line)
 

@@ -32,7 +32,7 @@ ANCHORS = (
     r"\[E[A-Z0-9_]{3,}\]|\bE[45][0-9]{2}\b|[45][0-9]{2} [A-Z][A-Za-z]+(?: [A-Z][a-z]+)* - ",
     r"[45][0-9]{2} [A-Z][A-Za-z ]+: http|(?: - |\(status )[45][0-9]{2}\b",
     r"(?:bun|yarn) (?:publish|install) v|[Pp]ublish(?:ed|ing) |Publish a new|Staged package|New tag",
-    r"^\x1b?\[?[0-9;m]*\+ ?[@a-z0-9]| \+ [@a-z]|success (?:[Pp]ublished|packages)|Couldn't publish",
+    r"^\x1b?\[?[0-9;m]*\+ ?[@a-z0-9]|[ \t]\+ [@a-z]|success (?:[Pp]ublished|packages)|Couldn't publish",
     r"Current version|New version",
     r"OIDC|[Tt]rusted publish|id_?token|ID_TOKEN|idToken|Failed to replace env|[Pp]rovenance",
     r"(?:requires|provide) a one-time pass|OTP",
