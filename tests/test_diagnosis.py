@@ -111,6 +111,7 @@ def test_rules_require_only_clues_that_exist() -> None:
         "token-absent",
         "npm-can-oidc",
         "npm-too-old-for-oidc",
+        "step-published",
         "cloud-login",
         "pushing-job",
     }

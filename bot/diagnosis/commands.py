@@ -64,7 +64,8 @@ _NOT_PUBLISH = re2.compile(
 _INSTALL = re2.compile(
     r"\b(?:npm|pnpm|bun) +(?:[\-\w=]+ +)*(?:ci|i|install|add|clean-install|update|dedupe)\b"
     r"|^\s*yarn(?: +install\b.*| +-\S+.*| +add\b.*)?$|\byarn +--"
-    r"|\bpip3? +install|\buv +(?:sync|pip)|\bpoetry +install|\bbundle +install|\bcargo +fetch|\bdotnet +restore"
+    r"|\bpip3? +install|\buv +(?:sync|pip)|\bpoetry +install|\bbundle +install|\bcargo +fetch"
+    r"|\bgo +(?:mod +(?:download|tidy|vendor)|get)\b|\bdotnet +restore"
     r"|\b(?:docker|podman)(?:[ \-]compose)? +(?:image +)?pull|\bnpx +playwright +install"
     r"|actions/setup-|pnpm/action-setup|setup-bun|actions/cache"
 )

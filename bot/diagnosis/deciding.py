@@ -19,6 +19,10 @@ from bot.diagnosis.tools import OIDC_SINCE, Tools
 _NPM_TOKEN = re2.compile(r"NPM|NODE_AUTH|BUN_|YARN|^INPUT_TOKEN|REGISTRY_TOKEN|PUBLISH_TOKEN")
 _NPM_LIKE = frozenset({"npm", "github-packages"})
 _NPM_SAID = re2.compile(r"(?i)\b(?:PUT|POST) https?://|\bnpm|trusted publish")
+_NPM_PRINTED = re2.compile(r"\bnpm (?:ERR!|error) ")
+_WARNING = re2.compile(
+    r"^\s*(?:##\[warning\]|::warning|WARN(?:ING)?\b|\[WARN(?:ING)?\]|npm (?:warn|WARN)\b|warning |⚠)"
+)
 _VERB = re2.compile(r"\b(?:PUT|POST)\b")
 _ERROR_LIKE = re2.compile(
     r"npm (?:ERR!|error) |^##\[error\]|^error(?::| )|^ERROR|ERR_PNPM|\bError: |exit code [1-9]"
@@ -97,7 +101,7 @@ class Reading:
     @property
     def has_errors(self) -> bool:
         """Whether the end of the log looks like an error."""
-        return not self.steps.job_succeeded and self._has_errors_after(0)
+        return not (self.steps.job_succeeded or self.steps.ended_quietly) and self._has_errors_after(0)
 
     def _has_errors_after(self, number: int) -> bool:
         tail = (raw.decode("utf-8", "replace") for n, raw in self.tail if n > number)
@@ -151,6 +155,9 @@ class Reading:
             clues.add("token-placeholder")
         elif step.headed:
             clues.add("token-absent")
+        ends = self.steps.all[index + 1].line if index + 1 < len(self.steps.all) else self.lines + 1
+        if any(step.line <= number < ends for number in self.success_lines):
+            clues.add("step-published")
         if logs_in_to_cloud(step.command):
             clues.add("cloud-login")
         if self.steps.pushing_job:
@@ -166,6 +173,7 @@ def findings_of(reading: Reading) -> list[Finding]:
     found = [f for hit in reading.hits if (f := _finding(reading, hit, clues(hit.step)))]
     found = _without_test_output(found)
     found = _without_early_noise(found)
+    found = _without_warnings(found)
     found = _in_failed_steps(reading, found)
     return _not_overcome(reading, found)
 
@@ -195,7 +203,8 @@ def _speaks(registry: str | None, hit: Hit, voices: set[str]) -> bool:
     if registry == "npm" and hit.setting == "other" and not voices & _NPM_LIKE and not _NPM_SAID.search(hit.line.text):
         return False  # any service answers so; no client of a registry has spoken
     if registry == "npm":
-        return hit.registry in (None, *_NPM_LIKE)
+        by_npm = bool(voices & _NPM_LIKE) and bool(_NPM_PRINTED.search(hit.line.text))
+        return hit.registry in (None, *_NPM_LIKE) or by_npm
     return hit.registry == registry or registry in voices
 
 
@@ -220,6 +229,16 @@ def _without_early_noise(found: list[Finding]) -> list[Finding]:
     """Where a step shows its publish beginning, what looked like a registry's error before it was something else."""
     publishing = {f.hit.step for f in found if f.hit.setting == "publish" and not f.rule.echo}
     return [f for f in found if f.rule.echo or f.hit.setting != "other" or f.hit.step not in publishing]
+
+
+def _without_warnings(found: list[Finding]) -> list[Finding]:
+    """A publish that warns goes on: where its step tells an error, its warnings were none. Installs warn of reasons."""
+
+    def warns(finding: Finding) -> bool:
+        return finding.hit.setting != "install" and bool(_WARNING.search(finding.hit.line.shown))
+
+    told = {f.hit.step for f in found if not f.rule.echo and not warns(f)}
+    return [f for f in found if f.hit.step not in told or not warns(f)]
 
 
 def _in_failed_steps(reading: Reading, found: list[Finding]) -> list[Finding]:

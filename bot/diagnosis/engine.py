@@ -33,6 +33,7 @@ MOST_CLUE_LINES = 3
 MOST_JOINED = 40  # lines of one message that its tool broke into several
 
 _NPM_LIKE = frozenset({"npm", "github-packages"})
+_MANIFESTS = ("package.json", "pyproject.toml", "Cargo.toml")
 LINES_OF_MESSAGE = 8  # that npm prints of one error
 LINES_AFTER = 6  # read after a line whose tool prints the reason below it
 # Messages that a tool breaks into lines: a word they hold, how they begin, and what their other lines look like.
@@ -166,7 +167,7 @@ class LogReader:
             return
         self._tools.read(line, found)
         self._switch_setting(line, found)
-        if line.shown.startswith("[") and self._setting in ("publish", "other"):
+        if line.shown.startswith(("[", "➤ YN0000: [")) and self._setting in ("publish", "other"):
             self._packages.read_workspace(line.shown)
         may_name = self._setting in ("publish", "other")
         if found.packages and self._packages.read(line.text, found.packages, publishing=may_name):
@@ -215,9 +216,9 @@ class LogReader:
         if found.child:
             step.ran = child_command(line.text)
             self._packages.read_script(line.text)
-        elif "manifest" in found.marks and "package.json" in step.command:
+        elif "manifest" in found.marks and any(name in step.command for name in _MANIFESTS):
             self._packages.read_manifest(line.text)
-        if step.setting in QUIET:
+        if step.setting in QUIET and not (step.setting == "build" and self._client_publishes(line)):
             return
         if "lifecycle" in found.marks:
             self._publishing = True
@@ -240,6 +241,10 @@ class LogReader:
             self._good_lines.append(line)
         if "administers" in found.marks:
             step.administration = True
+
+    def _client_publishes(self, line: Line) -> bool:
+        """Whether a client names itself as publishing, where only the log's own looks tell the steps apart."""
+        return not self._steps.current.headed and line.shown.startswith(("yarn publish v", "bun publish v"))
 
     def _amend(self, line: Line) -> None:
         """What the same message said before it named the read was about the read too."""
@@ -265,7 +270,7 @@ class LogReader:
         published = "publish-succeeded" in found.clues and self._setting not in QUIET
         if published or ("step-succeeded" in found.clues and self._setting == "publish"):
             self._succeeded(line)
-            if "Package archive published" in line.text:
+            if "Package archive published" in line.text or line.text == "✔ npm publish":
                 self._packages.archived()
         if "read-missed" in found.marks:
             self._read_missed = line.number

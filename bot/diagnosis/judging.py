@@ -12,6 +12,7 @@ from bot.diagnosis.deciding import Finding, Hit, Reading, findings_of
 from bot.diagnosis.diagnosis import Alternative, Diagnosis, Outcome, PackageOutcome, Phase
 from bot.diagnosis.excerpts import Excerpts
 from bot.diagnosis.naming import code_of, registry_of
+from bot.diagnosis.packages import plain_name
 from bot.diagnosis.rule import AUTH_CAUSES
 
 __all__ = ["Hit", "Reading", "judge"]
@@ -130,6 +131,8 @@ def _by_package(findings: list[Finding]) -> list[list[Finding]]:
     last: dict[int, str | None] = {}
     for finding in findings:
         step, package = finding.hit.step, finding.hit.named.package
+        if package is not None and finding.registry == "pypi":
+            package = plain_name(package)
         if package is None:
             package = last.get(step)
         elif (step, None) in groups:  # the lines before the first name were about it
@@ -326,8 +329,8 @@ def _package_of(reading: Reading, verdict: _Verdict, first: Any) -> tuple[str | 
     if first is not None and verdict.cause != "not-a-publish" and verdict.phase != "install":
         names = [f.hit.named for f in verdict.findings if f.hit.step == first.hit.step and f.hit.named.package]
         if names:
-            package = names[0].package
-            versions = [n.version for n in names if n.package == package and n.version]
+            package = reading.packages.spelled(str(names[0].package), names)
+            versions = [n.version for n in names if n.package in (package, names[0].package) and n.version]
             return package, versions[0] if versions else reading.packages.announced_version(str(package))
         if first.registry not in (None, "npm", "github-packages") and (sole := reading.packages.sole)[0]:
             return sole

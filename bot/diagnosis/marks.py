@@ -14,7 +14,10 @@ MARKS: dict[str, tuple[str, ...]] = {
         # A dependency that is a repository.
         r"npm (?:ERR!|error) (?:command|Error while executing:?|An unknown git error)\b.*\bgit\b",
         r"\bERR_PNPM_GIT_[A-Z_]*FAILED\b",
-        r"Arguments: ls-remote|Command failed with exit code 128: git (?:ls-remote|fetch|clone)",
+        (
+            r"^go: \S+@\S+: [^\n]*git ls-remote|Arguments: ls-remote"
+            r"|Command failed with exit code 128: git (?:ls-remote|fetch|clone)"
+        ),
         r"Updating git repository `|failed to authenticate when downloading repository",
         r"^Progress: resolved|^Resolving dependencies|installing dependencies",
         r"while installing a direct dependency|^Scope: all \d+",
@@ -24,7 +27,10 @@ MARKS: dict[str, tuple[str, ...]] = {
     # A package that is read, not written: outside a publish step, an install.
     "reads": (
         r"(?:Not Found|Forbidden|Unauthorized) - GET https?://[^/ ]+/(?:@[^/ ?]+|[^\-@/ ?][^/ ?]*)(?: |$)",
-        r"(?:Not Found|Forbidden|Unauthorized) - GET https?://[^/ ]+/(?:download/[^ ?]+|[^\- ?][^ ?]*%2[fF][^/ ?]+)(?: |$)",
+        (
+            r"(?:Not Found|Forbidden|Unauthorized) - GET https?://[^/ ]+/(?:download/[^ ?]+"
+            r"|[^\- ?][^ ?]*%2[fF][^/ ?]+)(?: |$)"
+        ),
         r"(?:Not Found|Forbidden|Unauthorized) - GET https?://[^ ?]+\.tgz(?: |$)",
     ),
     # A package that is not there for a reader; the second: how npm goes on, also after a refused write.
@@ -59,7 +65,7 @@ MARKS: dict[str, tuple[str, ...]] = {
     "image-push": (r"^(?:exporting to image|pushing (?:layers|manifest))|\bfailed to push\b|^The push refers to ",),
     "dry-run": (r"\(dry-run\)|\bdry[ -]run\b",),
     "lifecycle": (r"^(?:> @?[\w./\-]+@\S+ )(?:prepublishOnly|prepublish|publish|postpublish)\b|\bprepublishOnly\b",),
-    "manifest": (r"^\"(?:name|version)\": \"",),
+    "manifest": (r"^(?:\"(?:name|version)\": |(?:name|version) = )\"",),
     "administers": (r"^npm notice deprecating ",),
     # The reason stands on the lines below.
     "reason-below": (

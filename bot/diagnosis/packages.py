@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -108,6 +109,7 @@ _SKIPPED_TEXTS = (
     rf"Package is already published: {_NAME}@{_VERSION}",
     rf"{_NAME} is not being published because version {_VERSION} is already published",
     rf"[Ss]kipped package {_NAME}",
+    rf"(?:^|\s){_NAME}@{_VERSION} publish skipped",
     rf"^(?:WARNING +)?Skipping (?:\S*/)?{_PYTHON_FILE} because it appears to already exist",
 )
 # The package a failed line itself names: best of all sources.
@@ -156,9 +158,10 @@ _URL = re2.compile(
     r"https?://[^/\s\"]+/(?P<path>[^\s\"):?]+)"
 )
 _NUMBERED = re2.compile(r"^v?\d")
-_WORKSPACE = re2.compile(r"^\[((?:@[\w.\-]+/)?[a-z][\w.\-]*)\]: +➤ YN")
+_WORKSPACE = re2.compile(r"^(?:➤ YN0000: )?\[((?:@[\w.\-]+/)?[a-z][\w.\-]*)\]: +(?:➤ YN|Process started)")
 _SCRIPT = re2.compile(r"^> ((?:@[\w.~\-]+/)?[\w.~\-]+)@(\d+\.\d+\.\d+\S*) ")
-_MANIFEST = re2.compile(r"^\"(name|version)\": \"([^\" ]+)\",?$")
+_MANIFEST = re2.compile(r"^\"?(name|version)\"?(?:: | = )\"([^\" ]+)\",?$")
+_UNRELEASED = "0.0.0"
 _SEPARATORS = re2.compile(r"[\-_.]+")
 _SCOPED = re2.compile(r"@[\w.~\-]+/[\w.~\-]+")
 
@@ -217,6 +220,7 @@ class Named:
 
     package: str | None = None
     version: str | None = None
+    explicit: bool = False  # the line itself spells it out
 
 
 class Packages:
@@ -241,7 +245,7 @@ class Packages:
             tells.setdefault(_TOLD[index][0], _PATTERNS[index])
         if (built := tells.get("built")) and len(self._built) < MOST_PACKAGES:
             package, version = _named_in(built.search(text))
-            self._built.setdefault(_plain_name(package), (package, version))
+            self._built.setdefault(plain_name(package), (package, version))
         if not publishing:
             return False
         if follows := tells.get("version"):
@@ -255,6 +259,8 @@ class Packages:
             return self._listing == "published"
         if begins := tells.get("begins"):
             package, version = _named_in(begins.search(text))
+            if version == _UNRELEASED and text.startswith("> "):
+                return False  # a script of the whole repository
             if package != self.current.package or version:
                 self.current = Named(package, version or self._announced.get(package))
             if len(self._announced) < MOST_PACKAGES:
@@ -271,7 +277,7 @@ class Packages:
             self._scripts[match.group(1)] = match.group(2)
 
     def read_manifest(self, text: str) -> None:
-        """Take in a line of a package.json that a step shows: its first name and version are the package's own."""
+        """Take in a line of a manifest that a step shows: its first name and version are the package's own."""
         match = _MANIFEST.search(text)
         if match and match.group(1) == "name" and not self._scripts and not self._manifest:
             self._manifest = match.group(2)
@@ -318,6 +324,7 @@ class Packages:
         `by_address`: whether the URLs of this registry end in the package, as those of npm-like ones do.
         """
         found = first_match(_NAMED, text)
+        explicit = found is not None
         if by_address and (match := _URL.search(text)):
             name = package_of_path(match.group("path"))
             # Servers may leave the scope out of what they say; the address never does.
@@ -338,7 +345,7 @@ class Packages:
             version = self.announced_version(package) or (
                 self.current.version if self.current.package in (None, package) else None
             )
-        return Named(package, version)
+        return Named(package, version, explicit)
 
     def record(self, package: str, version: str | None, outcome: str) -> None:
         """Remember an outcome. A later one replaces an earlier one: the last try counts."""
@@ -358,8 +365,13 @@ class Packages:
         """The one package that the log is about, by what was built and what was published; else nothing."""
         known = dict(self._built)
         for package, version in self._announced.items():
-            known[_plain_name(package)] = (package, version or known.get(_plain_name(package), (None, None))[1])
+            known[plain_name(package)] = (package, version or known.get(plain_name(package), (None, None))[1])
         return next(iter(known.values())) if len(known) == 1 else (None, None)
+
+    def spelled(self, package: str, names: Iterable[Named]) -> str:
+        """The name as its manifest or an error spells it; PyPI's files spell names in their own way."""
+        spellings = [self._manifest or "", *(n.package for n in names if n.explicit and n.package)]
+        return next((name for name in spellings if plain_name(name) == plain_name(package)), package)
 
     @property
     def root(self) -> tuple[str | None, str | None]:
@@ -378,11 +390,12 @@ class Packages:
         """The version under which the package was named, if need be in the other spelling of PyPI's names."""
         if package in self._announced:
             return self._announced[package]
-        plain = _plain_name(package)
-        return next((version for name, version in self._announced.items() if _plain_name(name) == plain), None)
+        plain = plain_name(package)
+        return next((version for name, version in self._announced.items() if plain_name(name) == plain), None)
 
 
-def _plain_name(package: str) -> str:
+def plain_name(package: str) -> str:
+    """The name as PyPI compares it: files, projects and errors spell one name in several ways."""
     return str(_SEPARATORS.sub("-", package)).lower()
 
 

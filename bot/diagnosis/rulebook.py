@@ -27,7 +27,10 @@ _STRUCTURE = (
     r"> @?[\w./\-]+@[^ ]* [a-z]|^> [a-z]|Z > [a-z]",
     r"Successfully (?:built|created package) |: PASSED|Built (?:wheel|[a-z0-9._-]+-[0-9])|Failed to upload ",
     r"Complete job name: |Download action repository '",
-    r"\"(?:name|version)\": \"|[Ss]tarting: |Running command |\[go\] Task|⭐|❌|did not exit|Process exited|build exited|Cleaning up orphan|received exit code",
+    (
+        r"\"(?:name|version)\": \"|\b(?:name|version) = \"|[Ss]tarting: |Running command |\[go\] Task|⭐|❌"
+        r"|did not exit|Process exited|build exited|Cleaning up orphan|received exit code"
+    ),
     r"\] RUN |Step [0-9]+/[0-9]+ : RUN ",
 )
 _RUNNER = (

@@ -122,6 +122,12 @@ STEP_MARKS = {
     ),
     "child": (_CHILD_LINE,),
 }
+_MORE = re2.compile(r"^" + _COMMANDS)
+# What clients print begins with their names too.
+_PRINTED = re2.compile(
+    r"^(?:(?:yarn|bun|pnpm) (?:\w+ )?v\d|npm (?:notice|error|ERR!|warn|WARN|info|http|verb|silly)"
+    r"|lerna \w+ |\w+ version )"
+)
 _PLACEHOLDER = re2.compile(r"^X{5}(?:-X{5})+$")
 
 
@@ -153,6 +159,7 @@ class Steps:
         self._indented = False  # the copied page sets the header in by two spaces
         self._clients = 0  # of yarn and bun that run: their `$ command` lines are scripts of the package, no steps
         self._circle = False
+        self._more = 0  # the line that may go on with CircleCI's script
         self._task = 0  # part of a task's head: its table, what follows it, its script
         self._script_end: Step | None = None
         self.job = ""  # its name, where the log tells it
@@ -168,7 +175,7 @@ class Steps:
     @property
     def reading_header(self) -> bool:
         """Whether every next line is wanted, hit or not."""
-        return self._header > 0 or self._circle or self._task > 0
+        return self._header > 0 or self._circle or self._task > 0 or self._more > 0
 
     @property
     def _may_be_script(self) -> bool:
@@ -179,6 +186,7 @@ class Steps:
         """Whether the line may be more than a line of the header that is being read."""
         return (
             self._circle
+            or self._more > 0
             or self._task > 0
             or line.shown.startswith("##[")
             or (self._plain and not line.shown.startswith(" "))
@@ -232,7 +240,14 @@ class Steps:
             self._begin(text, line.number)
             if self.current.setting == "text":
                 self.current.setting = "other"  # of a script, this is the first line only
+            self._more = line.number + 1
             return
+        if self._more:
+            goes_on = self._more == line.number and bool(_MORE.search(text)) and not _PRINTED.search(text)
+            self._more = line.number + 1 if goes_on else 0
+            if goes_on:
+                self._name_task(self.current.command + "\n" + text)
+                return
         if self._task and self._read_task(text):
             return
         if _TASK_BEGINS.search(text):
@@ -345,7 +360,11 @@ class Steps:
 
     @staticmethod
     def _add_command(step: Step, line: Line) -> None:
-        if step.command != line.shown.strip() and not _GIVEN_CODE.search(step.command) and len(step.command) < MOST_COMMAND:
+        if (
+            step.command != line.shown.strip()
+            and not _GIVEN_CODE.search(step.command)
+            and len(step.command) < MOST_COMMAND
+        ):
             step.command += "\n" + line.shown
             step.header.append(line)
 

@@ -158,8 +158,8 @@ class Tools:
                 self.npm_line = line
         if text.startswith("npm ") and _TURBO.search(shown):
             self.turborepo = True
-        if "npm " in text and shown.startswith("#") and shown[1:2].isdigit():
-            self.docker_build = True
+        if text.startswith(("npm error", "npm ERR!", "npm notice")):
+            self.docker_build = shown.startswith("#") and shown[1:2].isdigit()
 
     @property
     def tool(self) -> str | None:

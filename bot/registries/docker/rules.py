@@ -23,7 +23,7 @@ ANCHORS = (
     r"i/o timeout|HTTP status|reference format|not exist locally|--username|/v2/|name unknown|tag is needed",
     r"tag (?:invalid|does not exist)|resource is denied|invalid username/password|UNAUTHORIZED|DENIED",
     r"HTTP [45][0-9][0-9] response|broken pipe|connection lost|ecr:|needs an argument",
-    r"Unauthenticated request|Pushed |unknown: |ExpiredToken|security token|locate credentials|jib-",
+    r"Unauthenticated request|Pushed[: ]|unknown: |ExpiredToken|security token|locate credentials|jib-",
 )
 CLUES = (
     Clue("publish-succeeded", (r"\bdigest: sha256:[0-9a-f]+ size:|pushing manifest for .* done|^Pushed:? \S+[:@]\S+",)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.diagnosis.rule import Clue, Maybe, Rule, anywhere
 from bot.registries.npm import fixes
+from bot.registries.npm.install_rules import INSTALL_RULES
 from bot.registries.npm.oidc_rules import OIDC_CLUES, OIDC_RULES
 from bot.registries.npm.package_rules import PACKAGE_RULES
 from bot.registries.npm.texts import FORBIDDEN, NEED_AUTH, NETWORK, NOT_FOUND, SERVER_ERROR, UNAUTHORIZED, code, status
@@ -23,7 +24,7 @@ ANCHORS = (
     rf"npm{G}notice{G}(?:📦|Publish|Access|name:|version:|Staging|stage|package:|run|Log|publish|=|Tarball|New|deprec)",
     rf"npm{G}(?:http{G}fetch{G}(?:PUT|POST)|verb(?:ose)?{G}(?:oidc|cli|exit)|silly{G}oidc|info{G}(?:using|publish|ok))",
     rf"npm{G}(?:WARN|warn){G}(?:publish|This)",
-    r"🦋|📦|🚀|✅|Packages? failed to publish|packages? failed|└ E[0-9A-Z]",
+    r"✔ npm publish|publish skipped|🦋|📦|🚀|✅|Packages? failed to publish|packages? failed|└ E[0-9A-Z]",
     rf"lerna{G}(?:ERR!|WARN|success|http{G}fetch|info{G}(?:publish|lifecycle|Verifying|git)|notice{G}cli)| => [0-9]",
     r"\[semantic-release\]|E[A-Z]{2,}TOKEN|E[A-Z]+PERMISSION|ENOPKG",
     r"YN00(?:0[19]|27|28|33|35|41|82)|YN0000: (?:Publish|Packag|Failed|Done|Staging|· Yarn|·|┌|└)|Resolution step",
@@ -69,6 +70,7 @@ CLUES = (
         "publish-succeeded",
         (
             r"^success Published\.",  # yarn 1
+            r"^✔ npm publish$",  # release-it
             r"YN0000: Package archive (?:published|staged)",
             r"packages published successfully|Successfully published:$|^Published to https?://",
             r"Successfully ran target nx-release-publish",
@@ -83,6 +85,7 @@ CLUES = (
             r"(?i)No changesets (?:present|found)",
             r"(?i)all packages have already been published|no packages to publish",
             r"\b[Ss]kipping [^\n]{0,30}\b(?:publish|release|upload)(?:ing)?\b",
+            r"@\d\S* publish skipped\b",
             r"(?i)already (?:published|exists|on (?:the registry|npm\w*))[,;:.]? *(?:-+ *)?(?:nothing to do|skip)",
             (
                 r"(?i)\bskip(?:s|ped|ping)?\b[^\n]{0,60}\b(?:is |was )?already (?:published|exists"
@@ -276,6 +279,7 @@ ACCESS_RULES = (
         UNAUTHORIZED,
         fixes.SUPPLY_TOKEN,
         requires=frozenset({"token-empty"}),
+        excludes=frozenset({"step-published"}),
         confidence=0.85,
         maybe=(Maybe("token-rejected", 0.3, "the secret is set at the level the workflow reads"),),
     ),
@@ -298,7 +302,7 @@ ACCESS_RULES = (
         NOT_FOUND,
         (*fixes.SUPPLY_TOKEN,),
         requires=frozenset({"token-placeholder"}),
-        excludes=frozenset({"provenance-signed"}),
+        excludes=frozenset({"provenance-signed", "step-published"}),
         confidence=0.75,
         maybe=(
             Maybe("oidc-publisher-mismatch", 0.35, "the workflow has `id-token: write` and npm is 11.5.1 or newer"),
@@ -377,70 +381,6 @@ ACCESS_RULES = (
         NETWORK,
         fixes.CHECK_NETWORK,
         confidence=0.9,
-    ),
-)
-
-INSTALL_RULES = (
-    Rule(
-        "npm/install-unauthorized",
-        "install-auth",
-        (
-            "Installing private dependencies failed: the registry refused the credential of the install step. "
-            "Nothing was published."
-        ),
-        (
-            *UNAUTHORIZED,
-            *NEED_AUTH,
-            r"ERR_PNPM_FETCH_40[13]|\bGET https?://[^ ]+ - 40[13]\b|\bForbidden - GET\b",
-            r"\b403 Forbidden: https?://|Response Code: 40[13]\b",
-            (
-                r"YN0035: .*(?:Forbidden|40[13])"
-                r"|An unexpected error occurred: \"https?://[^\"]*: (?:Request failed \\?\"40[13]"
-                r"|[^\"]*(?:Unauthorized|Forbidden|unauthenticated|authorization required))"
-            ),
-            (
-                r"error Error: https?://[^ ]+: (?:authorization required|.*(?:Unauthorized|Forbidden"
-                r"|unauthorized access|is not allowed to access))|Request failed \\?\"40[13] "
-            ),
-            r"is not allowed to access package|Error: Failed to replace env in config: \$\{",
-            r"Permission permission_denied: read_package|The token provided does not match expected scopes",
-        ),
-        (
-            (
-                "Check the token of the install step: private packages need at least a read-only token in the "
-                "environment of `npm ci`."
-            ),
-            "For GitHub Packages, give the job `packages: read` and the package access to this repository.",
-        ),
-        settings=anywhere("install"),
-    ),
-    Rule(
-        "npm/install-server-error",
-        "registry-outage",
-        "The registry failed while dependencies were installed (5xx). Nothing was published.",
-        SERVER_ERROR,
-        fixes.RETRY,
-        settings=anywhere("install"),
-    ),
-    Rule(
-        "npm/install-rate-limited",
-        "rate-limited",
-        "The registry limited the rate of requests while dependencies were installed.",
-        (
-            r"\b429 Too Many Requests|ERR_PNPM_FETCH_429|\(status 429\b| - 429$",
-            code("429"),
-        ),
-        fixes.WAIT,
-        settings=anywhere("install"),
-    ),
-    Rule(
-        "npm/install-network",
-        "network-error",
-        "The runner could not reach the registry while dependencies were installed.",
-        NETWORK,
-        fixes.CHECK_NETWORK,
-        settings=anywhere("install"),
-        confidence=0.85,
     ),
 )
 
