@@ -109,6 +109,7 @@ _COLLAPSED = "# collapsed multi-line command"  # GitLab shows the first line onl
 _OR_ELSE = re2.compile(r"\|\| *(?:true|:|exit +0|(?:echo|printf)\b[^|&;]*)\s*$")
 # Reads a repository and writes nothing.
 _GIT_READ = re2.compile(r"\bgit +(?:clone|fetch|pull|submodule|ls-remote)\b|^actions/checkout\b")
+_ASKS = re2.compile(r"\b(?:npm|pnpm|yarn +npm|bun +pm) +(?:whoami|ping)\b")
 _LOGIN = re2.compile(r"docker/login-action|\b(?:docker|podman|buildah|skopeo) +login\b|\bhelm +registry +login\b")
 _CLOUD_LOGIN = re2.compile(
     r"^(?:aws-actions/configure-aws-credentials|google-github-actions/auth|azure/login)@"
@@ -183,9 +184,16 @@ def tolerated(command: str) -> bool:
 
 @functools.lru_cache(maxsize=512)
 def only_logs_in(command: str) -> bool:
-    """Whether the step logs in to an image registry and pushes nothing itself; pulls need a log-in too."""
+    """Whether the step logs in, or asks who is logged in, and pushes nothing itself; pulls need a log-in too."""
     parts = [p for p in _SPLIT.split(command[:MOST_READ]) if _PUBLISH.search(p) and not _NOT_PUBLISH.search(p.strip())]
-    return bool(parts) and all(_LOGIN.search(p) for p in parts)
+    return bool(parts) and all(_LOGIN.search(p) or _ASKS.search(p) for p in parts)
+
+
+@functools.lru_cache(maxsize=512)
+def only_pushes_git(command: str) -> bool:
+    """Whether the step writes to a repository and to no registry."""
+    parts = [p for p in _SPLIT.split(command[:MOST_READ]) if not _NOT_PUBLISH.search(p.strip())]
+    return any(_GIT_PUSH.search(p) for p in parts) and not any(_PUBLISH.search(p) for p in parts)
 
 
 def logs_in_to_cloud(command: str) -> bool:

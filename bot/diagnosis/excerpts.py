@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import re2
 
 from bot.credentials import mask
-from bot.diagnosis.deciding import Finding, Reading
 from bot.diagnosis.diagnosis import EvidenceLine
 from bot.diagnosis.job_log import Line, clean
+from bot.diagnosis.reading import Finding, Reading
 
 MOST_LINES = 8
 LONGEST_SHOWN = 600  # characters; a reader wants the fact, not the page

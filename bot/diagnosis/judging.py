@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from bot.diagnosis.commands import only_logs_in, program_of, reads_repository
-from bot.diagnosis.deciding import Finding, Hit, Reading, findings_of
+from bot.diagnosis.commands import only_logs_in, only_pushes_git, program_of, reads_repository
+from bot.diagnosis.deciding import findings_of
 from bot.diagnosis.diagnosis import Alternative, Diagnosis, Outcome, PackageOutcome, Phase
 from bot.diagnosis.excerpts import Excerpts
 from bot.diagnosis.naming import code_of, registry_of
 from bot.diagnosis.packages import plain_name
+from bot.diagnosis.reading import Finding, Hit, Reading
 from bot.diagnosis.rule import AUTH_CAUSES
 
 __all__ = ["Hit", "Reading", "judge"]
@@ -234,6 +235,9 @@ def _nothing_found(reading: Reading) -> _Verdict:
         phase: Phase = "install" if failed.setting == "install" else "other"
         sentence = "A step failed that does not publish."
         return _Verdict("not-a-publish", "failed", phase, sentence, 0.6, also=[_may_be("unknown", 0.3)])
+    if failed is not None and only_pushes_git(failed.command) and not reading.voices:
+        sentence = "A push to a repository or a call of its forge failed; nothing was on its way to a registry."
+        return _Verdict("not-a-publish", "failed", "other", sentence, 0.6, also=[_may_be("unknown", 0.3)])
     if failed is not None and failed.setting in ("install", "build"):
         phase = "install" if failed.setting == "install" else "other"
         cause, phase = ("build-failed", "publish") if before_publish else ("not-a-publish", phase)
@@ -251,7 +255,9 @@ def _nothing_found(reading: Reading) -> _Verdict:
         )
     if quiet and (reading.nothing_to_publish or reading.dry_run or not reading.publishing):
         sentence = _SENTENCES["not-a-publish"]
-        return _Verdict("not-a-publish", "succeeded", "other", sentence, 0.75, also=[_may_be("unknown", 0.2)])
+        skipped = [p for p in reading.packages.outcomes if p.outcome == "skipped"]
+        met: Phase = "publish" if len(skipped) == 1 and reading.publishing else "other"
+        return _Verdict("not-a-publish", "succeeded", met, sentence, 0.75, also=[_may_be("unknown", 0.2)])
     return _Verdict(
         "unknown",
         "unclear",
@@ -277,7 +283,7 @@ def _compose(reading: Reading, verdict: _Verdict, excerpts: Excerpts) -> Diagnos
             if name and reading.packages.outcome_of(name) != "published" and finding.hit.setting != "install":
                 reading.packages.record(name, finding.hit.named.version, "failed")
     evidence = excerpts.evidence(verdict.cause, verdict.findings, first, verdict.stacked)
-    quiet = verdict.cause in ("not-a-publish",)
+    quiet = verdict.cause == "not-a-publish" and verdict.phase != "publish"
     return Diagnosis(
         cause=verdict.cause,
         auth=verdict.cause in AUTH_CAUSES,

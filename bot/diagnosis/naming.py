@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import re2
 
-from bot.diagnosis.deciding import Finding, Reading
+from bot.diagnosis.reading import Finding, Reading
 
 _HOST = re2.compile(r"https?://([\w.\-]+)(:\d+)?")
 _CODE = re2.compile(

@@ -20,7 +20,7 @@ from bot.registries import REGISTRIES
 # What the structure of a job is told by; what else is read is up to the rules.
 _COLOURS = r"(?:\x1b\[[0-9;]*m)*"
 _STRUCTURE = (
-    r"##\[(?:group\]Run|error\]|section\]Start)|::error|section_start:",
+    r"##\[(?:group\]Run|error\]|section\]Start|section\]Finish)|::error|section_start:",
     r"exit code [1-9]|exited with|exit status [1-9]|Job (?:failed|succeeded)",
     r"^Run [a-zA-Z./$@\"(\[]|^#!/bin/(?:ba)?sh -e|Finished: |Done in [0-9]|Running after[_ ]script",
     rf"(?:^|[ZK\x07]\]?) ?{_COLOURS}[$+]{_COLOURS} [@a-zA-Z./\[]",  # a command, or a package that was published

@@ -73,8 +73,8 @@ _JOB_FAILURE = r"^(?:ERROR: )?script returned exit code [1-9]|^Finished: FAILURE
 _JOB_FAILED = re2.compile(_JOB_FAILURE)
 _SUCCESS = r"^(?:Job succeeded|Finished: SUCCESS|Done\. Your build exited with 0\.|CircleCI received exit code 0)"
 _SUCCEEDED = re2.compile(_SUCCESS)
-# GitHub says of no job that it went well, but of each step that failed, and tidies up at the end.
-_END = r"^Cleaning up orphan processes"
+# GitHub and Azure say of no job that it went well, but of each step that failed, and tidy up at the end.
+_END = r"^(?:Cleaning up orphan processes|##\[section\]Finishing: )"
 _ENDED = re2.compile(_END)
 _AFTERMATH = r"^Running after[_ ]script"  # GitLab: what comes now cannot be what failed
 _AFTER = re2.compile(_AFTERMATH)
@@ -202,10 +202,14 @@ class Steps:
     def publishing_job(self) -> bool:
         """Whether the job was going to publish: a step of it does, or it was set up with a registry."""
         return (
-            any("registry-url" in s.inputs for s in self.all)
+            (any("registry-url" in s.inputs for s in self.all) and self._may_publish_by_name)
             or self._publishes
             or (any(builds_image(s.command) for s in self.all) and any(only_logs_in(s.command) for s in self.all))
         )
+
+    @property
+    def _may_publish_by_name(self) -> bool:
+        return not self.job or (bool(_PUBLISHING_JOB.search(self.job)) and not _TESTING_JOB.search(self.job))
 
     @property
     def pushes_images(self) -> bool:
@@ -270,7 +274,7 @@ class Steps:
         elif _SUCCEEDED.search(text):
             self.job_succeeded = True
         elif _ENDED.search(text):
-            headed = any(step.headed for step in self.all)
+            headed = text.startswith("##") or any(step.headed for step in self.all)
             self.ended_quietly = headed and not any(step.failed for step in self.all)
         elif _AFTER.search(text):
             self._script_end, self._clients = self._script_end or self.current, 0

@@ -24,7 +24,10 @@ ANCHORS = (
     rf"npm{G}notice{G}(?:📦|Publish|Access|name:|version:|Staging|stage|package:|run|Log|publish|=|Tarball|New|deprec)",
     rf"npm{G}(?:http{G}fetch{G}(?:PUT|POST)|verb(?:ose)?{G}(?:oidc|cli|exit)|silly{G}oidc|info{G}(?:using|publish|ok))",
     rf"npm{G}(?:WARN|warn){G}(?:publish|This)",
-    r"✔ npm publish|publish skipped|🦋|📦|🚀|✅|Packages? failed to publish|packages? failed|└ E[0-9A-Z]",
+    (
+        r"✔ npm publish|publish skipped|new packages that|🦋|📦|🚀|✅|Packages? failed to publish"
+        r"|packages? failed|└ E[0-9A-Z]"
+    ),
     rf"lerna{G}(?:ERR!|WARN|success|http{G}fetch|info{G}(?:publish|lifecycle|Verifying|git)|notice{G}cli)| => [0-9]",
     r"\[semantic-release\]|E[A-Z]{2,}TOKEN|E[A-Z]+PERMISSION|ENOPKG",
     r"YN00(?:0[19]|27|28|33|35|41|82)|YN0000: (?:Publish|Packag|Failed|Done|Staging|· Yarn|·|┌|└)|Resolution step",
