@@ -265,7 +265,9 @@ class LogReader:
             lines = clues.setdefault(clue, [])
             if len(lines) < MOST_CLUE_LINES:
                 lines.append(line)
-        if "nothing-to-publish" in found.clues and len(self._good_lines) < MOST_OF_A_KIND:
+        if {"nothing-to-publish", "publish-announced"}.intersection(found.clues) and len(
+            self._good_lines
+        ) < MOST_OF_A_KIND:
             self._good_lines.append(line)
         published = "publish-succeeded" in found.clues and self._setting not in QUIET
         if published or ("step-succeeded" in found.clues and self._setting == "publish"):

@@ -42,7 +42,8 @@ class Excerpts:
                 wanted.append(reading.tools.npm_line)
             wanted += clues.get("expired-notice", [])[:1]
             wanted += [finding.hit.line for finding in stacked]
-            wanted += reading.good_lines[:1]
+            succeeded = set(reading.success_lines)
+            wanted += [line for line in reading.good_lines if line.number in succeeded][:1]
             wanted += [finding.hit.line for finding in findings[1:]]
         elif cause in ("published", "staged", "not-a-publish"):
             wanted += reading.good_lines

@@ -205,8 +205,8 @@ def _build_failed(reading: Reading, echoes: list[Finding]) -> _Verdict:
         else "A build, test or lint step failed; the job did not try to publish.",
         confidence=0.85 if step.setting == "publish" else 0.7,
         findings=echoes,
-        also=[Alternative(other, 0.3, "whether this job is meant to publish")],
-        fix=first.rule.fix,
+        also=[_may_be(other, 0.3)],
+        fix=first.rule.fix if publishing else first.rule.fix[:1],
     )
 
 
@@ -250,9 +250,8 @@ def _nothing_found(reading: Reading) -> _Verdict:
     quiet = failed is None and not reading.steps.job_failed and reading.recognised
     quiet = quiet and (reading.nothing_to_publish_last or not reading.has_errors)
     if quiet and reading.announced and not reading.dry_run:
-        return _Verdict(
-            "published", "succeeded", "publish", _SENTENCES["published"], 0.75, also=[_may_be("unknown", 0.2)]
-        )
+        silent = Alternative("unknown", 0.2, "the version is not on the registry: the client says nothing at its end")
+        return _Verdict("published", "succeeded", "publish", _SENTENCES["published"], 0.75, also=[silent])
     if quiet and (reading.nothing_to_publish or reading.dry_run or not reading.publishing):
         sentence = _SENTENCES["not-a-publish"]
         skipped = [p for p in reading.packages.outcomes if p.outcome == "skipped"]
@@ -270,7 +269,9 @@ def _nothing_found(reading: Reading) -> _Verdict:
 
 
 def _may_be(cause: str, confidence: float) -> Alternative:
-    return Alternative(cause, confidence, "whether the job was meant to publish")
+    if cause == "not-a-publish":
+        return Alternative(cause, confidence, "the job is not meant to publish")
+    return Alternative(cause, confidence, "the job is meant to publish")
 
 
 def _compose(reading: Reading, verdict: _Verdict, excerpts: Excerpts) -> Diagnosis:
