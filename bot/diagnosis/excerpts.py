@@ -17,6 +17,11 @@ _ERROR = re2.compile(
     r"(?i)\berror\b|ERR!|\bfailed\b|fatal|exception|denied|exit code [1-9]|core dumped|never called|published"
     r"|unable|cannot|no new version|release PR"
 )
+_FRAME = re2.compile(r"^(?:##\[(?:group|endgroup)\]|shell: |env:$|with:$|  [A-Z_]+: )")
+_CLEANUP = re2.compile(
+    r"^(?:Post job cleanup|\[command\]/usr/bin/git|git version |Temporarily overriding|Adding repository directory"
+    r"|http\.https|Cleaning up|Job succeeded|Finished: |\[Pipeline\]|section_|##\[)"
+)
 
 
 class Excerpts:
@@ -56,8 +61,20 @@ class Excerpts:
         return [c for c in sorted(clues) if c in first.rule.requires or (oidc and c.startswith("oidc-"))]
 
     def _last_lines(self) -> list[Line]:
+        """What the failing step said last; of a log that tells no step, the last errors; of a good one, its end."""
         lines = [Line(number, shown, text) for number, raw in self._reading.tail for shown, text in clean(raw)]
         lines = [line for line in lines if line.shown.strip()]
+        failed = self._reading.failed_step
+        if failed is not None and failed.failed_at:
+            said = [line for line in lines if failed.line < line.number <= failed.failed_at]
+            said = [line for line in said if not _FRAME.search(line.shown) and line.shown not in failed.command]
+            said = said[-MOST_LINES:]
+            if said:  # a reader may see the first of them only
+                telling = [line for line in said if _ERROR.search(line.shown) and line.number != failed.failed_at]
+                return telling + [line for line in said if line not in telling]
+        steps = self._reading.steps
+        if failed is None and (steps.job_succeeded or steps.ended_quietly):
+            return [line for line in lines if not _CLEANUP.search(line.shown)][-2:]
         return ([line for line in lines if _ERROR.search(line.shown)] or lines)[-MOST_LINES:]
 
     def _masked(self, wanted: list[Line]) -> tuple[EvidenceLine, ...]:

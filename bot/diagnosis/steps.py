@@ -139,6 +139,7 @@ class Step:
     setting: Setting = "other"
     line: int = 1
     failed: bool = False
+    failed_at: int = 0  # the first line that says so; 0 when that stands in a later step
     headed: bool = False  # its header, with the environment, was in the log
     entered: bool = False  # the engine has taken its command in
     administration: bool = False
@@ -264,9 +265,10 @@ class Steps:
         elif self._header:
             self._read_header(line)
         elif _FAILED.search(text):
-            self.current.failed = True
+            self.current.failed, self.current.failed_at = True, self.current.failed_at or line.number
         elif _SCRIPT_FAILED.search(text):
-            (self._script_end or self.current).failed = True
+            step = self._script_end or self.current
+            step.failed, step.failed_at = True, line.number if step is self.current else 0
         elif _JOB_FAILED.search(text):
             self.job_failed = True
         elif started := _STARTED.search(text):

@@ -21,7 +21,10 @@ OUTPUT = (
 G = r"(?:\x1b\[[0-9;]*m|[ \t])+"  # a space, or the colour codes some runners leave between two words
 ANCHORS = (
     rf"npm{G}(?:ERR!|error)",
-    rf"npm{G}notice{G}(?:📦|Publish|Access|name:|version:|Staging|stage|package:|run|Log|publish|=|Tarball|New|deprec)",
+    (
+        rf"npm{G}notice{G}(?:📦|Publish|Access|name:|version:|Staging|stage|package[: ]|run|Log|publish|="
+        rf"|Tarball|New|deprec)"
+    ),
     rf"npm{G}(?:http{G}fetch{G}(?:PUT|POST)|verb(?:ose)?{G}(?:oidc|cli|exit)|silly{G}oidc|info{G}(?:using|publish|ok))",
     rf"npm{G}(?:WARN|warn){G}(?:publish|This)",
     (
