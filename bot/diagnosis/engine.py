@@ -151,7 +151,7 @@ class LogReader:
             self._read_header(line)
             return
         found = self._book.match(line.text)
-        if self._steps.reading_header or found.structure or line.shown.startswith("##["):
+        if self._steps.reading_header or found.structure or line.prompted or line.shown.startswith("##["):
             self._steps.read(line)
             if self._steps.reading_header:
                 return

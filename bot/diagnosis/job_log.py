@@ -51,6 +51,7 @@ _PREFIX = re2.compile(
 )
 
 
+_PROMPTS = (b"\x1b[32;1m$ ", b"\x1b[90m$\x1b[0m ")  # GitLab, Buildkite
 _WRAPPERS = frozenset("#🦋[:'\"`│├╰└─▶×|")
 _MAY_BE_STAMPED = frozenset("0123456789[stbec\ufeff")
 
@@ -66,6 +67,7 @@ class Line:
     shown: str
     text: str
     parts: tuple[Line, ...] = ()
+    prompted: bool = False  # coloured as only CI systems colour a command that they run
 
 
 def clean(raw: bytes) -> Iterator[tuple[str, str]]:
@@ -215,7 +217,8 @@ class LineReader:
     def _give(self, number: int, raw: bytes) -> None:
         for shown, text in clean(raw):
             if text or shown:
-                self._take(Line(number, shown, text))
+                prompted = shown.startswith("$ ") and any(prompt in raw for prompt in _PROMPTS)
+                self._take(Line(number, shown, text, prompted=prompted))
 
     def _keep_tail(self, block: bytes) -> None:
         pieces = block[-TAIL_BYTES:].split(b"\n")

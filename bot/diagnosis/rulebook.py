@@ -22,13 +22,14 @@ _COLOURS = r"(?:\x1b\[[0-9;]*m)*"
 _STRUCTURE = (
     r"##\[(?:group\]Run|error\]|section\]Start|section\]Finish)|::error|section_start:",
     r"exit code [1-9]|exited with|exit status [1-9]|Job (?:failed|succeeded)",
-    r"^Run [a-zA-Z./$@\"(\[]|^#!/bin/(?:ba)?sh -e|Finished: |Done in [0-9]|Running after[_ ]script",
+    r"^Run [a-zA-Z./$@\"(\[#]|^#!/bin/(?:ba)?sh -e|Finished: |Done in [0-9]|Running after[_ ]script",
     rf"(?:^|[ZK\x07]\]?) ?{_COLOURS}[$+]{_COLOURS} [@a-zA-Z./\[]",  # a command, or a package that was published
     r"> @?[\w./\-]+@[^ ]* [a-z]|^> [a-z]|Z > [a-z]",
     r"Successfully (?:built|created package) |: PASSED|Built (?:wheel|[a-z0-9._-]+-[0-9])|Failed to upload ",
     r"Complete job name: |Download action repository '",
     (
-        r"\"(?:name|version)\": \"|\b(?:name|version) = \"|[Ss]tarting: |Running command |\[go\] Task|⭐|❌"
+        r"\"(?:name|version)\": \"|\b(?:name|version) = \"|[Ss]tarting: |Running command |\[go\] Task"
+        r"|⭐|❌|Pipeline\] sh\r?$"
         r"|did not exit|Process exited|build exited|Cleaning up orphan|received exit code"
     ),
     r"\] RUN |Step [0-9]+/[0-9]+ : RUN ",

@@ -28,7 +28,8 @@ _COMMANDS = (
     r"|rush|lage|beachball|auto|vlt|deno|jsr"
     r"|cargo|release-plz|twine|uv|uvx|python3?|pip3?|pipx|poetry|flit|hatch|pdm|maturin|tox|nox|gem|bundle|rake"
     r"|dotnet|nuget|docker|podman|buildah|skopeo|crane|helm|oras|mvn|gradle|go|goreleaser|git|sbt|jreleaser|gh|glab|make|just|task"
-    r"|sh|bash|\.?/[\w./\-]+|semantic-release|release-it|aws|gcloud|az|kubectl|terraform|tofu"
+    r"|sh|bash|\.?/[\w./\-]+|[\w\-]*lint[\w\-]*|zizmor|shellcheck|textlint|cspell|knip|publint|attw|size-limit"
+    r"|semantic-release|release-it|aws|gcloud|az|kubectl|terraform|tofu"
     r"|echo|for|if|cd|set|export|curl|wget|sudo|vp|vsce|ovsx|jest|vitest|mocha|pytest|ruff|mypy|eslint|tsc|prettier"
     r"|playwright|cypress|commitlint|rspec|phpunit|composer|php|perl|java|ruby|rustup|mix|pod|dart|flutter|anaconda"
     r"|conan|luarocks|cabal|stack|ansible(?:-\w+)?|snapcraft|choco|lein|electron-builder|firebase|vercel|netlify"
@@ -38,7 +39,7 @@ _COMMANDS = (
 # Only after a dollar: behind the plus of a diff these may begin a line of text.
 _PLAIN_WORDS = r"(?:cat|head|tail|grep|find|test|time|source|env|while|case|eval|tar|zip|unzip|cp|mv|rm|ls|\[|\[\[)\s"
 _RUN = re2.compile(r"^##\[group\]Run (.*)")
-_PLAIN = r"^Run ([a-z./$A-Z@\"(\[][^`]*)$"
+_PLAIN = r"^Run ([a-z./$A-Z@\"(\[#][^`]*)$"
 _PLAIN_RUN = re2.compile(_PLAIN)
 _PROMPTED = r"^(?:\$|\+) +(" + _COMMANDS + r".*)|^\$ +(" + _PLAIN_WORDS + r".*)"
 _PROMPT = re2.compile(_PROMPTED)
@@ -60,6 +61,12 @@ _FAILURE = (
     r"|\[[\w /.\-]+\] +❌ +Failure - )"
 )
 _FAILED = re2.compile(_FAILURE)
+_SHELL = r"^\[Pipeline\] sh$"
+_PIPELINE = re2.compile(_SHELL)
+# On the copied page an action's error has lost its mark.
+_ACTION_FAILURE = r"^Error: (?:Error: |HttpError: |The process '.*' failed with )"
+_ACTION_FAILED = re2.compile(_ACTION_FAILURE)
+_IS_ACTION = re2.compile(r"^[\w.\-]+/[\w.\-/]+@\S+")
 # TeamCity, CodeBuild, GoCD and act name the command of a step in the step's first line.
 _STARTING = (
     r"^Starting: (?:\S*/)?(?:ba)?sh -c (?P<teamcity>.+)|^Running command (?P<codebuild>.+)"
@@ -98,6 +105,7 @@ _WITH_VALUE = re2.compile(
 _GIVEN_COMMAND = re2.compile(
     r"^  (?:command|commands|cmd|run|script|publish|publish-command|release-command): +(\S.*)$"
 )
+_SET_IN = re2.compile(r"^  (?:(?:env|with):$|shell: |  [\w\-]+:(?: |$))")  # of a header on the copied page
 _GIVEN_CODE = re2.compile(r"^actions/github-script@")
 _CHILD_LINE = r"^> (?:@?[\w./\-]+@\S* )?([a-z@./$]\S*.*)$"  # npm prints the package and script, then the command
 _CHILD = re2.compile(_CHILD_LINE)
@@ -107,7 +115,9 @@ STEP_MARKS = {
         _PLAIN,
         _PROMPTED,
         _CIRCLED,
+        _SHELL,
         _FAILURE,
+        _ACTION_FAILURE,
         _SCRIPT_FAILURE,
         _JOB_FAILURE,
         _SUCCESS,
@@ -160,6 +170,7 @@ class Steps:
         self._indented = False  # the copied page sets the header in by two spaces
         self._clients = 0  # of yarn and bun that run: their `$ command` lines are scripts of the package, no steps
         self._circle = False
+        self._shell = False  # the next line is the first command of a Jenkins pipeline's shell
         self._more = 0  # the line that may go on with CircleCI's script
         self._task = 0  # part of a task's head: its table, what follows it, its script
         self._script_end: Step | None = None
@@ -176,7 +187,7 @@ class Steps:
     @property
     def reading_header(self) -> bool:
         """Whether every next line is wanted, hit or not."""
-        return self._header > 0 or self._circle or self._task > 0 or self._more > 0
+        return self._header > 0 or self._circle or self._shell or self._task > 0 or self._more > 0
 
     @property
     def _may_be_script(self) -> bool:
@@ -187,10 +198,11 @@ class Steps:
         """Whether the line may be more than a line of the header that is being read."""
         return (
             self._circle
+            or self._shell
             or self._more > 0
             or self._task > 0
             or line.shown.startswith("##[")
-            or (self._plain and not line.shown.startswith(" "))
+            or (self._plain and (self._indented or not line.shown.startswith(" ")))
         )
 
     @property
@@ -247,6 +259,11 @@ class Steps:
                 self.current.setting = "other"  # of a script, this is the first line only
             self._more = line.number + 1
             return
+        if self._shell:
+            self._shell = False
+            if text.startswith("+ "):
+                self._begin(text[2:].strip(), line.number)
+                return
         if self._more:
             goes_on = self._more == line.number and bool(_MORE.search(text)) and not _PRINTED.search(text)
             self._more = line.number + 1 if goes_on else 0
@@ -264,7 +281,9 @@ class Steps:
             self.current.headed = True
         elif self._header:
             self._read_header(line)
-        elif _FAILED.search(text):
+        elif _FAILED.search(text) or (
+            self._plain and _IS_ACTION.search(self.current.command) and _ACTION_FAILED.search(text)
+        ):
             self.current.failed, self.current.failed_at = True, self.current.failed_at or line.number
         elif _SCRIPT_FAILED.search(text):
             step = self._script_end or self.current
@@ -287,14 +306,21 @@ class Steps:
             self._clients += 1
         elif _CLIENT_ENDED.search(text):
             self._clients -= self._clients > 0
+        elif line.prompted:
+            self._begin(text[2:].strip(), line.number)
         elif (prompt := _PROMPT.search(text)) and not (text.startswith("$") and self._may_be_script):
             self._begin(prompt.group(1) or prompt.group(2), line.number)
         elif _CIRCLE.search(text):
             self._circle = True
+        elif _PIPELINE.search(text):
+            self._shell = True
         elif job := _JOB_NAMED.search(text):
             self.job = job.group(1)
         elif (fetched := _FETCHED.search(text)) and len(self.actions) < MOST_ACTIONS:
             self.actions.append(fetched.group(1))
+
+    def _action_failed(self, text: str) -> bool:
+        return self._plain and bool(_IS_ACTION.search(self.current.command) and _ACTION_FAILED.search(text))
 
     def _read_task(self, text: str) -> bool:
         """Take in a line of a task's head; False when the line stands behind it."""
@@ -334,8 +360,13 @@ class Steps:
         self._header -= 1
         if self._plain and self._header == MOST_HEADER_LINES - 1:
             self._indented = text.startswith("  ")
+        if self._plain and not self._variables and not self._indented and _PLAIN_RUN.search(text):
+            self._close_header(step)  # an action without anything to set
+            self._header = 0
+            self.read(line)
+            return
         if self._plain and self._indented:
-            if not text.startswith("  "):
+            if not text.startswith("  ") or (self._variables and not _SET_IN.search(text)):
                 self._header = 0
                 self._close_header(step)
                 self.read(line)
