@@ -131,6 +131,48 @@ async def test_a_secret_written_shortly_before_the_start_is_explained_and_not_co
     assert steps.reached(rotation(running)) == "stored"
 
 
+async def test_a_renamed_repository_is_told_before_npm_is_told_to_trust_its_old_name(running: Running) -> None:
+    furnish(running)
+    await start(running, path="trusted-publishing")
+    running.outside.github.world.renamed["acme/ui"] = "acme/design"
+    await look(running)
+    assert "acme/ui is acme/design now, and npm takes no identity of a former name" in shown(card(running))
+    running.outside.github.add_file("acme/design", rotating.RELEASE, rotating.WORKFLOW)
+    record(running, used_by=(replace(rotating.UI, repo="acme/design"),))
+    await look(running)
+    said = shown(card(running))
+    assert "--repo=acme/design" in said and "--repo=acme/ui" not in said and "former name" not in said
+
+
+async def test_a_secret_that_is_written_again_after_the_proof_is_told(running: Running) -> None:
+    """Perhaps somebody put the old value back."""
+    await in_overlap(running)
+    running.hands.ahead += timedelta(hours=2)
+    stored(running)
+    await look(running)
+    assert "was written again" in shown(card(running))
+    assert steps.reached(rotation(running)) == "overlap"
+    assert len([line for line in thread(running) if "was written again" in line]) == 1
+
+
+async def test_what_was_published_before_a_secret_was_really_written_proves_nothing(running: Running) -> None:
+    furnish(running)
+    await start(running)
+    await made(running)
+    await press(running, rotation_card.TICK, {"reason": "I stored it"})
+    running.hands.ahead += timedelta(minutes=5)
+    published(running)
+    await look(running)
+    assert steps.reached(rotation(running)) == "overlap", "it is somebody's word, and a version came after it"
+    running.hands.ahead += timedelta(minutes=30)
+    stored(running)
+    await look(running)
+    assert steps.reached(rotation(running)) == "stored", "the version came out with the old value"
+    published(running, "1.2.0")
+    await look(running)
+    assert steps.reached(rotation(running)) == "overlap"
+
+
 # --- a new token that was wrong --------------------------------------------------------------------------------------
 
 

@@ -128,6 +128,50 @@ async def test_a_rotation_goes_on_after_restarts_and_weeks(outside: Outside, tmp
         assert len([m for m in running.cards() if m.thread_ts is None and "npm-acme-ci" in m.text]) == 1
 
 
+async def test_a_restart_between_any_two_steps_changes_nothing(outside: Outside, tmp_path: Path) -> None:
+    settings, hands = settings_for(outside, tmp_path), Hands()
+
+    async def begin(running: Running) -> None:
+        furnish(running, expires_at=hands.now() + timedelta(days=60))
+        await start(running, bypass="yes", bypass_reason="CI")
+
+    async def approve(running: Running) -> None:
+        await rotating.press(running, rotation_card.APPROVE, user=JONAS)
+
+    async def make(running: Running) -> None:
+        await made(running)
+
+    async def store_elsewhere(running: Running) -> None:
+        stored(running, org="acme")
+
+    async def store(running: Running) -> None:
+        stored(running)
+
+    async def publish(running: Running) -> None:
+        published(running)
+
+    async def wait(running: Running) -> None:
+        hands.ahead += timedelta(hours=25)
+
+    async def revoke(running: Running) -> None:
+        await rotating.press(running, rotation_card.TICK, {"reason": "revoked it on npm"})
+
+    reached = []
+    for move in (begin, approve, make, store_elsewhere, store, publish, wait, revoke, wait):
+        async with running_bot(outside, settings, hands) as running:
+            await move(running)
+        async with running_bot(outside, settings, hands) as running:
+            await look(running)
+            reached.append(steps.state(rotating.rotation(running)))
+            assert len([m for m in running.cards() if m.thread_ts is None and "npm-acme-ci" in m.text]) == 1
+            lines = thread(running)
+    assert reached == [
+        "planned", "planned", "minted", "minted", "stored", "overlap", "overlap", "revoked", "closed",
+    ]  # fmt: skip
+    for once in ("can go now", "The repository secret `NPM_TOKEN` was written", "The organisation secret", "approved"):
+        assert len([line for line in lines if once in line]) == 1, once
+
+
 async def test_the_bot_looks_by_itself(running: Running) -> None:
     furnish(running)
     await start(running)

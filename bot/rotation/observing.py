@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -135,11 +136,26 @@ async def _uses(rotation: Rotation, deps: Deps, asking: Asking) -> dict[str, Use
     if not deps.github.configured:
         return {}
     asked = steps.steps_of(rotation, "store")
-    if rotation.path != "trusted-publishing":
-        asked = tuple(step for step in asked if step.done is None or step.done.proof == "said")
+    if steps.reached(rotation) == "revoked" and rotation.path != "trusted-publishing":
+        return {}  # nothing that is stored now changes anything
     listed = _Secrets(deps, asking)
     found = await asyncio.gather(*(_use(step.use, deps, asking, listed) for step in asked if step.use is not None))
-    return {step.subject: seen for step, seen in zip(asked, found, strict=True)}
+    seen = {step.subject: one for step, one in zip(asked, found, strict=True)}
+    return await _with_names(rotation, seen, deps, asking) if rotation.path == "trusted-publishing" else seen
+
+
+async def _with_names(rotation: Rotation, seen: dict[str, UseSeen], deps: Deps, asking: Asking) -> dict[str, UseSeen]:
+    """GitHub answers for a former name as for the present one; npm compares names."""
+    uses = [step.use for step in steps.steps_of(rotation, "store") if step.use is not None and workflow_path(step.use)]
+    repos = list(dict.fromkeys(use.repo for use in uses))
+    answers = await asyncio.gather(*(asking(repo, deps.github.repository(Run(repo, 0, 1, ""))) for repo in repos))
+    names = {repo: found.full_name for repo, found in zip(repos, answers, strict=True) if found is not None}
+    renamed = {repo: name for repo, name in names.items() if name.lower() != repo.lower()}
+    of_use = {step.subject: step.use for step in steps.steps_of(rotation, "store")}
+    return {
+        subject: replace(one, renamed=renamed.get(use.repo)) if (use := of_use.get(subject)) else one
+        for subject, one in seen.items()
+    }
 
 
 async def _use(use: Use, deps: Deps, asking: Asking, listed: _Secrets) -> UseSeen:

@@ -49,7 +49,8 @@ class UseSeen:
 
     `secrets`: ages of the secret the use names, at each level that has one, the level that the job really reads first;
     `others`: secrets of other names in the same repository; `workflow`: the file on the default branch; `blind`: a
-    sentence about what could not be read; `levels_read`: whether all levels were, so that absence means something.
+    sentence about what could not be read; `levels_read`: whether all levels were, so that absence means something;
+    `renamed`: the present name of a repository that the use names by a former one.
     """
 
     secrets: tuple[SecretAge, ...] = ()
@@ -57,6 +58,7 @@ class UseSeen:
     workflow: WorkflowFacts | None = None
     blind: str | None = None
     levels_read: bool = False
+    renamed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,9 +118,31 @@ def _about_uses(rotation: Rotation, seen: Seen) -> _Said:
             yield from _about_workflow(step, found)
         else:
             yield from _about_secret(rotation, step, found)
+    if rotation.path != "trusted-publishing" and steps.reached(rotation) in ("proven", "overlap"):
+        yield from _written_again(rotation, seen)
     if rotation.path == "trusted-publishing" and steps.reached(rotation) == "overlap":
         for step in steps.steps_of(rotation, "store"):
             yield from _still_reads(step, seen.uses.get(step.subject))
+
+
+def _written_again(rotation: Rotation, seen: Seen) -> _Said:
+    """A place that was written once more after the proof: nobody knows with what."""
+    proven = max((step.done.at for step in steps.steps_of(rotation, "prove") if step.done), default=seen.at)
+    told: set[tuple[str, str, str]] = set()
+    for step in steps.steps_of(rotation, "store"):
+        found = seen.uses.get(step.subject)
+        read = effective(found) if found is not None else None
+        if read is None or step.use is None or step.done is None or place_of(step.use) in told:
+            continue
+        if read.updated_at <= max(proven, step.done.at) + timedelta(seconds=1):
+            continue
+        told.add(place_of(step.use))
+        yield (
+            f"again:{step.subject}:{read.updated_at:%Y%m%d%H%M}",
+            "wrong",
+            f"{place_words(read)} of {step.use.repo} was written again on {read.updated_at:%Y-%m-%d at %H:%M} UTC, "
+            "after the proof. If that was not the new token, say under *Tick by hand* that the place is not done.",
+        )
 
 
 def _still_reads(step: Step, found: UseSeen | None) -> _Said:
@@ -209,6 +231,13 @@ def _other_name(found: UseSeen, since: datetime) -> SecretAge | None:
 def _about_workflow(step: Step, found: UseSeen) -> _Said:
     facts = found.workflow
     assert step.use is not None
+    if found.renamed is not None:
+        yield (
+            f"moved:{step.subject}",
+            "wrong",
+            f"{step.use.repo} is {found.renamed} now, and npm takes no identity of a former name. Correct where the "
+            "token is used with `/tokens edit`; the commands follow.",
+        )
     if facts is None or asks_for_identity(facts):
         return
     if not facts.jobs:
