@@ -173,6 +173,28 @@ async def test_what_was_published_before_a_secret_was_really_written_proves_noth
     assert steps.reached(rotation(running)) == "overlap"
 
 
+async def test_a_proof_that_is_taken_back_leaves_that_of_another_package_and_both_live_on_anew(
+    running: Running,
+) -> None:
+    furnish(running, packages=("@acme/ui", "@acme/icons"))
+    await start(running)
+    await made(running)
+    stored(running)
+    await look(running)
+    for package in ("@acme/ui", "@acme/icons"):
+        published(running, package=package)
+    await look(running)
+    running.hands.ahead += timedelta(hours=20)
+    place = next(n for n, step in enumerate(rotation(running).steps) if step.kind == "prove")
+    await press(running, rotation_card.TICK, {"step": f"back:{place}", "reason": "that was published by hand"})
+    assert steps.reached(rotation(running)) == "overlap"
+    answer = await running.outside.slack.click(card(running), rotation_card.TICK, MARA)
+    assert "Keep both alive" not in json.dumps(answer.view.body), "nobody ticks what begins by itself"
+    running.hands.ahead += timedelta(hours=5)
+    await look(running)
+    assert not any("can go now" in line for line in thread(running))
+
+
 # --- a new token that was wrong --------------------------------------------------------------------------------------
 
 

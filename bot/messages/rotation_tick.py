@@ -101,7 +101,7 @@ def _to_take_back(rotation: Rotation, numbered: Sequence[tuple[int, Step]]) -> l
 
 
 def _tickable(rotation: Rotation, step: Step, waiting: Sequence[Step], now: datetime) -> bool:
-    if step not in waiting:
+    if step not in waiting or step.kind == "overlap":  # that begins and ends by itself
         return False
     return step.kind != "revoke" or steps.why_not_revoke(rotation, now) is None
 

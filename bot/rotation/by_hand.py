@@ -76,7 +76,8 @@ async def take_back(deps: Deps, ident: int, who: str, place: int, reason: str) -
         back = steps.take_back(rotation, step.kind, step.subject, now)
         said = thread.taken_back(rotation, step, who, reason)
         telling.say(connection, back, said, key=f"back:{now.timestamp()}", now=now)
-        return back
+        # Another package still proves it: both live on from now.
+        return steps.begin_overlap(back, now) if steps.reached(back) == "proven" else back
 
     return await _change(deps, ident, who, move)
 
