@@ -7,10 +7,11 @@ alert.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from functools import partial
+from typing import TypeVar
 
 from bot.deps import Deps
 from bot.diagnosis.diagnosis import Diagnosis
@@ -56,9 +57,11 @@ async def gather(run: Run, diagnosis: Diagnosis, deps: Deps, job: Job | None = N
     stored, (workflow, secrets), found, repository, green = await asyncio.gather(
         deps.db.read(_stored, run, registry, packages, deps.now()),
         _workflow_and_secrets(run, diagnosis, job, deps, ask) if has_file and run.sha else _no_workflow(),
-        asyncio.gather(*(ask("registry", f"{name} on the registry", deps.npm.published(name)) for name in names)),
-        ask("repository", "the repository", deps.github.repository(run)) if by_trust else _nothing(),
-        ask("history", "the last good run", deps.github.good_runs(run)) if has_file else _nothing(),
+        asyncio.gather(
+            *(ask("registry", f"{name} on the registry", partial(deps.npm.published, name)) for name in names)
+        ),
+        ask("repository", "the repository", partial(deps.github.repository, run)) if by_trust else _nothing(),
+        ask("history", "the last good run", partial(deps.github.good_runs, run)) if has_file else _nothing(),
     )
     published = next((one for one in found if one is not None and one.name == packages[0]), None)
     return Evidence(
@@ -85,7 +88,9 @@ async def _former_name(
     then = published.newest.repository if published and published.newest else None
     if not then or then.lower() == repository.full_name.lower():
         return None
-    found = await ask("repository", f"whether {then} is this repository's former name", _named(run, then, deps))
+    found = await ask(
+        "repository", f"whether {then} is this repository's former name", partial(_named, run, then, deps)
+    )
     return then if found is not None and found.repo_id is not None and found.repo_id == repository.repo_id else None
 
 
@@ -118,14 +123,17 @@ class _Asking:
         """What was read and does not tell."""
         self._untold.append(sentence)
 
-    async def __call__(self, source: str, what: str, asked: Coroutine[Any, Any, T], *, share: float = 1.0) -> T | None:
-        """`source`: a word for the metrics; `what`: how a person would call it; `share`: of the time that is left, for
-        what others wait for."""
+    async def __call__(
+        self, source: str, what: str, asked: Callable[[], Awaitable[T]], *, share: float = 1.0
+    ) -> T | None:
+        """`source`: a word for the metrics; `what`: how a person would call it; `asked`: begins the asking, so that
+        nothing is left behind when the bot stops before its turn; `share`: of the time that is left, for what others
+        wait for."""
         begun = self._loop.time()
         deadline = begun + (self._deadline - begun) * share
         try:
             async with asyncio.timeout_at(deadline):
-                return await asked
+                return await asked()
         except TimeoutError:
             waited_s = self._budget_s if share == 1 else deadline - begun
             why = f"no answer within {waited_s:.0f} seconds" if waited_s >= 1.5 else "no answer within a second"
@@ -176,14 +184,14 @@ class _Secrets:
 async def _workflow_and_secrets(
     run: Run, diagnosis: Diagnosis, job: Job | None, deps: Deps, ask: _Asking
 ) -> tuple[WorkflowFacts | None, _Secrets]:
-    parsed = await ask("workflow", "the workflow file", _workflow(run, deps, run.workflow, run.sha or ""))
+    parsed = await ask("workflow", "the workflow file", partial(_workflow, run, deps, run.workflow, run.sha or ""))
     if parsed is None:
         return None, _Secrets()
     name = job.name if job else None
     calls = parsed.calls(name)
     called = await asyncio.gather(
         *(
-            ask("workflow", f"the reusable workflow {uses}", _called_workflow(run, deps, uses), share=0.5)
+            ask("workflow", f"the reusable workflow {uses}", partial(_called_workflow, run, deps, uses), share=0.5)
             for uses in calls
         )
     )
@@ -236,7 +244,7 @@ async def _of_possible_environments(
     repository's own may not be what was read then."""
     if not any(job.environment_computed for job in workflow.jobs):
         return set()
-    found = await ask("secrets", "which environments the repository has", deps.github.environments(run))
+    found = await ask("secrets", "which environments the repository has", partial(deps.github.environments, run))
     if found is None or len(found) > MOST_POSSIBLE:
         held = {name: [f"any of its {len(found)} environments" if found else "it"] for name in names}
     else:
@@ -266,7 +274,7 @@ async def _unshared(run: Run, names: Sequence[str], deps: Deps, ask: _Asking) ->
     listed = await ask(
         "secrets",
         "the secrets that the organisation keeps for other repositories",
-        deps.github.secrets(owner, organization=True, installation_id=run.installation_id),
+        partial(deps.github.secrets, owner, organization=True, installation_id=run.installation_id),
     )
     known = {name.upper() for name in listed or ()}
     return tuple(name for name in names if name.upper() in known)
@@ -295,7 +303,10 @@ def _environment(name: str) -> _Level:
 async def _read_levels(run: Run, levels: Sequence[_Level], deps: Deps, ask: _Asking) -> _Written:
     """The levels that could be read, with each name in capitals, as GitHub compares them, and when it was written."""
     lists = await asyncio.gather(
-        *(ask("secrets", f"when {level.what} were last written", _listed(run, level, deps)) for level in levels)
+        *(
+            ask("secrets", f"when {level.what} were last written", partial(_listed, run, level, deps))
+            for level in levels
+        )
     )
     return [(level, listed) for level, listed in zip(levels, lists, strict=True) if listed is not None]
 

@@ -170,6 +170,12 @@ async def test_each_line_of_the_log_names_the_delivery_from_its_work_to_its_mess
     set_up_logging("info", "json")
     sent = await running.deliver_run(npm_logs.rejected())
     await running.worked(1)
-    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
-    rooms = {line["logger"]: line["event"] for line in lines if line.get("delivery") == sent.guid}
+    rooms: dict[str, str] = {}
+
+    def read() -> bool:
+        lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
+        rooms.update({line["logger"]: line["event"] for line in lines if line.get("delivery") == sent.guid})
+        return "outbox" in rooms  # it is sent in the database a moment before the log says so
+
+    await running.outside.slack.until(read, what="the line of the outbox")
     assert rooms == {"triage": "verdict", "inbox": "worked", "outbox": "sent"}

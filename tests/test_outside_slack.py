@@ -471,6 +471,7 @@ async def test_a_real_socket_mode_client_is_served_and_comes_again_when_asked(wo
 
     handler = AsyncSocketModeHandler(app, world.slack.app_token)
     socket_mode = world.slack.server.socket_mode
+    world.slack.sending.answer_within_s = 20.0  # what it answers is asked here, not how fast
     await handler.connect_async()
     try:
         await world.slack.until(lambda: socket_mode.connected, what="a connection")
