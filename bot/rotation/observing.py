@@ -6,9 +6,10 @@ Within one time budget, in parallel, each source optional. What could not be rea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from bot.deps import Deps
@@ -107,18 +108,17 @@ class Asking:
         self._room = asyncio.Semaphore(AT_ONCE)
         self.blind: list[str] = []
 
-    async def __call__(self, what: str, asked: Coroutine[Any, Any, T]) -> T | None:
+    async def __call__(self, what: str, asked: Callable[[], Awaitable[T]]) -> T | None:
+        """`asked` is begun when its turn comes, so that a stop before leaves nothing behind."""
         try:
             async with asyncio.timeout_at(self._deadline), self._room:
-                return await asked
+                return await asked()
         except TimeoutError:
             self.blind.append(f"Could not look at {what}: no answer in time.")
         except (TryAgain, GiveUp) as error:
             self.blind.append(f"Could not look at {what}: {_why(error)}.")
         except Unreadable as error:
             self.blind.append(f"Could not read {what}: {error}.")
-        finally:
-            asked.close()
         return None
 
 
@@ -148,7 +148,9 @@ async def _with_names(rotation: Rotation, seen: dict[str, UseSeen], deps: Deps, 
     """GitHub answers for a former name as for the present one; npm compares names."""
     uses = [step.use for step in steps.steps_of(rotation, "store") if step.use is not None and workflow_path(step.use)]
     repos = list(dict.fromkeys(use.repo for use in uses))
-    answers = await asyncio.gather(*(asking(repo, deps.github.repository(Run(repo, 0, 1, ""))) for repo in repos))
+    answers = await asyncio.gather(
+        *(asking(repo, partial(deps.github.repository, Run(repo, 0, 1, ""))) for repo in repos)
+    )
     names = {repo: found.full_name for repo, found in zip(repos, answers, strict=True) if found is not None}
     renamed = {repo: name for repo, name in names.items() if name.lower() != repo.lower()}
     of_use = {step.subject: step.use for step in steps.steps_of(rotation, "store")}
@@ -201,7 +203,7 @@ class _Secrets:
             return {}
         key = (repo, level, environment)
         if key not in self._lists:
-            asked = self._deps.github.secrets(repo, environment, organization=level == "organization")
+            asked = partial(self._deps.github.secrets, repo, environment, organization=level == "organization")
             self._lists[key] = asyncio.ensure_future(self._asking(f"the secrets of {repo}", asked))
         return await self._lists[key]
 
@@ -212,13 +214,13 @@ async def workflow_facts(use: Use, deps: Deps, asking: Asking) -> WorkflowFacts 
     if path is None:
         return None
     run = Run(use.repo, 0, 1, path)
-    parsed = await asking(f"`{path}` in {use.repo}", _workflow(run, deps, path, DEFAULT_BRANCH))
+    parsed = await asking(f"`{path}` in {use.repo}", partial(_workflow, run, deps, path, DEFAULT_BRANCH))
     if parsed is None:
         return None
     calls = [(uses, address) for uses in parsed.calls() if (address := called_address(uses)) is not None]
     called = await asyncio.gather(
         *(
-            asking(uses, _workflow(run, deps, address.path, address.ref or DEFAULT_BRANCH, address.repo))
+            asking(uses, partial(_workflow, run, deps, address.path, address.ref or DEFAULT_BRANCH, address.repo))
             for uses, address in calls
         )
     )
@@ -239,7 +241,9 @@ async def workflow_text(use: Use, deps: Deps, asking: Asking) -> str | None:
     path = workflow_path(use)
     if path is None:
         return None
-    data = await asking(f"`{path}` in {use.repo}", deps.github.file(Run(use.repo, 0, 1, path), path, DEFAULT_BRANCH))
+    data = await asking(
+        f"`{path}` in {use.repo}", partial(deps.github.file, Run(use.repo, 0, 1, path), path, DEFAULT_BRANCH)
+    )
     return data.decode("utf-8", "replace") if data else None
 
 
@@ -260,5 +264,7 @@ async def _published(rotation: Rotation, deps: Deps, asking: Asking) -> dict[str
     if rotation.registry != "npm" or not (made or rotation.path == "trusted-publishing"):
         return {}
     names = [name for name in steps.unproven(rotation) if "*" not in name][:MOST_PACKAGES]
-    found = await asyncio.gather(*(asking(f"{name} on the registry", deps.npm.published(name)) for name in names))
+    found = await asyncio.gather(
+        *(asking(f"{name} on the registry", partial(deps.npm.published, name)) for name in names)
+    )
     return {name: published for name, published in zip(names, found, strict=True) if published is not None}

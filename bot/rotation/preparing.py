@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from bot.deps import Deps
 from bot.messages.rotation_form import Proposal, may_publish
@@ -33,7 +34,7 @@ async def prepare(token: Token, user: str, deps: Deps, *, patient: bool = True) 
         names = packages[:MOST_PACKAGES]
         facts, published = await asyncio.gather(
             asyncio.gather(*(workflow_facts(use, deps, asking) for use in uses if deps.github.configured)),
-            asyncio.gather(*(asking(name, deps.npm.published(name)) for name in names)),
+            asyncio.gather(*(asking(name, partial(deps.npm.published, name)) for name in names)),
         )
         checks = readiness(
             token,
