@@ -72,6 +72,20 @@ def test_a_rotation_goes_through_its_states_in_order() -> None:
     assert states == ["planned", "minted", "stored", "proven", "overlap", "revoked", "closed"]
 
 
+def test_a_write_after_the_proof_takes_the_wait_back_with_it_even_where_the_wait_began_later() -> None:
+    rotation = ticked(start(), "mint")
+    for step in steps.steps_of(rotation, "store"):
+        rotation = steps.tick(rotation, "store", step.subject, said(), NOW)
+    rotation = ticked(rotation, "prove", at=after(1))
+    rotation = steps.begin_overlap(rotation, after(3))
+    # The bot sees only now that the secret was in truth written between the release and the beginning of the wait.
+    (first, *_) = steps.steps_of(rotation, "store")
+    rotation = steps.tick(rotation, "store", first.subject, seen(after(2)), after(4))
+    assert steps.state(rotation) == "stored"
+    assert steps.overlap_ends(rotation) is None
+    assert steps.why_not_revoke(rotation, after(100)) is not None
+
+
 def test_each_use_is_stored_by_itself() -> None:
     rotation = ticked(start(), "mint")
     assert [step.subject for step in steps.current(rotation)] == [steps.subject_of(use) for use in (UI, API, WEB)]

@@ -422,7 +422,12 @@ def _unproven_before(rotation: Rotation, switch: datetime) -> Rotation:
         seen = step.done is not None and step.done.proof == "seen" and step.done.at < switch
         return replace(step, done=None, deadline=None) if seen and step.kind in ("prove", "overlap") else step
 
-    return replace(rotation, steps=tuple(map(kept, rotation.steps)))
+    rotation = replace(rotation, steps=tuple(map(kept, rotation.steps)))
+    if settled(rotation, "prove"):
+        return rotation
+    # The wait rests on the proof, also where it began only after the write.
+    (overlap,) = steps_of(rotation, "overlap")
+    return _with(rotation, overlap, replace(overlap, done=None, deadline=None))
 
 
 def _with(rotation: Rotation, old: Step, new: Step) -> Rotation:
