@@ -38,6 +38,7 @@ class Clock:
         self._deps = deps
         self._tick_s = tick_s
         self._owner = uuid.uuid4().hex
+        self._one_at_a_time = asyncio.Lock()
 
     async def run(self) -> None:
         while True:
@@ -48,7 +49,11 @@ class Clock:
             await asyncio.sleep(self._tick_s)
 
     async def tick(self) -> None:
-        """Do everything that is due now."""
+        """Do everything that is due now; when it returns, nothing that was due at its beginning is still under way."""
+        async with self._one_at_a_time:
+            await self._tick()
+
+    async def _tick(self) -> None:
         now = self._deps.now()
         await self._end_snoozes(now)
         settings = self._deps.settings
