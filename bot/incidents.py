@@ -163,13 +163,15 @@ def worth_a_card(diagnosis: Diagnosis) -> bool:
 
 
 def fingerprint(run: Run, diagnosis: Diagnosis, verdict: Verdict) -> str:
-    """What makes two failures the same: one token at fault or the registry itself, wherever it failed, else one cause
-    in one workflow."""
+    """What makes two failures the same: one token at fault, one secret of the organisation or the registry itself,
+    wherever it failed, else one cause in one workflow."""
     registry = diagnosis.registry or "npm"
     if verdict.code in EVERYWHERE:
         return f"{registry}|{verdict.code}"
     if verdict.token is not None and verdict.token.id is not None:
         return f"{registry}|{verdict.code}|token:{verdict.token.id}"
+    if verdict.shared is not None:
+        return f"{registry}|{verdict.code}|{verdict.shared}"
     return f"{registry}|{verdict.code}|{run.repo}|{run.workflow}".lower()
 
 

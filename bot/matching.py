@@ -142,7 +142,7 @@ def holds(secret: SecretAge, token: Token) -> bool | None:
         return None
     # Who types a day means some time of it, in a zone of their own.
     apart = _A_DAY if token.created_at.time() == time() else _CLOCKS_APART
-    return secret.updated_at + apart >= token.created_at
+    return token.created_at - secret.updated_at <= apart
 
 
 def _newest_then(attempt: PublishAttempt, likely: list[tuple[_Finding, Token]]) -> list[tuple[_Finding, Token]]:

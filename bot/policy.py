@@ -108,7 +108,7 @@ def beyond_rules(token: Token) -> datetime | None:
     latest = latest_end(token)
     if latest is None or token.expires_at is None or token.expires_computed:
         return None
-    return latest if token.expires_at > latest + timedelta(days=1) else None
+    return latest if token.expires_at - latest > timedelta(days=1) else None
 
 
 def lives(registry: str, kind: str) -> tuple[timedelta, ...]:

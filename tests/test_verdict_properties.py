@@ -65,8 +65,11 @@ jobs = st.builds(
     publishes=st.booleans(),
     called=optional_text,
     secrets_not_passed=texts,
+    environment_computed=st.booleans(),
+    plain_variables=texts,
 )
-releases = st.builds(Release, text, maybe, st.sampled_from([None, "oidc", "token"]))
+ways = st.sampled_from([None, "oidc", "token"])
+releases = st.builds(Release, text, maybe, ways)
 published = st.builds(
     Published, packages, st.booleans(), st.frozensets(st.just("2.3.1") | text, max_size=3), st.none(),
     st.none() | releases,
@@ -77,9 +80,13 @@ evidences = st.builds(
     workflow=st.none() | st.builds(WorkflowFacts, st.lists(jobs, max_size=2).map(tuple)),
     secrets=st.lists(st.builds(SecretAge, names, levels, moment, optional_text), max_size=3).map(tuple),
     absent_secrets=st.lists(names, max_size=2).map(tuple),
+    unshared_secrets=st.lists(names, max_size=2).map(tuple),
     published=st.none() | published,
+    others=st.lists(published, max_size=3).map(tuple),
+    former_name=st.none() | repos,
     tokens=st.lists(tokens, max_size=4).map(tuple),
-    last_good=st.none() | st.builds(GoodRun, moment, st.none(), st.booleans(), optional_text),
+    last_good=st.none()
+    | st.builds(GoodRun, moment, st.none(), st.booleans(), optional_text, st.none() | packages, ways),
     repository=st.none() | st.builds(Repository, repos, st.none() | st.integers(1), st.none() | st.integers(1), maybe),
     elsewhere=st.lists(st.builds(Elsewhere, repos, causes, st.none() | st.integers(1, 9), moment), max_size=5).map(
         tuple
@@ -97,6 +104,7 @@ diagnoses = st.builds(
     client=st.sampled_from([None, "npm 10.9.2", "npm 11.6.2", "pnpm 11.0.0"]) | optional_text,
     package=st.none() | packages,
     version=st.none() | st.just("2.3.1") | text,
+    tool=st.sampled_from([None, "npm", "changesets"]),
     packages=st.lists(st.builds(PackageOutcome, packages, optional_text, st.just("published") | text), max_size=3).map(
         tuple
     ),
@@ -114,6 +122,7 @@ attempts = st.builds(
     actor=st.sampled_from([None, "ann", "dependabot[bot]"]) | optional_text,
     from_fork=st.booleans(),
     runners=texts | st.just(("self-hosted",)),
+    failed_at=maybe,
 )
 PLACEHOLDERS = {"PACKAGE", "NAME", "OWNER/REPO", "OWNER", "WORKFLOW.yml", "ENVIRONMENT"}
 WORD = re.compile(r"[A-Za-z0-9@~_./=:*-]+")
@@ -153,6 +162,9 @@ NEEDS = {
     "secret-not-inherited": ("workflow",),
     "token-shadows-trust": ("workflow",),
     "new-name": ("published",),
+    "publisher-missing": ("published",),
+    "trust-refused": ("workflow",),
+    "secret-renewed-since": ("secrets",),
     "immutable-subject": ("repository",),
     "registry-side": ("elsewhere",),
 }

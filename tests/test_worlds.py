@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bot.demo.github import job_from_log
-from storage import runs, tokens
+from storage import incidents, runs, tokens
 from storage.runs import RunRecord
 from storage.tokens import Token
 from tests import npm_logs
@@ -253,6 +253,21 @@ async def test_a_secret_of_the_organisation_that_this_repository_may_not_read(ru
     assert "needs organization_secrets: read" in said.card
 
 
+async def test_what_many_repositories_share_is_one_incident(running: Running) -> None:
+    """Nobody recorded the token in the organisation's secret, and the releases of three repositories fail of it."""
+    github = running.outside.github
+    github.add_secret("NPM_TOKEN", org="acme", updated_at=ago(95))
+    for name in ("ui", "api", "own"):
+        github.add_file(f"acme/{name}", RELEASE, WITH_TOKEN)
+        running.outside.registry.publish(f"@acme/{name}", "1.0.0", at=ago(40))
+    github.add_secret("NPM_TOKEN", repo="acme/own", updated_at=ago(95))
+    for number, name in enumerate(("ui", "api", "own")):
+        await running.deliver_run(npm_logs.not_found(f"@acme/{name}", "1.1.0"), repo=f"acme/{name}")
+        await running.worked(number + 1)
+    found = running.db.read_now(incidents.latest)
+    assert sorted((one.verdict, one.occurrences) for one in found) == [("secret-old", 1), ("secret-old", 2)]
+
+
 async def test_npmrc_reads_another_variable_than_the_step_sets(running: Running) -> None:
     said = "npm warn config Failed to replace env in config: ${NPM_TOKEN}"
     log = npm_logs.need_auth(PACKAGE, "2.3.1", said)
@@ -331,6 +346,13 @@ jobs:
     said = await explained(running, npm_logs.rejected(), workflow=calls, secrets=secrets, job="release / npm")
     assert said.verdict.code == "secret-old"
     assert "npm.yml@main: not there, or acme/ci is out of reach" in said.card
+
+
+async def test_the_new_token_that_was_not_stored_yet_could_not_publish_either(running: Running) -> None:
+    known = (token("old", -92, -2, use()), token("new", -1, 80, use(), bypass_2fa=False))
+    said = await explained(running, npm_logs.not_found(), known=known, secrets=(("NPM_TOKEN", "repository", 91),))
+    assert said.verdict.code == "secret-never-updated"
+    assert said.verdict.then == ("Token new cannot publish unattended: it was made without 2FA bypass.",)
 
 
 # --- what worked before ----------------------------------------------------------------------------------------------

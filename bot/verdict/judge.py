@@ -13,13 +13,13 @@ from datetime import datetime
 from bot import policy
 from bot.diagnosis.diagnosis import Alternative, Diagnosis
 from bot.evidence import Evidence
-from bot.matching import Match, PublishAttempt, covers
+from bot.matching import Candidate, Match, PublishAttempt, covers
 from bot.verdict import commands, registry, secrets, tokens, trust, trust_refused
 from bot.verdict.case import OIDC, TRUSTED, Case
 from bot.verdict.contradictions import contradictions
 from bot.verdict.phrases import ago, day, file_name, named, span
 from bot.verdict.replacing import renewal
-from bot.verdict.verdict import LONGEST_SENTENCE, Verdict
+from bot.verdict.verdict import LONGEST_SENTENCE, OF_A_SECRET, Verdict
 from storage.tokens import Token
 
 MOST_OBSTACLES = 3
@@ -153,7 +153,13 @@ def judge(diagnosis: Diagnosis, evidence: Evidence, attempt: PublishAttempt, mat
 
 
 def _with_what_follows(case: Case, verdict: Verdict, explains: frozenset[str]) -> Verdict:
-    next_ones = _obstacles(case, verdict, _STOPPED_BY.get(verdict.code, ()))
+    new_one = secrets.should_hold(case) if verdict.code == "secret-never-updated" else None
+    if new_one is not None:
+        # Once it is stored, what it may not do is in the way.
+        with_it = replace(case, match=Match(Candidate(new_one, 0, ())))
+        next_ones = _obstacles(with_it, verdict, _OF_A_TOKEN)
+    else:
+        next_ones = _obstacles(case, verdict, _STOPPED_BY.get(verdict.code, ()))
     others = (other for other in case.diagnosis.also if other.cause not in explains and not _ruled_out(case, other))
     also = () if verdict.sure else tuple(others)
     return replace(verdict, then=next_ones, also=also)
@@ -193,7 +199,10 @@ def _finished(case: Case, verdict: Verdict) -> Verdict:
     """With what contradicts itself in the record that the verdict goes by, and no longer than a card takes."""
     of_the_token = verdict.match.best is not None and verdict.match.best.token is case.certain_token
     contradicting = contradictions(case) if of_the_token else ()
-    return replace(verdict, sentence=_fit(verdict.sentence), reasons=(*verdict.reasons, *contradicting))
+    secret, shared = case.secret, None
+    if secret is not None and secret.level == "organization" and verdict.code in OF_A_SECRET:
+        shared = f"organization:{case.attempt.repo.partition('/')[0]}:{secret.name}".lower()
+    return replace(verdict, sentence=_fit(verdict.sentence), reasons=(*verdict.reasons, *contradicting), shared=shared)
 
 
 def _fit(sentence: str) -> str:

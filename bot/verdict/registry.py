@@ -36,7 +36,7 @@ def version_is_there(case: Case) -> Verdict | None:
     newest = published.newest if published.newest and published.newest.version == version else None
     since = f", published {ago(newest.published_at, case.now)}" if newest and newest.published_at else ""
     name = f"{named(published.name)} {named(version)}"
-    after = newest is not None and newest.published_at is not None and newest.published_at > case.at + IN_THE_RUN
+    after = newest is not None and newest.published_at is not None and newest.published_at - case.at > IN_THE_RUN
     if after and case.diagnosis.cause != "version-exists":
         sentence, advice = (
             f"{name} is on the registry: it went out after this run failed.",

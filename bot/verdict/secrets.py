@@ -205,7 +205,7 @@ def not_received(case: Case) -> Verdict | None:
 def renewed_since(case: Case) -> Verdict | None:
     """What failed is not what the secret holds now. Both times are GitHub's."""
     secret, failed = case.secret, case.attempt.failed_at
-    if secret is None or failed is None or secret.updated_at <= failed + timedelta(minutes=1):
+    if secret is None or failed is None or secret.updated_at - failed <= timedelta(minutes=1):
         return None
     name = named(secret.name)
     return Verdict(
@@ -247,15 +247,20 @@ def wrong_level(case: Case) -> Verdict | None:
     )
 
 
-def never_updated(case: Case) -> Verdict | None:
-    """The secret is older than the token it should hold, so it holds another one."""
+def should_hold(case: Case) -> Token | None:
+    """The token on record for the secret that is too new to be in it."""
     secret = case.secret
     if secret is None:
         return None
     newer = [token for token in _kept_there(case) if holds(secret, token) is False and _alive(token, case.at)]
-    if not newer:
+    return max(newer, key=lambda token: (token.created_at or case.now, token.name), default=None)
+
+
+def never_updated(case: Case) -> Verdict | None:
+    """The secret is older than the token it should hold, so it holds another one."""
+    secret, should = case.secret, should_hold(case)
+    if secret is None or should is None:
         return None
-    should = max(newer, key=lambda token: (token.created_at or case.now, token.name))
     made = should.created_at or case.now
     name = named(secret.name)
     store = commands.store_secret(secret.name, case.attempt.repo, secret.level, secret.environment)

@@ -48,7 +48,7 @@ def expired(case: Case) -> Verdict | None:
     who = _who(case, token)
     ended = token.expires_at
     worked = case.good_with_secret if case.worked_since_written is not None else None
-    outlived = worked is not None and ended is not None and worked.completed_at > ended + timedelta(hours=1)
+    outlived = worked is not None and ended is not None and worked.completed_at - ended > timedelta(hours=1)
     if outlived and token.expires_computed:
         return None  # somebody chose another end
     if ended is not None and ended <= case.at:

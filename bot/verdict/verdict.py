@@ -16,6 +16,10 @@ LONGEST_SENTENCE = 300
 
 # Verdicts that one stored token explains alone: it fails alike wherever it is used.
 DEAD_TOKEN = frozenset({"token-expired", "token-revoked", "token-revoked-early", "token-classic", "token-rejected"})
+# Verdicts about what a secret holds, whoever reads it.
+OF_A_SECRET = frozenset(
+    {"secret-old", "secret-never-updated", "secret-wrong-value", "token-stopped-working", "token-rejected"}
+)
 # Verdicts that no credential and no trust configuration is to blame for, whatever the log sounded like.
 NO_CREDENTIAL = frozenset({"version-exists", "registry-side"})
 # Verdicts about the registry as a whole, whichever repository met it.
@@ -28,7 +32,9 @@ class Verdict:
     fact a person reads first, plain text, 300 characters at most.
 
     `advice`: first step first; `then`: what will stop the publish next once this is mended; `also`: what else it could
-    be; `sure`: recorded facts say so, nothing is guessed; `docs`: where to read on, None = where the log's cause says.
+    be; `sure`: recorded facts say so, nothing is guessed; `docs`: where to read on, None = where the log's cause says;
+    `shared`: the organisation's secret that is behind it, as `organization:acme:NPM_TOKEN`: it fails alike in every
+    repository that reads it.
     """
 
     code: str
@@ -40,6 +46,7 @@ class Verdict:
     also: tuple[Alternative, ...] = ()
     sure: bool = False
     docs: str | None = None
+    shared: str | None = None
 
     @property
     def token(self) -> Token | None:
