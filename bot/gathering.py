@@ -7,11 +7,11 @@ alert.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bot.deps import Deps
 from bot.diagnosis.diagnosis import Diagnosis
@@ -57,13 +57,11 @@ async def gather(run: Run, diagnosis: Diagnosis, deps: Deps, job: Job | None = N
     stored, (workflow, secrets), found, repository, green = await asyncio.gather(
         deps.db.read(_stored, run, registry, packages, deps.now()),
         _workflow_and_secrets(run, diagnosis, job, deps, ask) if has_file and run.sha else _no_workflow(),
-        asyncio.gather(
-            *(ask("registry", f"{name} on the registry", partial(deps.npm.published, name)) for name in names)
-        ),
+        _on_registry(names, deps, ask),
         ask("repository", "the repository", partial(deps.github.repository, run)) if by_trust else _nothing(),
         ask("history", "the last good run", partial(deps.github.good_runs, run)) if has_file else _nothing(),
     )
-    published = next((one for one in found if one is not None and one.name == packages[0]), None)
+    published = next((one for one in found if one.name == packages[0]), None)
     return Evidence(
         packages=packages,
         workflow=workflow,
@@ -71,7 +69,7 @@ async def gather(run: Run, diagnosis: Diagnosis, deps: Deps, job: Job | None = N
         absent_secrets=secrets.absent,
         unshared_secrets=secrets.unshared,
         published=published,
-        others=tuple(one for one in found if one is not None and one is not published),
+        others=tuple(one for one in found if one is not published),
         tokens=tuple(stored.tokens),
         last_good=last_good(run, green or (), stored.went_well, published.newest if published else None),
         repository=repository,
@@ -79,6 +77,17 @@ async def gather(run: Run, diagnosis: Diagnosis, deps: Deps, job: Job | None = N
         elsewhere=tuple(_elsewhere(record) for record in stored.failed),
         missing=ask.missing,
     )
+
+
+async def _on_registry(names: Sequence[str], deps: Deps, ask: _Asking) -> list[Published]:
+    """The first one by itself: it matters most, and records of several megabytes would slow each other down."""
+
+    def one(name: str) -> Coroutine[Any, Any, Published | None]:
+        return ask("registry", f"{name} on the registry", partial(deps.npm.published, name))
+
+    found = [await one(name) for name in names[:1]]
+    found += await asyncio.gather(*(one(name) for name in names[1:]))
+    return [published for published in found if published is not None]
 
 
 async def _former_name(
