@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from bot.messages.shortcuts import SHORTCUTS
+
 SLACK_SCOPES: dict[str, str] = {
     "commands": "the slash command /tokens",
     "chat:write": "cards, thread lines and the daily digest",
@@ -16,6 +18,7 @@ SLACK_SCOPES: dict[str, str] = {
     "groups:read": "the same for private channels",
     "im:write": "the digest by direct message, for those who want it so",
     "im:history": "to find a direct message again whose acknowledgement was lost",
+    "files:read": "to read a log that is shared as a file or snippet, when somebody asks for it",
     "users:read": "guests may look but not change anything",
     "usergroups:read": "user groups in SLACK_ADMINS",
 }
@@ -69,6 +72,15 @@ def slack_manifest(url: str | None, *, socket_mode: bool) -> dict[str, Any]:
                 "messages_tab_read_only_enabled": True,
             },
             "bot_user": {"display_name": "Tokenwatch", "always_online": True},
+            "shortcuts": [
+                {
+                    "name": shortcut.name,
+                    "type": shortcut.kind,
+                    "callback_id": shortcut.callback_id,
+                    "description": shortcut.description,
+                }
+                for shortcut in SHORTCUTS
+            ],
             "slash_commands": [with_url(command, "url")],
         },
         "oauth_config": {"scopes": {"bot": list(SLACK_SCOPES)}},

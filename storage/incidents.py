@@ -234,6 +234,21 @@ def oldest_open(connection: Connection, *, limit: int) -> list[Incident]:
     return [_incident(row) for row in rows]
 
 
+def open_of_person(connection: Connection, user: str, *, limit: int) -> list[Incident]:
+    """Unresolved incidents that this person (Slack user id) took on, or whose token is theirs and nobody took on."""
+    rows = connection.all(
+        """
+        SELECT i.* FROM incidents i WHERE i.state <> 'resolved' AND (
+            i.claimed_by = :user OR (i.claimed_by IS NULL AND EXISTS (
+                SELECT 1 FROM tokens t WHERE t.id = i.token_id AND (t.owner = :user OR t.backup_owner = :user)
+            ))
+        ) ORDER BY i.opened_at, i.id LIMIT :limit
+        """,
+        {"user": user, "limit": limit},
+    )
+    return [_incident(row) for row in rows]
+
+
 def count_open(connection: Connection) -> int:
     return int(connection.value("SELECT COUNT(*) FROM incidents WHERE state <> 'resolved'"))
 

@@ -54,6 +54,7 @@ FLOWS = {
     "bot/rotation/telling.py",
     "bot/settling.py",
     "bot/settings.py",
+    "bot/slack_files.py",
     "bot/sweep.py",
     "bot/token_changes.py",
     "bot/token_import.py",
