@@ -19,6 +19,7 @@ SLACK_SCOPES: dict[str, str] = {
     "im:write": "the digest by direct message, for those who want it so",
     "im:history": "to find a direct message again whose acknowledgement was lost",
     "files:read": "to read a log that is shared as a file or snippet, when somebody asks for it",
+    "files:write": "the picture of the next 90 days",
     "users:read": "guests may look but not change anything",
     "usergroups:read": "user groups in SLACK_ADMINS",
 }

@@ -47,7 +47,7 @@ async def diagnosed(slack: AsyncWebClient, files: list[Mapping[str, Any]], text:
 
 async def _content(slack: AsyncWebClient, file: Mapping[str, Any]) -> AsyncIterator[bytes]:
     url = str(file.get("url_private_download") or file.get("url_private") or "")
-    if not _is_slack(url, slack.base_url):
+    if not is_slack(url, slack.base_url):
         raise TellUser("This file does not lie on Slack. Paste its text, or share it as a file.", reason="foreign-file")
     session = slack.session
     assert session is not None
@@ -82,7 +82,8 @@ async def _with_start(start: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator
         yield chunk
 
 
-def _is_slack(url: str, api: str) -> bool:
+def is_slack(url: str, api: str) -> bool:
+    """Whether an address is Slack's own. `api`: where the Web API is."""
     parts, ours = urlsplit(url), urlsplit(api)
     host = parts.hostname or ""
     if parts.scheme == "https" and (host == "slack.com" or host.endswith((".slack.com", ".slack-edge.com"))):

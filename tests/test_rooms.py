@@ -39,6 +39,7 @@ FLOWS = {
     "bot/nudges.py",
     "bot/operators.py",
     "bot/outbox.py",
+    "bot/outlook.py",
     "bot/permissions.py",
     "bot/presence.py",
     "bot/registries/npm/packument.py",
@@ -59,6 +60,7 @@ FLOWS = {
     "bot/token_changes.py",
     "bot/token_import.py",
     "bot/triage.py",
+    "bot/uploads.py",
     "bot/version_watch.py",
     "bot/why.py",
 }

@@ -225,8 +225,8 @@ def _incident(incident: Incident, now: datetime) -> str:
     who = f"  ·  {t.mention(incident.claimed_by)} is on it" if incident.state == "claimed" else ""
     quiet = f"  ·  snoozed until {t.date(incident.snoozed_until)}" if incident.snoozed_until else ""
     run = f"  ·  {t.link(facts.run_url, 'open the run')}" if facts.run_url and t.is_url(facts.run_url) else ""
-    since = t.relative(incident.opened_at, now)
-    return f"{t.sentence(facts.sentence, 160)} {what}  ·  since {since.removesuffix(' ago')}{who}{quiet}{run}"
+    started = t.relative(incident.opened_at, now)
+    return f"{t.sentence(facts.sentence, 160)} {what}  ·  started {started}{who}{quiet}{run}"
 
 
 def _rotations(home: Home) -> list[Part | None]:

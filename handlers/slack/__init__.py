@@ -48,6 +48,7 @@ from bot.settings import Settings
 from handlers.bodies import Bodies, NotRead
 from handlers.slack import (
     campaign,
+    deadlines,
     digest,
     edit_token,
     help,
@@ -92,6 +93,7 @@ COMMANDS: dict[str, RunCommand] = {
     "remove": remove_token.ask,
     "rotate": rotate.rotate,
     "why": why.explain_run,
+    "deadlines": deadlines.show,
     "incidents": incidents.list_open,
     "snooze": snooze.snooze,
     "digest": digest.choose,
