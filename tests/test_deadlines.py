@@ -264,8 +264,10 @@ def test_the_command_line_prints_both_for_people_and_for_programs(
 ) -> None:
     now = datetime.now(UTC)
     db = Database.open(f"sqlite:///{tmp_path / 'tokenwatch.db'}")
-    for name, days in (("over", -2), ("soon", 3), ("far", 100)):
+    for name, days in (("over", -2), ("soon", 3.2)):
         db.write_now(tokens.add, token(name, 0, expires_at=now + timedelta(days=days), created_at=now), now)
+    far = token("far", 0, expires_at=now + timedelta(days=100), registry="pypi", kind="api-token")
+    db.write_now(tokens.add, far, now)
     db.close()
     rows = [json.loads(line) for line in run(tmp_path, monkeypatch, "--json").splitlines()]
     assert [(row["token"], row["why"], row["rule"]) for row in rows] == [
