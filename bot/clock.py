@@ -17,6 +17,7 @@ import structlog
 from bot import announce, daily, nudges, outlook, version_watch
 from bot.deps import Deps
 from bot.housekeeping import clean_up
+from bot.incident_people import IncidentPeople
 from bot.messages import thread
 from bot.rotation import campaign
 from bot.rotation import run as rotation
@@ -38,6 +39,7 @@ class Clock:
         self._deps = deps
         self._tick_s = tick_s
         self._owner = uuid.uuid4().hex
+        self._people = IncidentPeople(deps)
 
     async def run(self) -> None:
         while True:
@@ -63,6 +65,7 @@ class Clock:
             await self._clean_up(today, now)
         await version_watch.watch(self._deps)
         await nudges.nudge(self._deps)
+        await self._people.watch()
         await rotation.watch(self._deps)
         await campaign.watch(self._deps)
 

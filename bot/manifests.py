@@ -21,8 +21,11 @@ SLACK_SCOPES: dict[str, str] = {
     "files:read": "to read a log that is shared as a file or snippet, when somebody asks for it",
     "files:write": "the picture of the next 90 days",
     "users:read": "guests may look but not change anything",
+    "users:read.email": "to mention in Slack whoever started a run on GitHub; everything else works without it",
     "usergroups:read": "user groups in SLACK_ADMINS",
 }
+# Without these something is left out, and nothing fails.
+OPTIONAL_SCOPES = frozenset({"users:read.email", "files:read", "files:write", "im:write", "im:history"})
 GITHUB_PERMISSIONS: dict[str, str] = {
     "metadata": "read",
     "actions": "read",  # runs, jobs, job logs, and the workflow_run event

@@ -227,6 +227,19 @@ def latest(connection: Connection, *, unresolved: bool = False, limit: int = 50)
     return [_incident(row) for row in rows]
 
 
+def opened_since(connection: Connection, since: datetime, *, job: str, limit: int) -> list[Incident]:
+    """Open incidents that began since then and for which the job of that name is not done."""
+    rows = connection.all(
+        """
+        SELECT i.* FROM incidents i WHERE i.state = 'open' AND i.opened_at >= :since AND NOT EXISTS (
+            SELECT 1 FROM due_jobs d WHERE d.name = :job AND d.due = 'incident:' || i.id AND d.done_at IS NOT NULL
+        ) ORDER BY i.id LIMIT :limit
+        """,
+        {"since": to_ms(since), "job": job, "limit": limit},
+    )
+    return [_incident(row) for row in rows]
+
+
 def oldest_open(connection: Connection, *, limit: int) -> list[Incident]:
     rows = connection.all(
         "SELECT * FROM incidents WHERE state <> 'resolved' ORDER BY opened_at, id LIMIT :limit", {"limit": limit}

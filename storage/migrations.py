@@ -448,8 +448,8 @@ def m009_slack_troubles(db: sqlite_utils.Database) -> None:
 
 
 @MIGRATIONS()
-def m007_people(db: sqlite_utils.Database) -> None:
-    """How people take the digest; what changed since the last one, by time."""
+def m010_people(db: sqlite_utils.Database) -> None:
+    """How people take the digest, who they are on GitHub; what changed since the last digest, by time."""
     _run(
         db,
         """
@@ -457,6 +457,11 @@ def m007_people(db: sqlite_utils.Database) -> None:
             slack_user TEXT PRIMARY KEY,
             digest TEXT NOT NULL,
             changed_at INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE github_accounts (
+            login TEXT PRIMARY KEY,
+            slack_user TEXT,
+            looked_at INTEGER NOT NULL
         ) STRICT;
         CREATE INDEX audit_by_time ON audit (at);
         """,
