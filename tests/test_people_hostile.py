@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from slack_limits import mrkdwn_texts, problems, unsafe
 from test_messages_hostile import LADDER, assert_takes, unhurried
 
-from bot.daily_news import Staged, news, of_person
+from bot.daily_news import news, of_person
 from bot.deadlines import deadlines
 from bot.diagnosis.diagnosis import Alternative, Diagnosis, EvidenceLine, PackageOutcome
 from bot.incidents import Facts
@@ -32,6 +32,7 @@ from bot.reminders import of_person as tokens_of_person
 from bot.slack_log_text import undressed
 from bot.timeline import picture
 from storage.audit import Entry
+from storage.awaited import Awaited
 
 ZONE = ZoneInfo("Europe/Berlin")
 LINKS = frozenset(rule.link for rule in rules())
@@ -76,7 +77,8 @@ diagnoses = st.builds(
 def test_a_digest_with_all_its_news(tokens, open_, facts, changes, text):
     open_ = [replace(incident, facts=facts.to_json(), opened_at=NOW - timedelta(days=3)) for incident in open_]
     told = news(changes, open_, 5000, NOW)
-    told = replace(told, staged=(*told.staged, Staged(text, text, NOW), Staged(text, None, NOW)))
+    waits = Awaited(1, text, text, text, text, "staged", 1, None, text, NOW, NOW)
+    told = replace(told, staged=(waits, replace(waits, package=None, version=None)) * 5)
     found = digest(tokens, set(), NOW, ZONE, LADDER) or Digest(NOW.date(), ())
     urls = LINKS | frozenset(filter(None, (facts.run_url,)))
     owners = frozenset(filter(None, (token.owner for token in tokens)))
