@@ -10,7 +10,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.doctor.finding import Finding
+from bot.doctor.finding import Finding, State
 from bot.manifests import OPTIONAL_SCOPES, SLACK_SCOPES
 from bot.settings import Settings
 

@@ -16,7 +16,7 @@ import jwt
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from bot.demo.github import payloads
+from bot.demo.github import accounts, payloads
 from bot.demo.github.answers import answer, bearer_of, fixed, paged, refuse, repo_of
 from bot.demo.github.blobs import Blobs
 from bot.demo.github.deliveries import Deliveries, Delivery, Hook
@@ -75,8 +75,8 @@ class Rest:
         )
         get("/rate_limit", self._rate_limit)
         get("/user", self._guard("metadata", self._user))
-        get("/users/{login}", self._guard("metadata", self._profile))
-        get(repo + "/commits/{sha}", self._guard("contents", self._commit))
+        get("/users/{login}", self._guard("metadata", accounts.profile(self._world)))
+        get(repo + "/commits/{sha}", self._guard("contents", accounts.commit(self._world)))
         get(repo, self._guard("metadata", self._repository))
         get(repo + "/actions/runs", self._guard("actions", self._runs))
         get(repo + "/actions/workflows/{file}/runs", self._guard("actions", self._runs))
@@ -208,19 +208,6 @@ class Rest:
 
     async def _user(self, request: web.Request) -> web.Response:
         return answer(request, payloads.user("tokenwatch-bot"))
-
-    async def _profile(self, request: web.Request) -> web.Response:
-        login = request.match_info["login"]
-        return answer(request, payloads.user(login) | {"email": self._world.emails.get(login)})
-
-    async def _commit(self, request: web.Request) -> web.Response:
-        sha = request.match_info["sha"]
-        if sha not in self._world.commits:
-            raise refuse(404, "Not Found", {})
-        login, email = self._world.commits[sha]
-        written = {"name": login, "email": email, "date": "2026-11-20T08:00:00Z"}
-        body = {"sha": sha, "author": payloads.user(login), "commit": {"author": written, "committer": written}}
-        return answer(request, body)
 
     async def _the_app(self, request: web.Request) -> web.Response:
         return answer(request, payloads.app(self.permissions, self.events))
