@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont
 
-WIDTH, HEIGHT, MARGIN = 1600, 600, 60
-AXIS, RULE_TOP = 490, 84  # heights, from above
-ROW = 34  # between two names
+WIDTH, HEIGHT, MARGIN = 1200, 560, 50  # readable also where a phone shows it small
+AXIS, RULE_TOP = 440, 92  # heights, from above
+ROW, TALL_ROW = 34, 64  # between two names
 MOST_NAMES = 10  # more cannot be told apart; then only how many end each day
-MOST_NAME, MOST_SAYS = 28, 88
-TALLEST = 290  # pixels of the highest bar
-NUMBER_WIDTH = 56  # pixels that a count needs for itself
+MOST_NAME, MOST_SAYS = 28, 84
+TALLEST = 250  # pixels of the highest bar
+NUMBER_WIDTH = 60  # pixels that a count needs for itself
 WEEK = 7
 COLOURS = 64
 # Told apart by place and words too, not by colour alone; dark enough on white, whatever the theme around it.
@@ -74,9 +74,9 @@ def picture(found: Deadlines, zone: ZoneInfo) -> bytes:
         ImageDraw.Draw(image),
         found.now.astimezone(zone).date(),
         max(1, (found.until - found.now).days),
-        font(20),
-        font(23),
-        font(32),
+        font(22),
+        font(26),
+        font(36),
     )
     ends = [(one.at.astimezone(zone).date(), t.plain(one.token.name, MOST_NAME)) for one in found.expiring]
     paper.draw.text((MARGIN, 20), _title(found, paper.days), INK, paper.large)
@@ -131,8 +131,10 @@ def _rule(paper: _Paper, day: date, says: str, number: int) -> None:
 
 def _names(paper: _Paper, ends: Sequence[tuple[date, str]], rules: int) -> None:
     """The soonest lowest, so that few lines come behind a name."""
-    room = max(1, (AXIS - RULE_TOP - rules * ROW) // ROW - 1)
-    places = [(day, name, AXIS - ROW * (1 + number % room)) for number, (day, name) in enumerate(ends)]
+    height = AXIS - RULE_TOP - rules * ROW
+    row = min(TALL_ROW, max(ROW, height // (len(ends) + 1)))
+    room = max(1, height // row - 1)
+    places = [(day, name, AXIS - row * (1 + number % room)) for number, (day, name) in enumerate(ends)]
     for day, _, y in places:
         paper.draw.line([(paper.x(day), y), (paper.x(day), AXIS)], LINE, 2)
     for day, name, y in places:

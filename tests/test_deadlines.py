@@ -22,7 +22,7 @@ from bot.deadlines import deadlines, way_out
 from bot.demo.outside import Outside
 from bot.demo.slack.workspace import MARA, OPS, Message
 from bot.messages.deadlines import alt_text, deadlines_message
-from bot.timeline import picture
+from bot.timeline import AXIS, HEIGHT, MARGIN, WIDTH, picture
 from storage import due_jobs, tokens
 from storage.database import Database
 from storage.tokens import Token, Use
@@ -136,7 +136,7 @@ def test_hostile_names_neither_break_the_message_nor_the_picture(name: str) -> N
     for text in mrkdwn_texts(list(made.blocks)):
         assert unsafe(text, mentions=frozenset({MARA.id}), urls=links) == []
     assert "\n" not in alt_text(found) and "<!channel>" not in alt_text(found)
-    assert size(picture(found, BERLIN)) == (1600, 600)
+    assert size(picture(found, BERLIN)) == (WIDTH, HEIGHT)
 
 
 def size(png: bytes) -> tuple[int, int]:
@@ -148,7 +148,7 @@ def size(png: bytes) -> tuple[int, int]:
 @pytest.mark.parametrize("made", [[], list(some()), five_thousand()], ids=["none", "some", "5000"])
 def test_the_picture_is_a_small_png_whatever_there_is(made: list[Token]) -> None:
     png = picture(deadlines(made, NOW), BERLIN)
-    assert size(png) == (1600, 600)
+    assert size(png) == (WIDTH, HEIGHT)
     assert len(png) < 60_000
 
 
@@ -157,11 +157,11 @@ def test_a_dot_stands_where_its_day_is() -> None:
 
     def red_columns(days: float) -> list[int]:
         image = Image.open(io.BytesIO(picture(deadlines([token("t", days)], NOW), BERLIN))).convert("RGB")
-        return [x for x in range(image.width) if image.getpixel((x, 487)) == (176, 42, 48)]
+        return [x for x in range(image.width) if image.getpixel((x, AXIS - 3)) == (176, 42, 48)]
 
     first, later = red_columns(1), red_columns(6)
     assert first and later
-    assert abs((min(later) - min(first)) - 5 * (1600 - 120) / 90) < 3
+    assert abs((min(later) - min(first)) - 5 * (WIDTH - 2 * MARGIN) / 90) < 3
 
 
 def test_the_drawing_library_is_loaded_only_to_draw() -> None:
@@ -170,8 +170,8 @@ def test_the_drawing_library_is_loaded_only_to_draw() -> None:
 
 
 async def ask(running: Running) -> str:
-    answer = await running.outside.slack.command(text="deadlines", user=MARA)
-    return answer.replies[-1].text + str(answer.replies[-1].blocks)
+    answer = await running.answered(running.outside.slack.command(text="deadlines", user=MARA), MARA.id)
+    return answer.text + str(answer.blocks)
 
 
 def shared(running: Running, channel: str, thread: str | None = None) -> list[Message]:

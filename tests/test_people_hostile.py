@@ -30,7 +30,7 @@ from bot.policy import rules
 from bot.reminders import Digest, digest
 from bot.reminders import of_person as tokens_of_person
 from bot.slack_log_text import undressed
-from bot.timeline import picture
+from bot.timeline import HEIGHT, WIDTH, picture
 from storage.audit import Entry
 from storage.awaited import Awaited
 
@@ -117,7 +117,7 @@ def test_deadlines_in_words_and_as_a_picture(tokens):
     described = alt_text(found)
     assert 0 < len(described) <= 1000 and "\n" not in described
     png = picture(found, ZONE)
-    assert struct.unpack(">II", png[16:24]) == (1600, 600)
+    assert struct.unpack(">II", png[16:24]) == (WIDTH, HEIGHT)
 
 
 @unhurried

@@ -31,9 +31,8 @@ async def running(outside: Outside, tmp_path: Path) -> AsyncIterator[Running]:
 
 
 async def answer_to(running: Running, message: Message, user: Any = MARA) -> str:
-    answer = await running.outside.slack.message_action(DIAGNOSE_LOG, message, user)
-    (reply,) = answer.replies
-    assert reply.ephemeral_to == (user if isinstance(user, str) else user.id)
+    asking = running.outside.slack.message_action(DIAGNOSE_LOG, message, user)
+    reply = await running.answered(asking, user.id, message.channel)
     return reply.text + str(reply.blocks)
 
 
