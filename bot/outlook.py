@@ -23,7 +23,8 @@ TITLE = "The next 90 days"
 
 async def look_ahead(deps: Deps, now: datetime) -> Deadlines:
     """From outlines of all tokens, with the full records of those that a message names."""
-    found = await deps.db.read(lambda connection: deadlines(_outlines(connection, now), now))
+    outlines = await deps.db.read(_outlines, now)
+    found = await asyncio.to_thread(deadlines, outlines, now)
     shown = {token.id for token in named(found) if token.id is not None}
     full = {token.id: token for token in (await deps.db.read(tokens.by_ids, shown) if shown else [])}
     return found.with_tokens(full)

@@ -65,7 +65,7 @@ from handlers.slack import (
     status,
     why,
 )
-from handlers.slack.opening import open_view
+from handlers.slack.opening import open_view, opens_form
 from handlers.slack.requests import Click, Command, FormReply, Picked, Reply, Submission
 
 log = structlog.get_logger("slack")
@@ -88,14 +88,14 @@ COMMANDS: dict[str, RunCommand] = {
     "status": status.status,
     "list": list_tokens.list_tokens,
     "show": show.show,
-    "add": edit_token.add,
-    "edit": edit_token.edit,
-    "remove": remove_token.ask,
-    "rotate": rotate.rotate,
+    "add": opens_form(edit_token.add),
+    "edit": opens_form(edit_token.edit),
+    "remove": opens_form(remove_token.ask),
+    "rotate": opens_form(rotate.rotate),
     "why": why.explain_run,
     "deadlines": deadlines.show,
     "incidents": incidents.list_open,
-    "snooze": snooze.snooze,
+    "snooze": opens_form(snooze.snooze),
     "digest": digest.choose,
     "help": _help,
 }
@@ -103,17 +103,17 @@ COMMANDS: dict[str, RunCommand] = {
 ACTIONS: dict[str, RunAction] = {
     token_lists.PREVIOUS_PAGE: list_tokens.turn_page,
     token_lists.NEXT_PAGE: list_tokens.turn_page,
-    home_page.ADD: edit_token.add_clicked,
-    token_page.EDIT: edit_token.edit_clicked,
-    token_page.ROTATE_BY_NAME: rotate.rotate_clicked,
+    home_page.ADD: opens_form(edit_token.add_clicked),
+    token_page.EDIT: opens_form(edit_token.edit_clicked),
+    token_page.ROTATE_BY_NAME: opens_form(rotate.rotate_clicked),
     card.CLAIM: incident.claim,
-    card.SNOOZE: snooze.ask,
+    card.SNOOZE: opens_form(snooze.ask),
     card.WAKE: incident.wake,
-    card.RESOLVE: incident.ask_how_resolved,
+    card.RESOLVE: opens_form(incident.ask_how_resolved),
     card.REOPEN: incident.reopen,
     card.RERUN: incident.rerun,
-    card.ROTATE: rotate.rotate_from_card,
-    home_page.ROTATE: rotate.choose,
+    card.ROTATE: opens_form(rotate.rotate_from_card),
+    home_page.ROTATE: opens_form(rotate.choose),
     home_page.SHOW: home.show,
     home_page.REGISTRY: home.choose_registry,
     home_page.PREVIOUS: home.turn_back,
@@ -122,18 +122,18 @@ ACTIONS: dict[str, RunAction] = {
     campaign_page.STOP: campaign.stop,
     rotation_card.APPROVE: rotation.approve_bypass,
     rotation_card.REFUSE: rotation.refuse_bypass,
-    rotation_card.MADE: rotation.ask_made,
+    rotation_card.MADE: opens_form(rotation.ask_made),
     rotation_card.LOOK: rotation.look,
     rotation_card.PROBE: rotation.probe,
-    rotation_card.TICK: rotation.ask_tick,
+    rotation_card.TICK: opens_form(rotation.ask_tick),
     rotation_card.COMMANDS: rotation.show_commands,
-    rotation_card.HAND_OVER: rotation.ask_hand_over,
-    rotation_card.STOP: rotation.ask_stop,
+    rotation_card.HAND_OVER: opens_form(rotation.ask_hand_over),
+    rotation_card.STOP: opens_form(rotation.ask_stop),
 }
 
 SHORTCUTS: dict[str, RunShortcut] = {
     shortcut_names.DIAGNOSE_LOG: shortcuts.diagnose_log,
-    shortcut_names.ADD_TOKEN: shortcuts.add_token,
+    shortcut_names.ADD_TOKEN: opens_form(shortcuts.add_token),
 }
 
 VIEWS: dict[str, RunView] = {
