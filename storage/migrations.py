@@ -448,8 +448,8 @@ def m009_slack_troubles(db: sqlite_utils.Database) -> None:
 
 
 @MIGRATIONS()
-def m010_people(db: sqlite_utils.Database) -> None:
-    """How people take the digest, who they are on GitHub; what changed since the last digest, by time."""
+def m007_people(db: sqlite_utils.Database) -> None:
+    """How people take the digest; what changed since the last one, by time."""
     _run(
         db,
         """
@@ -457,11 +457,6 @@ def m010_people(db: sqlite_utils.Database) -> None:
             slack_user TEXT PRIMARY KEY,
             digest TEXT NOT NULL,
             changed_at INTEGER NOT NULL
-        ) STRICT;
-        CREATE TABLE github_accounts (
-            login TEXT PRIMARY KEY,
-            slack_user TEXT,
-            looked_at INTEGER NOT NULL
         ) STRICT;
         CREATE INDEX audit_by_time ON audit (at);
         """,
@@ -484,5 +479,20 @@ def m011_seeing_inside(db: sqlite_utils.Database) -> None:
         ) STRICT;
         ALTER TABLE messages ADD COLUMN delivery TEXT;
         CREATE INDEX messages_dead ON messages (seq) WHERE state = 'dead' AND kind <> 'edit';
+        """,
+    )
+
+
+@MIGRATIONS()
+def m012_github_accounts(db: sqlite_utils.Database) -> None:
+    """Who people on GitHub are in Slack."""
+    _run(
+        db,
+        """
+        CREATE TABLE github_accounts (
+            login TEXT PRIMARY KEY,
+            slack_user TEXT,
+            looked_at INTEGER NOT NULL
+        ) STRICT;
         """,
     )
