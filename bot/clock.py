@@ -14,14 +14,15 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from bot import announce, daily, nudges, version_watch
+from bot import announce, daily, nudges, outlook, version_watch
 from bot.deps import Deps
 from bot.housekeeping import clean_up
+from bot.incident_people import IncidentPeople
 from bot.messages import thread
 from bot.rotation import campaign
 from bot.rotation import run as rotation
 from bot.workdays import Workdays
-from storage import due_jobs, incidents
+from storage import due_jobs, incidents, outbox
 from storage.database import Connection, StorageError
 
 log = structlog.get_logger("clock")
@@ -39,6 +40,7 @@ class Clock:
         self._tick_s = tick_s
         self._owner = uuid.uuid4().hex
         self._one_at_a_time = asyncio.Lock()
+        self._people = IncidentPeople(deps)
 
     async def run(self) -> None:
         while True:
@@ -61,16 +63,29 @@ class Clock:
         is_workday = due is not None and date.fromisoformat(due) in settings.calendar
         if due is not None and is_workday and settings.operators_channel and await self._claim("digest", due, now):
             await daily.say(self._deps, due, now)
+        if due is not None and is_workday:
+            await self._picture(due, now)
         today = now.astimezone(UTC).date().isoformat()
         if await self._claim("clean-up", today, now):
             await self._clean_up(today, now)
         await version_watch.watch(self._deps)
         await nudges.nudge(self._deps)
+        await self._people.watch()
         await rotation.watch(self._deps)
         await campaign.watch(self._deps)
 
     async def _claim(self, name: str, due: str, now: datetime) -> bool:
         return await self._deps.db.write(due_jobs.claim, name=name, due=due, owner=self._owner, now=now, lease=LEASE)
+
+    async def _picture(self, due: str, now: datetime) -> None:
+        """Once a week, under the first digest that has anything to say."""
+        digest = await self._deps.db.read(outbox.get, outlook.digest_key(self._deps, due))
+        if digest is None or digest.ts is None:
+            return
+        year, week, _ = date.fromisoformat(due).isocalendar()
+        name = f"{year}-W{week:02}"
+        if await self._claim("picture", name, now) and await outlook.under_digest(self._deps, due, now):
+            await self._deps.db.write(due_jobs.finish, name="picture", due=name, now=now)
 
     async def _end_snoozes(self, now: datetime) -> None:
         ended = await self._deps.db.read(incidents.snoozes_ended, now)

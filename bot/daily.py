@@ -18,8 +18,9 @@ from bot.messages.message import Message
 from bot.policy import loses_publishing
 from bot.reminders import Digest, Rung, digest, with_tokens
 from bot.reminders import of_person as tokens_of_person
-from storage import audit, due_jobs, incidents, outbox, people, reminders, tokens
+from storage import audit, awaited, due_jobs, incidents, outbox, people, reminders, tokens
 from storage.audit import Entry
+from storage.awaited import Awaited
 from storage.database import Connection
 from storage.incidents import Incident
 from storage.tokens import Token
@@ -29,6 +30,7 @@ log = structlog.get_logger("daily")
 HORIZON_SLACK = timedelta(days=3)  # the ladder counts local days, the query moments
 LONGEST_PAST = timedelta(days=7)  # what changed before that is no news
 MOST_INCIDENTS = 500
+MOST_STAGED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class _Looked:
     changes: list[Entry]
     open: list[Incident]
     open_total: int
+    staged: list[Awaited]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,7 @@ def _look(connection: Connection, now: datetime, horizon: datetime) -> _Looked:
         changes=audit.since(connection, max(last, now - LONGEST_PAST)) if last else [],
         open=incidents.oldest_open(connection, limit=MOST_INCIDENTS),
         open_total=incidents.count_open(connection),
+        staged=awaited.staged(connection, limit=MOST_STAGED),
     )
 
 
@@ -120,7 +124,7 @@ def _letters(
     stops = {token.id: stop.at for token in looked.stopping if token.id and (stop := loses_publishing(token))}
     everybody = {token.id: token for token in (*looked.stopping, *looked.ending)}
     found = digest(everybody.values(), looked.said, now, zone, ladder, stops, following=following)
-    told = news(looked.changes, looked.open, looked.open_total, now)
+    told = news(looked.changes, looked.open, looked.open_total, now, looked.staged)
     letters = []
     if found or told.worth_telling:
         whole = found or Digest(now.astimezone(zone).date(), ())

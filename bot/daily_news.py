@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.incidents import Facts
 from storage.audit import Entry
+from storage.awaited import Awaited
 from storage.incidents import Incident
 
 # The last of several changes of one thing is what is told.
@@ -23,15 +23,6 @@ LONG = timedelta(days=1)  # what has been open for so long is worth a digest by 
 
 
 @dataclass(frozen=True, slots=True)
-class Staged:
-    """A version that waits for a person's approval."""
-
-    package: str
-    version: str | None
-    since: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class News:
     """`changed`: what happened (`added`, ...) -> names of tokens; `open`: unresolved incidents, oldest first, the first
     of `open_total`; `long_open`: how many of them nobody put off are older than a day. `at`: when it was looked up."""
@@ -43,15 +34,21 @@ class News:
     open: tuple[Incident, ...] = ()
     open_total: int = 0
     long_open: int = 0
-    staged: tuple[Staged, ...] = ()
+    staged: tuple[Awaited, ...] = ()
 
     @property
     def worth_telling(self) -> bool:
         return self.long_open > 0
 
 
-def news(changes: Iterable[Entry], open_: Sequence[Incident], open_total: int, now: datetime) -> News:
-    """`changes`: audit rows since the last digest, oldest first."""
+def news(
+    changes: Iterable[Entry],
+    open_: Sequence[Incident],
+    open_total: int,
+    now: datetime,
+    staged: Sequence[Awaited] = (),
+) -> News:
+    """`changes`: audit rows since the last digest, oldest first; `staged`: versions that wait for approval."""
     said: dict[str, str] = {}
     opened: set[str] = set()
     resolved: set[str] = set()
@@ -79,7 +76,7 @@ def news(changes: Iterable[Entry], open_: Sequence[Incident], open_total: int, n
         open=tuple(oldest_first),
         open_total=open_total,
         long_open=sum(now - one.opened_at >= LONG for one in awake),
-        staged=tuple(staged for incident in oldest_first for staged in _staged(incident)),
+        staged=tuple(staged),
     )
 
 
@@ -92,11 +89,3 @@ def of_person(found: News, user: str) -> News:
 def _told(before: str | None, word: str) -> str:
     """A token that was added and then edited was added."""
     return word if before is None or _STRONGER.index(word) < _STRONGER.index(before) else before
-
-
-def _staged(incident: Incident) -> Iterable[Staged]:
-    packages = Facts.from_json(incident.facts).packages
-    waiting = [Staged(one.package, one.version, incident.opened_at) for one in packages if one.outcome == "staged"]
-    if not waiting and incident.verdict == "staged" and incident.package:
-        waiting = [Staged(incident.package, incident.version, incident.opened_at)]
-    return waiting

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from bot.messages.shortcuts import SHORTCUTS
+
 SLACK_SCOPES: dict[str, str] = {
     "commands": "the slash command /tokens",
     "chat:write": "cards, thread lines and the daily digest",
@@ -16,9 +18,14 @@ SLACK_SCOPES: dict[str, str] = {
     "groups:read": "the same for private channels",
     "im:write": "the digest by direct message, for those who want it so",
     "im:history": "to find a direct message again whose acknowledgement was lost",
+    "files:read": "to read a log that is shared as a file or snippet, when somebody asks for it",
+    "files:write": "the picture of the next 90 days",
     "users:read": "guests may look but not change anything",
+    "users:read.email": "to mention in Slack whoever started a run on GitHub; everything else works without it",
     "usergroups:read": "user groups in SLACK_ADMINS",
 }
+# Without these something is left out, and nothing fails.
+OPTIONAL_SCOPES = frozenset({"users:read.email", "files:read", "files:write", "im:write", "im:history"})
 GITHUB_PERMISSIONS: dict[str, str] = {
     "metadata": "read",
     "actions": "read",  # runs, jobs, job logs, and the workflow_run event
@@ -69,6 +76,15 @@ def slack_manifest(url: str | None, *, socket_mode: bool) -> dict[str, Any]:
                 "messages_tab_read_only_enabled": True,
             },
             "bot_user": {"display_name": "Tokenwatch", "always_online": True},
+            "shortcuts": [
+                {
+                    "name": shortcut.name,
+                    "type": shortcut.kind,
+                    "callback_id": shortcut.callback_id,
+                    "description": shortcut.description,
+                }
+                for shortcut in SHORTCUTS
+            ],
             "slash_commands": [with_url(command, "url")],
         },
         "oauth_config": {"scopes": {"bot": list(SLACK_SCOPES)}},

@@ -110,6 +110,19 @@ def open_of(connection: Connection, incident_id: int) -> list[Awaited]:
     return [awaited for awaited in of(connection, incident_id) if not awaited.settled]
 
 
+def staged(connection: Connection, *, limit: int) -> list[Awaited]:
+    """Versions that wait for a person's approval, the longest first."""
+    rows = connection.all(
+        """
+        SELECT a.* FROM awaited a JOIN incidents i ON i.id = a.incident_id
+        WHERE a.settled_at IS NULL AND a.state = 'staged' AND i.state <> 'resolved'
+        ORDER BY a.since, a.package LIMIT :limit
+        """,
+        {"limit": limit},
+    )
+    return [_awaited(row) for row in rows]
+
+
 def settle(connection: Connection, awaited: Awaited, *, state: str, how: str, now: datetime) -> bool:
     """It is not waited for any more. False when that is so already, or when it failed again in another version."""
     return bool(

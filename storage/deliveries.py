@@ -320,6 +320,11 @@ def next_due(connection: Connection) -> datetime | None:
     return from_ms(at)
 
 
+def heard_anything(connection: Connection) -> bool:
+    """Whether GitHub ever sent something that is still kept."""
+    return bool(connection.value("SELECT 1 FROM deliveries LIMIT 1"))
+
+
 def unfinished(connection: Connection) -> tuple[int, datetime | None]:
     """How many deliveries wait or are being worked, and when the oldest of them came."""
     row = connection.one(

@@ -227,9 +227,37 @@ def latest(connection: Connection, *, unresolved: bool = False, limit: int = 50)
     return [_incident(row) for row in rows]
 
 
+def opened_since(connection: Connection, since: datetime, *, job: str, limit: int) -> list[Incident]:
+    """Open incidents that began since then and for which the job of that name is not done."""
+    rows = connection.all(
+        """
+        SELECT i.* FROM incidents i WHERE i.state = 'open' AND i.opened_at >= :since AND NOT EXISTS (
+            SELECT 1 FROM due_jobs d WHERE d.name = :job AND d.due = 'incident:' || i.id AND d.done_at IS NOT NULL
+        ) ORDER BY i.id LIMIT :limit
+        """,
+        {"since": to_ms(since), "job": job, "limit": limit},
+    )
+    return [_incident(row) for row in rows]
+
+
 def oldest_open(connection: Connection, *, limit: int) -> list[Incident]:
     rows = connection.all(
         "SELECT * FROM incidents WHERE state <> 'resolved' ORDER BY opened_at, id LIMIT :limit", {"limit": limit}
+    )
+    return [_incident(row) for row in rows]
+
+
+def open_of_person(connection: Connection, user: str, *, limit: int) -> list[Incident]:
+    """Unresolved incidents that this person (Slack user id) took on, or whose token is theirs and nobody took on."""
+    rows = connection.all(
+        """
+        SELECT i.* FROM incidents i WHERE i.state <> 'resolved' AND (
+            i.claimed_by = :user OR (i.claimed_by IS NULL AND EXISTS (
+                SELECT 1 FROM tokens t WHERE t.id = i.token_id AND (t.owner = :user OR t.backup_owner = :user)
+            ))
+        ) ORDER BY i.opened_at, i.id LIMIT :limit
+        """,
+        {"user": user, "limit": limit},
     )
     return [_incident(row) for row in rows]
 

@@ -162,3 +162,18 @@ def m011_seeing_inside(db: sqlite_utils.Database) -> None:
         CREATE INDEX messages_dead ON messages (seq) WHERE state = 'dead' AND kind <> 'edit';
         """,
     )
+
+
+@MIGRATIONS()
+def m012_github_accounts(db: sqlite_utils.Database) -> None:
+    """Who people on GitHub are in Slack."""
+    run(
+        db,
+        """
+        CREATE TABLE github_accounts (
+            login TEXT PRIMARY KEY,
+            slack_user TEXT,
+            looked_at INTEGER NOT NULL
+        ) STRICT;
+        """,
+    )

@@ -198,17 +198,19 @@ def ending_before(connection: Connection, before: datetime, *, limit: int | None
     return load(connection, rows)
 
 
+_OUTLINE = (
+    "id, name, kind, created_at, expires_at, expires_computed, owner, backup_owner, registry, permission, bypass_2fa"
+)
+
+
 def ends_before(connection: Connection, before: datetime) -> list[Token]:
-    """The tokens of `ending_before` in any order, each with its name, kind, life and owners alone.
+    """The tokens of `ending_before` in any order, each with its name, life, rights and owners alone.
 
     With `before` = now + the longest rung, it is what the daily digest looks at: most of it is only counted, and to
     read the rest of some ten thousand tokens takes seconds.
     """
     rows = connection.all(
-        """
-        SELECT id, name, kind, created_at, expires_at, expires_computed, owner, backup_owner FROM tokens
-        WHERE revoked_at IS NULL AND expires_at < :before
-        """,
+        f"SELECT {_OUTLINE} FROM tokens WHERE revoked_at IS NULL AND expires_at < :before",  # noqa: S608 - constant
         {"before": to_ms(before)},
     )
     return [_outline(row) for row in rows]
@@ -217,21 +219,18 @@ def ends_before(connection: Connection, before: datetime) -> list[Token]:
 def bypassing(connection: Connection) -> list[Token]:
     """Tokens that get round 2FA and are not revoked, each with what dated rules ask of it and its owners alone."""
     rows = connection.all(
-        """
-        SELECT id, name, kind, created_at, expires_at, expires_computed, owner, backup_owner, registry, permission,
-            bypass_2fa
-        FROM tokens WHERE bypass_2fa = 1 AND revoked_at IS NULL
-        """
+        f"SELECT {_OUTLINE} FROM tokens WHERE bypass_2fa = 1 AND revoked_at IS NULL"  # noqa: S608 - constant
     )
-    return [
-        replace(_outline(row), registry=row["registry"], permission=row["permission"], bypass_2fa=True) for row in rows
-    ]
+    return [_outline(row) for row in rows]
 
 
 def _outline(row: Row) -> Token:
     return Token(
         name=row["name"],
+        registry=row["registry"],
         kind=row["kind"],
+        permission=row["permission"],
+        bypass_2fa=None if row["bypass_2fa"] is None else bool(row["bypass_2fa"]),
         created_at=from_ms(row["created_at"]),
         expires_at=from_ms(row["expires_at"]),
         expires_computed=bool(row["expires_computed"]),

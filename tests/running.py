@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,6 +48,18 @@ class Running:
 
     def thread(self, card: Message) -> list[str]:
         return [message.text for message in self.outside.slack.messages(card.channel, thread=card.ts)]
+
+    async def answered(self, asking: Awaitable[Any], user: str, channel: str = RELEASES) -> Message:
+        """What a person is told, after a sign of life or not; `asking`: a command or shortcut about to be sent."""
+
+        def told() -> list[Message]:
+            found = self.outside.slack.messages(channel, ephemeral=True)
+            return [one for one in found if one.ephemeral_to == user and not one.text.startswith("Still looking")]
+
+        before = len(told())
+        await asking
+        await self.outside.slack.until(lambda: len(told()) > before, timeout_s=30.0, what="an answer")
+        return told()[-1]
 
     async def deliver_run(self, log: str = "", **run: Any) -> Any:
         """A finished run with one job, delivered; returns GitHub's record of the delivery."""

@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.clock import Clock, digest_due, next_digest
@@ -71,6 +71,7 @@ def test_a_time_that_the_change_of_clocks_leaves_out_is_due_once_the_clocks_have
     assert digest_due(datetime(2026, 3, 29, 1, 30, tzinfo=UTC), BERLIN, half_past_two) == "2026-03-29"
 
 
+@settings(deadline=None)
 @given(
     st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC)),
     st.sampled_from(

@@ -192,6 +192,17 @@ async def test_what_is_open_for_long_is_a_digest_of_its_own(outside: Outside, tm
         assert "Since the last digest*  added `added-now`" in str(running.cards(OPS)[-1].blocks)
 
 
+async def test_versions_that_wait_for_approval_are_told(outside: Outside, tmp_path: Path) -> None:
+    settings = settings_for(outside, tmp_path)
+    async with running_bot(outside, settings, hands_at(TUESDAY - timedelta(hours=2))) as running:
+        await running.deliver_run(npm_logs.rejected())
+        await running.worked(1)
+        running.db.write_now(lambda c: c.execute("UPDATE awaited SET state = 'staged'"))
+        await morning(running, TUESDAY + timedelta(days=2))
+        said = str(running.cards(OPS)[-1].blocks)
+        assert "Waiting for approval on the registry" in said and "`@acme/ui 2.3.1` of `acme/ui`, staged 2 days" in said
+
+
 def entry(action: str, subject: str) -> Entry:
     return Entry(TUESDAY, "U1", action, subject, "")
 

@@ -11,7 +11,8 @@ import pytest
 from slack_limits import view_problems
 from test_messages_card import OPEN
 
-from bot.messages.home import Shelf, home_view
+from bot.incidents import Facts
+from bot.messages.home import Home, HomeFilter, Shelf, home_view
 from bot.messages.incident_forms import read_resolve_form, read_snooze_form, resolve_form, snooze_form, tomorrow
 from bot.messages.modal import VALUE, closing_form, loading_form
 from bot.messages.token_form import BLOCK_OF, errors_beside, read_form, read_use, token_form, write_use
@@ -225,14 +226,61 @@ def test_forms_without_questions_can_only_be_closed():
         assert "submit" not in view
 
 
-def test_an_empty_home_says_what_it_will_hold():
-    said = str(home_view(Shelf(), Shelf(), (), NOW))
-    for words in ("None is yours yet.", "Nothing ends within 30 days.", "Nothing is broken.", "Add a token"):
+def test_an_empty_home_teaches_the_first_steps():
+    view = home_view(Home("U1", heard=False, digest_channel="C0123ABC"), NOW)
+    assert view_problems(view) == []
+    said = str(view)
+    for words in ("No token is known yet.", "npm token list --json", "GitHub has not sent anything yet", "Add a token"):
         assert words in said
+    assert "Which tokens" not in said, "nothing to filter"
+
+
+@pytest.mark.parametrize(
+    ("show", "says"),
+    [
+        ("mine", "None at npm is yours."),
+        ("ending", "Nothing at npm ends within 30 days."),
+        ("ownerless", "Every token at npm has an owner"),
+        ("all", "There is no token at npm."),
+    ],
+)
+def test_a_filter_that_finds_nothing_says_so_in_its_own_words(show, says):
+    view = home_view(Home("U1", HomeFilter(show, "npm"), known=3, registries=[("npm", 1), ("pypi", 2)]), NOW)
+    assert says in str(view)
+    assert view_problems(view) == []
 
 
 def test_home_counts_what_it_does_not_show():
-    view = home_view(Shelf((TOKEN,) * 20, 5000), Shelf((TOKEN,), 1), [OPEN] * 20, NOW, open_incidents=60)
+    home = Home(
+        "U1",
+        HomeFilter("all", None, 2),
+        Shelf((TOKEN,) * 20, 5000),
+        Shelf((TOKEN,) * 20, 300),
+        known=5000,
+        registries=[("npm", 4000), ("pypi", 1000)],
+        incidents=[replace(OPEN, facts=Facts("npm refused the token").to_json())] * 20,
+        open_incidents=60,
+    )
+    view = home_view(home, NOW)
     assert view_problems(view) == []
-    assert "And 4,990 more" in str(view)
+    assert "5,000 tokens, page 2 of 500" in str(view)
+    assert "And 290 more tokens of yours" in str(view)
     assert "And 50 more" in str(view)
+    assert HomeFilter.from_json(view["private_metadata"]) == home.chosen
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"show": "x"}',
+        '{"show": "all", "registry": 1, "page": 1}',
+        '{"show": "all", "registry": null, "page": -1}',
+        '{"show": "all", "registry": null, "page": true}',
+    ],
+)
+def test_a_home_of_another_version_starts_with_ones_own(text):
+    assert HomeFilter.from_json(text) == HomeFilter()

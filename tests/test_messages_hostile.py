@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import hostile
@@ -16,7 +17,7 @@ from bot.messages import replies, thread
 from bot.messages.card import incident_card
 from bot.messages.digest import digest_message
 from bot.messages.help import help_message, needs, unknown_token, unknown_verb
-from bot.messages.home import RotationLine, Shelf, home_view
+from bot.messages.home import Home, HomeFilter, RotationLine, Shelf, home_view
 from bot.messages.incident_forms import resolve_form, snooze_form
 from bot.messages.message import MOST_BLOCKS, MOST_TEXT, Button, Message, buttons, context, header, message, section
 from bot.messages.modal import closing_form, loading_form
@@ -44,11 +45,11 @@ def assert_takes(made: Message, urls: frozenset[str] = frozenset()) -> None:
         assert unsafe(text, mentions=USERS, urls=urls) == []
 
 
-def assert_view_takes(view: dict[str, object]) -> None:
+def assert_view_takes(view: dict[str, object], urls: frozenset[str] = frozenset()) -> None:
     assert view_problems(view) == []
     json.dumps(view, ensure_ascii=False).encode()
     for text in mrkdwn_texts(view):
-        assert unsafe(text, mentions=USERS) == []
+        assert unsafe(text, mentions=USERS, urls=urls) == []
 
 
 @unhurried
@@ -99,8 +100,9 @@ def test_a_digest_is_taken_whatever_it_holds(tokens):
 
 
 @unhurried
-@given(hostile.text, st.lists(hostile.incidents, max_size=6), st.lists(hostile.tokens, max_size=6))
-def test_replies_forms_and_home_are_taken_whatever_they_hold(text, incidents, tokens):
+@given(hostile.text, st.lists(hostile.incidents, max_size=6), st.lists(hostile.tokens, max_size=6), hostile.facts)
+def test_replies_forms_and_home_are_taken_whatever_they_hold(text, incidents, tokens, facts):
+    incidents = [replace(incident, facts=facts.to_json()) for incident in incidents]
     for made in (
         replies.told(text),
         replies.sorry(text),
@@ -117,10 +119,24 @@ def test_replies_forms_and_home_are_taken_whatever_they_hold(text, incidents, to
         snooze_form(incidents),
         *(resolve_form(incident) for incident in incidents[:1]),
         home_view(
-            Shelf(tuple(tokens), 99), Shelf(tuple(tokens), 3), incidents, NOW, rotations=[RotationLine(text, text)]
+            Home(
+                user=text,
+                chosen=HomeFilter("all", text, 3),
+                shelf=Shelf(tuple(tokens), 99),
+                urgent=Shelf(tuple(tokens), 3),
+                known=99,
+                registries=[(text, 5), ("npm", 94)],
+                incidents=incidents,
+                open_incidents=200,
+                mine=incidents,
+                rotations=[RotationLine(text, text, text)],
+                digest_channel=text,
+                alert_channel=text,
+            ),
+            NOW,
         ),
     ):
-        assert_view_takes(view)
+        assert_view_takes(view, frozenset(filter(None, (facts.run_url,))))
     errors = errors_beside({text: text, "used_by[0].repo": text, "packages": text, "scopes": text})
     assert set(errors) <= {"name", "uses", "grants"}
     assert all(0 < len(error) <= 1000 for error in errors.values() if error)

@@ -43,7 +43,7 @@ def print_list(tokens: Sequence[Token], total: int, now: datetime) -> None:
             _few(tuple(dict.fromkeys(use.repo for use in token.used_by))),
         )
         table.add_row(*(Text(cell) for cell in row))
-    _print(table)
+    print_table(table)
     if total > len(tokens):
         _console().print(Text(f"{len(tokens)} of {total:,}: narrow the list or raise --limit."))
 
@@ -54,7 +54,7 @@ def print_token(token: Token, now: datetime) -> None:
     table.add_column(overflow="fold")
     for name, value in _facts(token, now):
         table.add_row(Text(name), Text(value))
-    _print(table)
+    print_table(table)
 
 
 def print_plan(plan: Plan, *, dry_run: bool) -> None:
@@ -91,7 +91,7 @@ def print_findings(findings: Iterable[Finding]) -> None:
     table.add_column("what", overflow="fold")
     for finding in findings:
         table.add_row(Text(finding.token), Text(finding.rule), Text(finding.sentence))
-    _print(table)
+    print_table(table)
 
 
 def print_changes(entries: Iterable[Entry], *, as_json: bool) -> None:
@@ -199,7 +199,7 @@ def _few(names: Sequence[str]) -> str:
     return f"{shown} and {len(names) - 2} more" if len(names) > 2 else shown
 
 
-def _print(table: Table) -> None:
+def print_table(table: Table) -> None:
     """Without the blanks that fill the last column, which people would copy."""
     console = _console()
     with console.capture() as captured:

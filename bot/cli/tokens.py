@@ -6,7 +6,7 @@ import codecs
 import json
 import sys
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,9 +14,11 @@ import click
 
 from bot import token_changes
 from bot.cli import open_database, operator
+from bot.cli.deadline_output import deadline_records, print_deadlines
 from bot.cli.terminal import Group
 from bot.cli.token_output import plan_record, print_changes, print_findings, print_list, print_plan, print_token
 from bot.credentials import mask
+from bot.deadlines import deadlines
 from bot.probe_workflow import probe_workflow, probed_use
 from bot.token_audit import audit as audit_of
 from bot.token_fields import FIELDS, KINDS, PERMISSIONS, REGISTRIES, Problem, nearest, read_fields
@@ -250,6 +252,21 @@ def export(file: str, form: str | None) -> None:
         Path(file).write_text(text, encoding="utf-8")
     except OSError as error:
         raise _BadInput(f"cannot write {file}: {error.strerror}") from None
+
+
+@tokens.command("deadlines")
+@click.option("--days", type=click.IntRange(1, 400), default=90, show_default=True, help="How far to look ahead.")
+@_JSON
+def deadlines_(days: int, as_json: bool) -> None:
+    """What stops working when: each token's own end, and the dates of the registries; who and what, and the way out."""
+    now = _now()
+    with open_database() as db:
+        found = deadlines(db.read_now(store.all_tokens), now, timedelta(days=days))
+    if as_json:
+        for row in deadline_records(found):
+            click.echo(json.dumps(row))
+    else:
+        print_deadlines(found)
 
 
 @tokens.command()

@@ -28,6 +28,7 @@ from bot.demo.terminal import show
 from bot.demo.times import Times
 from bot.logs import set_up_logging
 from bot.messages.help import COMMAND, VERBS
+from bot.messages.shortcuts import SHORTCUTS
 from bot.settings import Settings
 from bot.token_import import bring_in, read
 from handlers.slack import COMMANDS
@@ -168,7 +169,7 @@ def _offer(outside: Outside, stage: Stage, bot: Bot) -> None:
     outside.sandbox.command = COMMAND
     outside.sandbox.playables = [*(playable(step) for step in SCENARIO), *rotation_playables(stage, bot)]
     outside.sandbox.verbs = [Verb(name, takes, does) for name, (takes, does) in VERBS.items() if name in COMMANDS]
-    outside.sandbox.shortcuts = SHORTCUTS
+    outside.sandbox.shortcuts = [Shortcut(one.callback_id, one.name, one.kind) for one in SHORTCUTS]
 
     async def come_to_pass() -> None:
         await bot.clock.tick()
@@ -176,6 +177,3 @@ def _offer(outside: Outside, stage: Stage, bot: Bot) -> None:
         bot.deps.queued()
 
     outside.sandbox.travelled = come_to_pass
-
-
-SHORTCUTS: tuple[Shortcut, ...] = ()

@@ -77,6 +77,7 @@ class Sandbox:
         self.app.router.add_get("/", self._file)
         self.app.router.add_get(r"/{name:[a-z_]+\.(?:css|js|svg)}", self._file)
         self.app.router.add_get("/api/state", self._state)
+        self.app.router.add_get("/api/pictures/{id}", self._picture)
         self.app.router.add_get("/api/events", self._events)
         for name, does in (
             ("say", self._say),
@@ -100,6 +101,12 @@ class Sandbox:
             raise web.HTTPNotFound
         text = await asyncio.to_thread(path.read_text, "utf-8")
         return web.Response(text=text, content_type=KINDS[path.suffix])
+
+    async def _picture(self, request: web.Request) -> web.Response:
+        upload = self._slack.workspace.uploads.get(request.match_info["id"])
+        if upload is None or upload.body is None or upload.mimetype != "image/png":
+            raise web.HTTPNotFound
+        return web.Response(body=upload.body, content_type=upload.mimetype)
 
     async def _state(self, request: web.Request) -> web.Response:
         """Everything one person may see."""

@@ -10,8 +10,8 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.doctor.finding import Finding
-from bot.manifests import SLACK_SCOPES
+from bot.doctor.finding import Finding, State
+from bot.manifests import OPTIONAL_SCOPES, SLACK_SCOPES
 from bot.settings import Settings
 
 WITHIN_S = 10
@@ -36,7 +36,8 @@ async def slack_findings(settings: Settings, client: AsyncWebClient, *, connect:
     granted = _scopes(who)
     for scope in [scope for scope in SLACK_SCOPES if scope not in granted] if granted else []:
         said = f"scope {scope} is missing: {SLACK_SCOPES[scope]}"
-        yield Finding("slack", "wrong", said, "Add it to the app and reinstall it.")
+        state: State = "warning" if scope in OPTIONAL_SCOPES else "wrong"
+        yield Finding("slack", state, said, "Add it to the app and reinstall it.")
     if connect and settings.slack_app_token is not None:
         yield await _socket_mode(client, settings.slack_app_token.get_secret_value())
     named = {settings.alert_channel, settings.digest_channel, *(channel for _, channel in settings.channel_routes)}

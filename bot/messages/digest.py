@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.daily_news import News, Staged
+from bot.daily_news import News
 from bot.incidents import Facts
 from bot.messages import text as t
 from bot.messages.home import ROTATE
 from bot.messages.message import Button, Message, Part, buttons, context, message, section, sections
 from bot.policy import loses_publishing
 from bot.reminders import Digest, Entry
+from storage.awaited import Awaited
 from storage.incidents import Incident
 
 MOST_NEW = 20  # lines for tokens whose owners hear of it today
@@ -168,11 +169,11 @@ def _incident(incident: Incident, news: News) -> str:
     return f"{age}: {t.sentence(facts.sentence, 160)} {t.code(incident.repo, 80)}{state}{run}"
 
 
-def _staged(staged: Sequence[Staged], news: News) -> list[Part]:
+def _staged(staged: Sequence[Awaited], news: News) -> list[Part]:
     if not staged:
         return []
     lines = t.bullets(
-        f"{t.code(one.package, 80)} {t.mrkdwn(one.version or '', 40)}, staged {t.relative(one.since, news.at)}"
+        f"{t.code(one.name, 120)} of {t.code(one.repo, 80)}, staged {t.relative(one.since, news.at)}"
         for one in staged[:MOST_STAGED]
     )
     if len(staged) > MOST_STAGED:

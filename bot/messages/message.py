@@ -19,11 +19,13 @@ from slack_sdk.models.blocks import (
     HeaderBlock,
     InteractiveElement,
     MarkdownTextObject,
+    Option,
     PlainTextObject,
     RichTextBlock,
     RichTextElementParts,
     RichTextPreformattedElement,
     SectionBlock,
+    StaticSelectElement,
 )
 
 from bot.messages import text as t
@@ -37,6 +39,8 @@ MOST_CONTEXT_TEXT = 2000
 MOST_BUTTONS = 25
 MOST_BUTTON_TEXT = 75
 MOST_BUTTON_VALUE = 2000
+MOST_CHOICES = 100
+MOST_CHOICE_VALUE = 150
 MOST_FALLBACK = 1500  # notifications and screen readers; Slack itself cuts at 40,000
 MOST_LOG_LINE = 400
 _WORTH_KEEPING = 120  # below this many characters a shortened part says too little
@@ -68,6 +72,16 @@ class Button:
     style: str | None = None
     confirm: str | None = None
     url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A list to choose from. `options`: (value, text); `chosen`: the value shown; choosing sends its value."""
+
+    label: str
+    action_id: str
+    options: tuple[tuple[str, str], ...]
+    chosen: str
 
 
 def message(text: str, parts: Iterable[Part | None]) -> Message:
@@ -204,16 +218,38 @@ def exact(lines: Iterable[str], rank: int = 0) -> Part | None:
     return _part(RichTextBlock(elements=[RichTextPreformattedElement(elements=[text])]), rank)
 
 
-def buttons(*wanted: Button | None, block_id: str | None = None, rank: int = 0) -> Part | None:
-    """A row of buttons; one whose value or address Slack would refuse or change is left out."""
+def buttons(*wanted: Button | Choice | None, block_id: str | None = None, rank: int = 0) -> Part | None:
+    """A row of buttons and lists; one whose value or address Slack would refuse or change is left out."""
     elements: list[InteractiveElement] = [
-        _button(button)
-        for button in wanted
-        if button and t.comes_back(button.value, MOST_BUTTON_VALUE) and (not button.url or t.is_url(button.url))
+        _choice(one) if isinstance(one, Choice) else _button(one) for one in wanted if one and _is_sendable(one)
     ]
     if not elements:
         return None
     return _part(ActionsBlock(elements=list(elements[:MOST_BUTTONS]), block_id=block_id), rank)
+
+
+def _is_sendable(one: Button | Choice) -> bool:
+    if isinstance(one, Choice):
+        return bool(_sendable_options(one))
+    return t.comes_back(one.value, MOST_BUTTON_VALUE) and (not one.url or t.is_url(one.url))
+
+
+def _sendable_options(choice: Choice) -> list[Option]:
+    return [
+        Option(value=value, text=PlainTextObject(text=t.plain(text, MOST_BUTTON_TEXT) or "–", emoji=False))
+        for value, text in choice.options[:MOST_CHOICES]
+        if value and t.comes_back(value, MOST_CHOICE_VALUE)
+    ]
+
+
+def _choice(choice: Choice) -> StaticSelectElement:
+    options = _sendable_options(choice)
+    return StaticSelectElement(
+        action_id=choice.action_id,
+        placeholder=PlainTextObject(text=t.plain(choice.label, MOST_BUTTON_TEXT) or "Choose", emoji=False),
+        options=options,
+        initial_option=next((option for option in options if option.value == choice.chosen), None),
+    )
 
 
 def _button(button: Button) -> ButtonElement:

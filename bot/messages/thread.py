@@ -23,6 +23,21 @@ def failed_again(incident: Incident, facts: Facts) -> Message:
     return _line(f"Failed again: {where}. That makes {t.count(incident.occurrences, 'time')}.")
 
 
+def also_for(token: Token | None, actor: str | None) -> Message | None:
+    """Mentions once whom the card does not: the token's backup owner, and who started the run (Slack user ids).
+
+    `token`: whose owner the card mentions; None when it names no token of anybody. None when there is nobody left.
+    """
+    owner = token.owner if token else None
+    backup = token.backup_owner if token else None
+    said = []
+    if token and t.is_user(backup) and backup != owner:
+        said.append(f"{t.mention(backup)}, the backup owner of {t.code(token.name)}")
+    if t.is_user(actor) and actor not in (owner, backup):
+        said.append(f"{t.mention(actor)}, who started the run")
+    return _line(f"Also for {' and '.join(said)}.") if said else None
+
+
 def claimed(incident: Incident) -> Message:
     return _line(f"{t.mention(incident.claimed_by)} is on it.")
 

@@ -7,10 +7,11 @@ who asked; anything unexpected is logged with an id, and the person gets the id.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -39,13 +40,15 @@ from bot.messages import (
     token_page,
 )
 from bot.messages import home as home_page
-from bot.messages.everything import ANY_ACTION, ANY_VIEW
+from bot.messages import shortcuts as shortcut_names
+from bot.messages.everything import ANY_ACTION, ANY_SHORTCUT, ANY_VIEW
 from bot.messages.modal import closing_view, typed
 from bot.presence import Presence
 from bot.settings import Settings
 from handlers.bodies import Bodies, NotRead
 from handlers.slack import (
     campaign,
+    deadlines,
     digest,
     edit_token,
     help,
@@ -56,12 +59,14 @@ from handlers.slack import (
     remove_token,
     rotate,
     rotation,
+    shortcuts,
     show,
     snooze,
     status,
     why,
 )
-from handlers.slack.requests import Click, Command, FormReply, Reply, Submission
+from handlers.slack.opening import open_view, opens_form
+from handlers.slack.requests import Click, Command, FormReply, Picked, Reply, Submission
 
 log = structlog.get_logger("slack")
 
@@ -69,8 +74,9 @@ COMMAND = "/tokens"
 LARGEST_BODY = 3 * 1024 * 1024  # far above anything Slack sends
 QUIET_S = 2.0  # a command that takes longer says that it is still at work
 
-RunCommand = Callable[[Command, Deps], Awaitable[Reply | None]]
+RunCommand = Callable[[Command, Deps], Coroutine[Any, Any, Reply | None]]
 RunAction = Callable[[Click, Deps], Awaitable[Reply | None]]
+RunShortcut = Callable[[Picked, Deps], Coroutine[Any, Any, Reply | None]]
 RunView = Callable[[Submission, Deps], Awaitable[FormReply]]
 
 
@@ -82,13 +88,14 @@ COMMANDS: dict[str, RunCommand] = {
     "status": status.status,
     "list": list_tokens.list_tokens,
     "show": show.show,
-    "add": edit_token.add,
-    "edit": edit_token.edit,
-    "remove": remove_token.ask,
-    "rotate": rotate.rotate,
+    "add": opens_form(edit_token.add),
+    "edit": opens_form(edit_token.edit),
+    "remove": opens_form(remove_token.ask),
+    "rotate": opens_form(rotate.rotate),
     "why": why.explain_run,
+    "deadlines": deadlines.show,
     "incidents": incidents.list_open,
-    "snooze": snooze.snooze,
+    "snooze": opens_form(snooze.snooze),
     "digest": digest.choose,
     "help": _help,
 }
@@ -96,27 +103,37 @@ COMMANDS: dict[str, RunCommand] = {
 ACTIONS: dict[str, RunAction] = {
     token_lists.PREVIOUS_PAGE: list_tokens.turn_page,
     token_lists.NEXT_PAGE: list_tokens.turn_page,
-    home_page.ADD: edit_token.add_clicked,
-    token_page.EDIT: edit_token.edit_clicked,
-    token_page.ROTATE_BY_NAME: rotate.rotate_clicked,
+    home_page.ADD: opens_form(edit_token.add_clicked),
+    token_page.EDIT: opens_form(edit_token.edit_clicked),
+    token_page.ROTATE_BY_NAME: opens_form(rotate.rotate_clicked),
     card.CLAIM: incident.claim,
-    card.SNOOZE: snooze.ask,
+    card.SNOOZE: opens_form(snooze.ask),
     card.WAKE: incident.wake,
-    card.RESOLVE: incident.ask_how_resolved,
+    card.RESOLVE: opens_form(incident.ask_how_resolved),
     card.REOPEN: incident.reopen,
     card.RERUN: incident.rerun,
-    card.ROTATE: rotate.rotate_from_card,
-    home_page.ROTATE: rotate.choose,
+    card.ROTATE: opens_form(rotate.rotate_from_card),
+    home_page.ROTATE: opens_form(rotate.choose),
+    home_page.SHOW: home.show,
+    home_page.REGISTRY: home.choose_registry,
+    home_page.PREVIOUS: home.turn_back,
+    home_page.NEXT: home.turn,
+    home_page.DIGEST: home.choose_digest,
     campaign_page.STOP: campaign.stop,
     rotation_card.APPROVE: rotation.approve_bypass,
     rotation_card.REFUSE: rotation.refuse_bypass,
-    rotation_card.MADE: rotation.ask_made,
+    rotation_card.MADE: opens_form(rotation.ask_made),
     rotation_card.LOOK: rotation.look,
     rotation_card.PROBE: rotation.probe,
-    rotation_card.TICK: rotation.ask_tick,
+    rotation_card.TICK: opens_form(rotation.ask_tick),
     rotation_card.COMMANDS: rotation.show_commands,
-    rotation_card.HAND_OVER: rotation.ask_hand_over,
-    rotation_card.STOP: rotation.ask_stop,
+    rotation_card.HAND_OVER: opens_form(rotation.ask_hand_over),
+    rotation_card.STOP: opens_form(rotation.ask_stop),
+}
+
+SHORTCUTS: dict[str, RunShortcut] = {
+    shortcut_names.DIAGNOSE_LOG: shortcuts.diagnose_log,
+    shortcut_names.ADD_TOKEN: opens_form(shortcuts.add_token),
 }
 
 VIEWS: dict[str, RunView] = {
@@ -170,11 +187,7 @@ def slack_app(deps: Deps, client: AsyncWebClient) -> AsyncApp:
         if run is None:
             await _respond(respond, help.mistyped(made, COMMANDS))
             return
-        answering = asyncio.create_task(_answer(run(made, deps), respond, f"{COMMAND} {made.verb}"))
-        done, _ = await asyncio.wait({answering}, timeout=QUIET_S)
-        if not done:
-            await _respond(respond, Reply(replies.still_looking(made.argument or made.verb)))
-        await answering
+        await _answer_in_time(run(made, deps), respond, f"{COMMAND} {made.verb}", made.argument or made.verb)
 
     @app.action(ANY_ACTION)
     async def action(ack: Any, body: dict[str, Any], action: dict[str, Any], respond: Any) -> None:
@@ -185,10 +198,30 @@ def slack_app(deps: Deps, client: AsyncWebClient) -> AsyncApp:
         click = Click(
             user=str((body.get("user") or {}).get("id") or ""),
             channel=str((body.get("channel") or {}).get("id") or ""),
-            value=str(action.get("value") or ""),
+            value=str(action.get("value") or (action.get("selected_option") or {}).get("value") or ""),
+            trigger_id=str(body.get("trigger_id") or ""),
+            metadata=str((body.get("view") or {}).get("private_metadata") or ""),
+        )
+        if not body.get("response_url"):
+            # Pressed in a form or the Home, where no message can appear: the answer opens in front of it.
+            respond = functools.partial(_show, deps, click.trigger_id)
+        await _answer(run(click, deps), respond, str(action.get("action_id")))
+
+    @app.shortcut(ANY_SHORTCUT)
+    async def shortcut(ack: Any, body: dict[str, Any], respond: Any) -> None:
+        await ack()
+        run = SHORTCUTS.get(str(body.get("callback_id")))
+        if run is None:
+            return
+        picked = Picked(
+            user=str((body.get("user") or {}).get("id") or ""),
+            channel=str((body.get("channel") or {}).get("id") or ""),
+            message=body.get("message") or {},
             trigger_id=str(body.get("trigger_id") or ""),
         )
-        await _answer(run(click, deps), respond, str(action.get("action_id")))
+        if not body.get("response_url"):
+            respond = functools.partial(_show, deps, picked.trigger_id)
+        await _answer_in_time(run(picked, deps), respond, str(body.get("callback_id")), "this log")
 
     @app.view(ANY_VIEW)
     async def view(ack: Any, body: dict[str, Any], view: dict[str, Any]) -> None:
@@ -220,7 +253,8 @@ def slack_app(deps: Deps, client: AsyncWebClient) -> AsyncApp:
     @app.event("app_home_opened")
     async def home_opened(event: dict[str, Any]) -> None:
         if event.get("tab") == "home":
-            await home.opened(str(event.get("user") or ""), deps)
+            seen = event.get("view") or {}
+            await home.opened(str(event.get("user") or ""), str(seen.get("private_metadata") or ""), deps)
 
     return app
 
@@ -288,6 +322,15 @@ def _parsed(raw: bytes) -> dict[str, Any] | None:
     return body if isinstance(body, dict) and body else None
 
 
+async def _answer_in_time(work: Coroutine[Any, Any, Reply | None], respond: Any, what: str, about: str) -> None:
+    """As `_answer`, with a sign of life when it takes longer than people wait without one."""
+    answering = asyncio.create_task(_answer(work, respond, what))
+    done, _ = await asyncio.wait({answering}, timeout=QUIET_S)
+    if not done and not isinstance(respond, functools.partial):
+        await _respond(respond, Reply(replies.still_looking(about)))
+    await answering
+
+
 async def _answer(work: Awaitable[Reply | None], respond: Any, what: str) -> None:
     try:
         reply = await work
@@ -316,7 +359,17 @@ def _logged(what: str) -> str:
     return error_id
 
 
+async def _show(deps: Deps, trigger_id: str, reply: Reply) -> None:
+    try:
+        await open_view(deps, trigger_id, closing_view("Tokenwatch", reply.message))
+    except TellUser as error:
+        log.info("an answer could not be shown", why=error.reason)
+
+
 async def _respond(respond: Any, reply: Reply) -> None:
+    if isinstance(respond, functools.partial):
+        await respond(reply)
+        return
     await respond(
         text=reply.message.text,
         blocks=list(reply.message.blocks),

@@ -1,18 +1,93 @@
-"""Opens forms; the trigger that a person's click or command carries is good for three seconds."""
+"""Opens forms; the trigger that a person's click or command carries is good for three seconds.
+
+What comes before a form (may this person? what does the record say?) is mostly quick, and then the form or the refusal
+is the first thing seen. When it is not, `opens_form` opens an empty one in time, which is filled afterwards.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
 
 from slack_sdk.errors import SlackApiError
 
 from bot.deps import Deps
-from bot.errors import TellUser
+from bot.errors import TellUser, TokenwatchError
+from bot.messages.modal import closing_form, closing_view, loading_form
+from handlers.slack.requests import Reply
+
+PATIENCE_S = 1.0  # of the three seconds; opening itself takes some of the rest
+
+
+class Triggered(Protocol):
+    @property
+    def trigger_id(self) -> str: ...
+
+
+R = TypeVar("R", bound=Triggered)
+Handler = Callable[[R, Deps], Coroutine[Any, Any, Reply | None]]
+
+
+@dataclass(slots=True)
+class _Opening:
+    """One trigger. `view_id`: of the empty form that took it; `spent`: the real form was opened in time."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    view_id: str = ""
+    spent: bool = False
+
+
+_CURRENT: ContextVar[_Opening | None] = ContextVar("opening", default=None)
+
+
+def opens_form(handler: Handler[R]) -> Handler[R]:
+    """For a handler that ends in `open_view`: the person sees a form within three seconds, however long it takes."""
+
+    async def patient(request: R, deps: Deps) -> Reply | None:
+        opening = _Opening()
+        _CURRENT.set(opening)
+        work = asyncio.ensure_future(handler(request, deps))
+        done, _ = await asyncio.wait({work}, timeout=PATIENCE_S)
+        if not done:
+            async with opening.lock:
+                if not opening.spent:
+                    opening.view_id = await _open(deps, request.trigger_id, loading_form("Tokenwatch"))
+        try:
+            reply = await work
+        except TokenwatchError as error:
+            if not opening.view_id:
+                raise
+            await fill_view(deps, opening.view_id, closing_form("Tokenwatch", error.message))
+            return None
+        except Exception:
+            # The person is told with a number, by whoever catches it; the empty form must not promise more.
+            await fill_view(deps, opening.view_id, closing_form("Tokenwatch", "That did not work. Please try again."))
+            raise
+        if reply is not None and opening.view_id:
+            await fill_view(deps, opening.view_id, closing_view("Tokenwatch", reply.message))
+            return None
+        return reply
+
+    return patient
 
 
 async def open_view(deps: Deps, trigger_id: str, view: Mapping[str, Any]) -> str:
     """The id of the opened view. Raises TellUser when Slack will not show it."""
+    opening = _CURRENT.get()
+    if opening is None:
+        return await _open(deps, trigger_id, view)
+    async with opening.lock:
+        if opening.view_id:
+            await fill_view(deps, opening.view_id, view)
+            return opening.view_id
+        opening.spent = True
+        return await _open(deps, trigger_id, view)
+
+
+async def _open(deps: Deps, trigger_id: str, view: Mapping[str, Any]) -> str:
     if deps.slack is None:
         raise TellUser("The bot has no Slack token, so it cannot open a form.")
     try:

@@ -22,11 +22,23 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Click:
-    """A pressed button. `value` is what its message put there; it may be old or forged."""
+    """A pressed button, or a choice made. `value` is what its message put there; it may be old or forged, and so may
+    `metadata`, the text of the view that it was pressed in."""
 
     user: str
     channel: str
     value: str
+    trigger_id: str
+    metadata: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """A shortcut that was chosen. `message`: what it was chosen on, as Slack sends it; empty for a global one."""
+
+    user: str
+    channel: str
+    message: Mapping[str, Any]
     trigger_id: str
 
 

@@ -16,7 +16,7 @@ import jwt
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from bot.demo.github import payloads
+from bot.demo.github import accounts, payloads
 from bot.demo.github.answers import answer, bearer_of, fixed, paged, refuse, repo_of
 from bot.demo.github.blobs import Blobs
 from bot.demo.github.deliveries import Deliveries, Delivery, Hook
@@ -77,6 +77,8 @@ class Rest:
         )
         get("/rate_limit", self._rate_limit)
         get("/user", self._guard("metadata", self._user))
+        get("/users/{login}", self._guard("metadata", accounts.profile(self._world)))
+        get(repo + "/commits/{sha}", self._guard("contents", accounts.commit(self._world)))
         get(repo, self._guard("metadata", self._hosting.repository))
         get(repo + "/actions/runs", self._guard("actions", self._runs))
         get(repo + "/actions/workflows/{file}/runs", self._guard("actions", self._runs))

@@ -123,10 +123,17 @@ function article(message, act, shortcut) {
       message.ephemeral && el("span", { class: "whisper" }, "Only visible to you")));
   if (message.blocks.length) body.append(blocks(message.blocks, surface));
   else if (message.text) body.append(el("div", { class: "block plain-text" }, mrkdwn(message.text, store.names)));
-  for (const file of message.files) body.append(el("div", { class: "file" }, `${file.name} · ${file.size} bytes`));
+  for (const file of message.files) body.append(shared(file));
   const tools = messageTools(message, shortcut);
   return el("article", { class: message.ephemeral ? "message ephemeral" : "message", tabindex: "-1", "aria-label": `${name}: ${message.text.slice(0, 120)}`, "data-ts": message.ts },
     avatar(message, person, name), body, tools);
+}
+
+function shared(file) {
+  if (file.mimetype !== "image/png") return el("div", { class: "file" }, `${file.name} · ${file.size} bytes`);
+  const address = `api/pictures/${encodeURIComponent(file.id)}`;
+  const image = el("img", { src: address, alt: file.alt_txt || file.title });
+  return el("figure", { class: "shared" }, el("a", { href: address, target: "_blank", rel: "noopener" }, image), el("figcaption", { class: "quiet" }, file.title));
 }
 
 function messageTools(message, shortcut) {

@@ -51,6 +51,7 @@ class Server:
         self.app.router.add_route("*", "/api/{method}", self._api)
         self.app.router.add_post("/response/{key}", self._response_url)
         self.app.router.add_post("/upload/{id}", self._upload)
+        self.app.router.add_get("/files/{id}/{name:.+}", self._file)
         self.app.router.add_get("/link", self.socket_mode.accept)
         self.app.on_shutdown.append(self._shut)
 
@@ -124,6 +125,17 @@ class Server:
             return web.Response(status=404, text="file not found")
         upload.body = await request.read()
         return web.Response(text=f"OK - {len(upload.body)}")
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        """A shared file, for those who may read it; Slack sends all others to its sign-in page."""
+        upload = self._workspace.uploads.get(request.match_info["id"])
+        bearer = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
+        fault = self.faults.take("files")
+        if fault is not None:
+            return drop(request) if fault.drop else _faulted(fault)
+        if upload is None or bearer != self.bot_token or "files:read" not in self.scopes or not upload.readable:
+            return web.Response(status=302, headers={"Location": "https://acme.slack.com/?redir=files"})
+        return web.Response(body=upload.body or b"", content_type=upload.mimetype)
 
 
 def _no(refused: Refused) -> Json:

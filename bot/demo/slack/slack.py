@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from bot.demo.slack.workspace import (
     Person,
     ResponseUrl,
     Trigger,
+    Upload,
     View,
     Workspace,
 )
@@ -349,6 +351,21 @@ class Slack:
         """A person's own message; nothing is sent to the bot."""
         place = self._channel(channel)
         return self.workspace.post(Message(place.id, self.workspace.next_ts(), self._person(user).id, text, **more))
+
+    def share(
+        self,
+        name: str,
+        body: bytes,
+        *,
+        user: str | Person = JONAS,
+        channel: str | Channel = RELEASES,
+        text: str = "",
+        **how: Any,
+    ) -> Message:
+        """A person's message with a file; `how`: fields of the Upload."""
+        upload = Upload(f"F{secrets.token_hex(5).upper()}", name, len(body), body, **how)
+        self.workspace.uploads[upload.id] = upload
+        return self.say(text, user=user, channel=channel, files=[upload.shown(self.workspace.url)])
 
     # --- inside ------------------------------------------------------------------------------------------------------
 

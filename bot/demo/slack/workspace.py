@@ -171,6 +171,25 @@ class Upload:
     length: int
     body: bytes | None = None
     title: str = ""
+    alt_text: str = ""
+    mimetype: str = "text/plain"
+    mode: str = "hosted"
+    readable: bool = True
+
+    def shown(self, url: str) -> Json:
+        """The file as it stands in a message. `url`: of the workspace."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "title": self.title or self.name,
+            "mimetype": self.mimetype,
+            "filetype": self.name.rpartition(".")[2] if "." in self.name else "text",
+            "mode": self.mode,
+            "size": len(self.body or b""),
+            "alt_txt": self.alt_text,
+            "url_private": f"{url}/files/{self.id}/{self.name}",
+            "url_private_download": f"{url}/files/{self.id}/download/{self.name}",
+        }
 
 
 Listener = Callable[[str, Any], None]
