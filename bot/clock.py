@@ -14,15 +14,14 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from bot import announce, daily, nudges, version_watch
+from bot import daily, nudges, outages, version_watch
 from bot.deps import Deps
 from bot.housekeeping import clean_up
-from bot.messages import thread
 from bot.rotation import campaign
 from bot.rotation import run as rotation
 from bot.workdays import Workdays
-from storage import due_jobs, incidents
-from storage.database import Connection, StorageError
+from storage import due_jobs
+from storage.database import StorageError
 
 log = structlog.get_logger("clock")
 
@@ -50,7 +49,6 @@ class Clock:
     async def tick(self) -> None:
         """Do everything that is due now."""
         now = self._deps.now()
-        await self._end_snoozes(now)
         settings = self._deps.settings
         due = digest_due(now, settings.zone, settings.reminder_time)
         is_workday = due is not None and date.fromisoformat(due) in settings.calendar
@@ -60,32 +58,13 @@ class Clock:
         if await self._claim("clean-up", today, now):
             await self._clean_up(today, now)
         await version_watch.watch(self._deps)
+        await outages.watch(self._deps)
         await nudges.nudge(self._deps)
         await rotation.watch(self._deps)
         await campaign.watch(self._deps)
 
     async def _claim(self, name: str, due: str, now: datetime) -> bool:
         return await self._deps.db.write(due_jobs.claim, name=name, due=due, owner=self._owner, now=now, lease=LEASE)
-
-    async def _end_snoozes(self, now: datetime) -> None:
-        ended = await self._deps.db.read(incidents.snoozes_ended, now)
-        if not ended:
-            return
-
-        def write(connection: Connection) -> None:
-            for incident in incidents.snoozes_ended(connection, now):
-                awake = incidents.wake(connection, incident)
-                announce.edit_card(connection, awake, now)
-                announce.say_in_thread(
-                    connection,
-                    awake,
-                    thread.snooze_over(awake),
-                    key=f"snooze-over:{incident.snoozed_until}",
-                    now=now,
-                )
-
-        await self._deps.db.write(write)
-        self._deps.queued()
 
     async def _clean_up(self, due: str, now: datetime) -> None:
         await clean_up(self._deps, now)

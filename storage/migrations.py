@@ -481,3 +481,21 @@ def m011_seeing_inside(db: sqlite_utils.Database) -> None:
         CREATE INDEX messages_dead ON messages (seq) WHERE state = 'dead' AND kind <> 'edit';
         """,
     )
+
+
+@MIGRATIONS()
+def m012_free_incidents(db: sqlite_utils.Database) -> None:
+    """Since when nobody is on an incident that somebody was on; what those that are over waited for."""
+    _run(
+        db,
+        """
+        ALTER TABLE incidents ADD COLUMN free_since INTEGER;
+        INSERT INTO awaited (incident_id, repo, workflow, package, version, state, times, since, failed_at, settled_at,
+                how)
+            SELECT id, repo, workflow, COALESCE(package, ''), version, 'failed', occurrences, opened_at, last_seen_at,
+                resolved_at, 'It was closed by hand.'
+            FROM incidents WHERE state = 'resolved' AND NOT EXISTS (
+                SELECT 1 FROM awaited WHERE awaited.incident_id = incidents.id
+            )
+        """,
+    )

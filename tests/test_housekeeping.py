@@ -14,7 +14,7 @@ from sqlite_utils import Database as SqliteUtils
 from bot.demo.github import job_from_log
 from bot.demo.outside import Outside
 from bot.demo.slack.workspace import RELEASES
-from storage import audit, deliveries, incidents, outbox, runs, tokens
+from storage import audit, deliveries, incident_states, incidents, outbox, runs, tokens
 from storage.database import Connection, Database, StorageError
 from storage.migrations import MIGRATIONS
 from tests import npm_logs
@@ -120,7 +120,7 @@ async def test_what_is_over_is_forgotten_and_what_is_open_is_not(running: Runnin
         assert row is not None
         over = incidents.get(connection, row["id"])
         assert over is not None
-        incidents.resolve(connection, over, by="bot", how="it is mended", now=running.hands.now())
+        incident_states.resolve(connection, over, by="bot", how="it is mended", now=running.hands.now())
 
     running.db.write_now(resolve)
     before = counts(running)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bot.clock import Clock
 from bot.demo.outside import Outside
 from storage import awaited, incidents, tokens
 from storage.incidents import Incident
@@ -17,6 +18,12 @@ from tests import npm_logs
 from tests.running import Hands, Running, running_bot, settings_for
 
 RELEASE = ".github/workflows/release.yml"
+
+
+@pytest.fixture(autouse=True)
+def only_our_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bot's own clock ticks once at the start; after that the tests say when."""
+    monkeypatch.setattr(Clock.__init__, "__defaults__", (3600.0,))
 
 
 def only(running: Running) -> Incident:

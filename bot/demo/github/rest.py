@@ -87,6 +87,7 @@ class Rest:
         post(repo + r"/actions/runs/{run:\d+}/rerun-failed-jobs", self._guard("actions:write", self._rerun))
         post(repo + "/actions/workflows/{file}/dispatches", self._guard("actions:write", self._dispatch))
         get(repo + "/contents/{path:.*}", self._guard("contents", self._contents))
+        get(repo + "/git/matching-refs/tags/{prefix:.*}", self._guard("contents", self._tags))
         get(repo + "/environments", self._guard("actions", self._environments))
         get(repo + "/actions/secrets", self._guard("secrets", self._secrets))
         get(repo + "/actions/secrets/{name}", self._guard("secrets", self._secret))
@@ -344,6 +345,11 @@ class Rest:
             return web.Response(text=text, content_type="application/vnd.github.raw+json")
         encoded = base64.encodebytes(text.encode()).decode()
         return answer(request, payloads.file_object(repo, path, text, encoded))
+
+    async def _tags(self, request: web.Request) -> web.Response:
+        repo, prefix = repo_of(request).lower(), request.match_info["prefix"]
+        names = sorted(name for name in self._world.tags.get(repo, ()) if name.startswith(prefix))
+        return answer(request, [{"ref": f"refs/tags/{name}"} for name in names])
 
     def _directory(self, request: web.Request, repo: str, path: str) -> web.Response:
         inside = [name for (of, name) in self._world.files if of == repo.lower() and name.rpartition("/")[0] == path]

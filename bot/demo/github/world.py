@@ -108,6 +108,7 @@ class World:
     private: set[str] = field(default_factory=set)
     created: dict[str, datetime] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)  # former name in small letters -> present one
+    tags: dict[str, set[str]] = field(default_factory=dict)
     _jobs: dict[tuple[str, int], Job] = field(default_factory=dict)
 
     def attempts(self, repo: str, run_id: int) -> list[Run]:
