@@ -3,6 +3,8 @@
 Times are milliseconds since the epoch (UTC). Lists and frozen values are JSON text that only Python reads.
 """
 
+import time
+
 import sqlite_utils
 from sqlite_utils import Migrations
 
@@ -485,11 +487,16 @@ def m011_seeing_inside(db: sqlite_utils.Database) -> None:
 
 @MIGRATIONS()
 def m012_free_incidents(db: sqlite_utils.Database) -> None:
-    """Since when nobody is on an incident that somebody was on; what those that are over waited for."""
+    """Since when nobody is on an incident that somebody was on; what those that are over waited for.
+
+    What is open already counts as free from now on: an update is no reason to escalate all of it at once.
+    """
+    now = int(time.time() * 1000)
+    db.execute("ALTER TABLE incidents ADD COLUMN free_since INTEGER")
+    db.execute("UPDATE incidents SET free_since = :now WHERE state <> 'resolved'", {"now": now})
     _run(
         db,
         """
-        ALTER TABLE incidents ADD COLUMN free_since INTEGER;
         INSERT INTO awaited (incident_id, repo, workflow, package, version, state, times, since, failed_at, settled_at,
                 how)
             SELECT id, repo, workflow, COALESCE(package, ''), version, 'failed', occurrences, opened_at, last_seen_at,

@@ -59,6 +59,15 @@ async def later(running: Running, **span: Any) -> None:
     await running.worked()
 
 
+async def until_over(running: Running) -> None:
+    """As many looks as it takes: on a busy machine the registry may not answer one of them in time."""
+    for _ in range(4):
+        await later(running, minutes=10)
+        if not running.db.read_now(incidents.count_open):
+            return
+    raise AssertionError("it is still open")
+
+
 async def test_the_card_has_a_row_for_each_package_that_changes_as_versions_appear(running: Running) -> None:
     for name in ("core", "dom"):
         running.outside.registry.publish(f"@acme/{name}", "1.3.0")
@@ -72,7 +81,7 @@ async def test_the_card_has_a_row_for_each_package_that_changes_as_versions_appe
     await later(running, minutes=2)
     assert rows(running)[0] == "@acme/dom   1.4.0  not published, but the tag @acme/dom@1.4.0 exists"
     running.outside.registry.publish("@acme/dom", "1.4.0")
-    await later(running, minutes=5)
+    await until_over(running)
     assert sorted(rows(running)) == ["@acme/core  1.4.0  published", "@acme/dom   1.4.0  on the registry"]
     (incident,) = running.db.read_now(incidents.latest)
     assert (incident.state, incident.resolution) == ("resolved", "@acme/dom 1.4.0 is on the registry.")
@@ -94,8 +103,7 @@ async def test_tags_that_cannot_be_read_hold_nothing_up(running: Running) -> Non
     await running.worked(1)
     await later(running, minutes=2)
     running.outside.registry.publish("@acme/ui", "2.3.1")
-    await later(running, minutes=5)
-    assert running.db.read_now(incidents.count_open) == 0
+    await until_over(running)
 
 
 def awaited(number: int = 0, **more: Any) -> Awaited:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,9 @@ async def test_every_run_of_a_shared_token_is_run_again(running: Running) -> Non
     repos = ("acme/a", "acme/b", "acme/c")
     now = running.hands.now()
     uses = tuple(Use(repo, RELEASE, "NPM_TOKEN", "organization") for repo in repos)
-    running.db.write_now(
-        tokens.add, Token(name="org", expires_at=now, scopes=("@acme",), owner=MARA.id, used_by=uses), now
-    )
+    ended = now - timedelta(days=1)
+    token = Token(name="org", expires_at=ended, scopes=("@acme",), owner=MARA.id, used_by=uses)
+    running.db.write_now(tokens.add, token, now)
     for number, repo in enumerate(repos):
         await running.deliver_run(npm_logs.not_found(f"@{repo}"), repo=repo)
         await running.worked(number + 1)
