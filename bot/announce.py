@@ -6,12 +6,19 @@ import json
 from datetime import datetime
 
 from bot.incidents import Facts
+from bot.messages import thread
+from bot.messages.around import Around
 from bot.messages.card import incident_card
 from bot.messages.message import Message
 from bot.outbox import EDITS_APART
-from storage import awaited, outbox, tokens
+from storage import awaited, incidents, outbox, tokens
 from storage.database import Connection
 from storage.incidents import Incident
+
+
+def is_posted(connection: Connection, incident: Incident) -> bool:
+    """Whether its card stands in a channel or is on its way there. One that another incident explains has none."""
+    return outbox.exists(connection, incident.card_key)
 
 
 def post_card(connection: Connection, incident: Incident, now: datetime) -> None:
@@ -41,14 +48,38 @@ def edit_card(connection: Connection, incident: Incident, now: datetime) -> None
     )
 
 
-def say_in_thread(connection: Connection, incident: Incident, message: Message, *, key: str, now: datetime) -> None:
-    """One short line under the card; `key` makes it unique within the incident."""
+def say_in_thread(
+    connection: Connection, incident: Incident, message: Message, *, key: str, now: datetime, broadcast: bool = False
+) -> None:
+    """One short line under the card, if it has one; `key` makes it unique within the incident. `broadcast`: it is
+    shown in the channel too."""
+    if not is_posted(connection, incident):
+        return
     outbox.put(
         connection,
         key=f"{incident.card_key}:{key}",
         kind="reply",
         channel=incident.channel or "",
         about=incident.card_key,
+        text=message.text,
+        blocks=blocks_json(message),
+        now=now,
+        broadcast=broadcast,
+    )
+
+
+def point_to_card(
+    connection: Connection, incident: Incident, channel: str | None, repo: str, workflow: str, now: datetime
+) -> None:
+    """A repository whose failures are told in another channel joins: that channel is told once where the card is."""
+    if channel is None or channel == incident.channel:
+        return
+    message = thread.card_is_elsewhere(incident, Facts.from_json(incident.facts), repo, workflow)
+    outbox.put(
+        connection,
+        key=f"{incident.card_key}:in:{channel}",
+        kind="post",
+        channel=channel,
         text=message.text,
         blocks=blocks_json(message),
         now=now,
@@ -61,5 +92,24 @@ def blocks_json(message: Message) -> str:
 
 def _card(connection: Connection, incident: Incident, now: datetime) -> Message:
     token = tokens.by_id(connection, incident.token_id) if incident.token_id is not None else None
-    items = awaited.of(connection, incident.id)
-    return incident_card(incident, Facts.from_json(incident.facts), token, now, items)
+    return incident_card(incident, Facts.from_json(incident.facts), token, now, _around(connection, incident))
+
+
+def _around(connection: Connection, incident: Incident) -> Around:
+    def other(ident: int | None) -> Incident | None:
+        return incidents.get(connection, ident) if ident is not None else None
+
+    previous = other(incident.previous_id)
+    explained_by, goes_on_in = other(incident.muted_by), other(incident.merged_into)
+    return Around(
+        items=tuple(awaited.of(connection, incident.id)),
+        explains=tuple(incidents.muted_by(connection, incident)),
+        explained_by=explained_by,
+        previous=previous,
+        goes_on_in=goes_on_in,
+        places={
+            relative.id: (card.channel, card.ts)
+            for relative in (previous, explained_by, goes_on_in)
+            if relative is not None and (card := outbox.get(connection, relative.card_key)) is not None and card.ts
+        },
+    )

@@ -14,16 +14,15 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from bot import announce, daily, nudges, outlook, version_watch
+from bot import daily, nudges, outages, outlook, version_watch
 from bot.deps import Deps
 from bot.housekeeping import clean_up
 from bot.incident_people import IncidentPeople
-from bot.messages import thread
 from bot.rotation import campaign
 from bot.rotation import run as rotation
 from bot.workdays import Workdays
-from storage import due_jobs, incidents, outbox
-from storage.database import Connection, StorageError
+from storage import due_jobs, outbox
+from storage.database import StorageError
 
 log = structlog.get_logger("clock")
 
@@ -57,7 +56,6 @@ class Clock:
 
     async def _tick(self) -> None:
         now = self._deps.now()
-        await self._end_snoozes(now)
         settings = self._deps.settings
         due = digest_due(now, settings.zone, settings.reminder_time)
         is_workday = due is not None and date.fromisoformat(due) in settings.calendar
@@ -69,6 +67,7 @@ class Clock:
         if await self._claim("clean-up", today, now):
             await self._clean_up(today, now)
         await version_watch.watch(self._deps)
+        await outages.watch(self._deps)
         await nudges.nudge(self._deps)
         await self._people.watch()
         await rotation.watch(self._deps)
@@ -86,26 +85,6 @@ class Clock:
         name = f"{year}-W{week:02}"
         if await self._claim("picture", name, now) and await outlook.under_digest(self._deps, due, now):
             await self._deps.db.write(due_jobs.finish, name="picture", due=name, now=now)
-
-    async def _end_snoozes(self, now: datetime) -> None:
-        ended = await self._deps.db.read(incidents.snoozes_ended, now)
-        if not ended:
-            return
-
-        def write(connection: Connection) -> None:
-            for incident in incidents.snoozes_ended(connection, now):
-                awake = incidents.wake(connection, incident)
-                announce.edit_card(connection, awake, now)
-                announce.say_in_thread(
-                    connection,
-                    awake,
-                    thread.snooze_over(awake),
-                    key=f"snooze-over:{incident.snoozed_until}",
-                    now=now,
-                )
-
-        await self._deps.db.write(write)
-        self._deps.queued()
 
     async def _clean_up(self, due: str, now: datetime) -> None:
         await clean_up(self._deps, now)

@@ -6,16 +6,21 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import structlog
+
 from bot import awaiting
 from bot.awaiting import AfterGreen
 from bot.deps import Deps
 from bot.diagnosis.diagnosis import Diagnosis
-from bot.github.run import Run
+from bot.errors import GiveUp, TryAgain
+from bot.github.run import Job, Run
 from bot.version_watch import published
 from storage import awaited, incidents, runs, tokens
 from storage.awaited import Awaited
 from storage.database import Connection
 from storage.incidents import Incident
+
+log = structlog.get_logger("green runs")
 
 MOST_PACKAGES = 20  # looked up for one run
 
@@ -53,17 +58,26 @@ def may_stage(connection: Connection, run: Run) -> bool:
     )
 
 
+async def jobs(run: Run, deps: Deps) -> tuple[Job, ...]:
+    """The jobs of a green run; none when GitHub does not say."""
+    try:
+        return await deps.github.jobs(run)
+    except (TryAgain, GiveUp) as error:
+        log.info("jobs of a green run not read", reason=error.reason)
+        return ()
+
+
 async def read(
-    run: Run, log: Diagnosis | None, waiting: Sequence[Waiting], deps: Deps
+    run: Run, said: Diagnosis | None, waiting: Sequence[Waiting], deps: Deps
 ) -> dict[int, list[tuple[Awaited, AfterGreen]]]:
-    """By incident, what the run means for each thing awaited. `log`: what the run's own log says."""
+    """By incident, what the run means for each thing awaited. `said`: what the run's own log says."""
     names = {item.package for one in waiting if _on_npm(one.incident) for item in one.items if item.package}
     asked = sorted(names)[:MOST_PACKAGES]
     seen = dict(zip(asked, await asyncio.gather(*(published(name, deps) for name in asked)), strict=True))
 
     def after(one: Waiting, item: Awaited) -> AfterGreen:
         package = seen.get(item.package or "") if _on_npm(one.incident) else None
-        return awaiting.after_green(one.incident, item, run, same_run=one.same_run, log=log, published=package)
+        return awaiting.after_green(one.incident, item, run, same_run=one.same_run, log=said, published=package)
 
     return {one.incident.id: [(item, after(one, item)) for item in one.items] for one in waiting}
 

@@ -1,4 +1,4 @@
-"""Same incident? Post, edit or stay quiet? Decided here with a named reason. Pure."""
+"""Same incident? Post, edit, open again or stay quiet? Decided here with a named reason. Pure."""
 
 from __future__ import annotations
 
@@ -6,18 +6,31 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
 from bot.diagnosis.diagnosis import Alternative, Diagnosis, EvidenceLine, PackageOutcome
-from bot.github.run import Run
+from bot.github.run import Job, Run
 from bot.verdict import Verdict
-from bot.verdict.verdict import EVERYWHERE
+from bot.verdict.verdict import DEAD_TOKEN, EVERYWHERE
 from storage.incidents import Incident
 from storage.runs import RunRecord
 
 # A failure of these is nobody's alert: the release was not tried, or it worked.
 QUIET_CAUSES = frozenset({"build-failed", "not-a-publish", "published"})
+# The registry itself, whoever asks it.
+OUTAGES = EVERYWHERE | {"registry-outage"}
+# Verdicts that lie in the token and not in what was done with it: the next repository that uses it fails alike.
+ALIKE_EVERYWHERE = DEAD_TOKEN | {
+    "token-read-only",
+    "token-stage-only",
+    "token-needs-bypass",
+    "token-not-granted",
+    "policy-date-passed",
+}
+BACK_WITHIN = timedelta(days=1)
+_PUBLISHING = ("publish", "release", "deploy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +63,8 @@ class Facts:
     run_id: int | None = None
     other_jobs: tuple[str, ...] = ()
     then: tuple[str, ...] = ()
+    unseen: bool = False  # the run was green all the same
+    before: tuple[str, ...] = ()  # what the card said before a later failure showed another cause
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
@@ -76,6 +91,7 @@ def facts_of(
     *,
     can_rerun: bool,
     other_jobs: tuple[str, ...] = (),
+    unseen: bool = False,
 ) -> Facts:
     best = verdict.match.best
     return Facts(
@@ -107,22 +123,49 @@ def facts_of(
         repo=run.repo,
         run_id=run.run_id,
         other_jobs=other_jobs,
+        unseen=unseen,
     )
 
 
 class Action(Enum):
     POST = "post"
     EDIT = "edit"
+    REOPEN = "reopen"  # the failure is back within a day
+    ADOPT = "adopt"  # the same release fails for another reason now: the card goes on
     QUIET = "quiet"
+
+
+class Leaving(Enum):
+    """What becomes of another incident that waited for this workflow."""
+
+    MERGE = "merge"  # it waited for nothing else: it goes on in the one that is told now
+    MOVE = "move"  # it goes on for the others
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is on record about a failure. `same`: the open incident with its fingerprint; `others`: open ones that wait
+    for this workflow too, and whether for nothing else; `ended`: the last one with its fingerprint that is over;
+    `attempt`: the one in which exactly this attempt failed already; `later`: a later attempt of the same run that was
+    heard of first; `published`: a later run of the workflow published the package."""
+
+    same: Incident | None = None
+    others: tuple[tuple[Incident, bool], ...] = ()
+    ended: Incident | None = None
+    attempt: Incident | None = None
+    later: RunRecord | None = None
+    published: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`reason`: kebab-case, kept with the delivery; `thread`: whether the edit also says a line in the thread."""
+    """`reason`: kebab-case, kept with the delivery; `incident`: the one that is edited, opened again or adopted, or
+    the one before a new card; `leaving`: what becomes of others that waited for the workflow."""
 
     action: Action
     reason: str
-    thread: bool = False
+    incident: Incident | None = None
+    leaving: tuple[tuple[Incident, Leaving], ...] = ()
 
 
 def with_packages_of(diagnosis: Diagnosis, others: Sequence[Diagnosis]) -> Diagnosis:
@@ -139,7 +182,21 @@ def with_packages_of(diagnosis: Diagnosis, others: Sequence[Diagnosis]) -> Diagn
 def looks_like_a_release(run: Run) -> bool:
     """By its name alone, for when nothing else could be read: does this workflow publish?"""
     name = f"{run.workflow} {run.workflow_name or ''}".lower()
-    return any(word in name for word in ("publish", "release", "deploy", "npm"))
+    return any(word in name for word in (*_PUBLISHING, "npm"))
+
+
+def failed_unseen(jobs: Sequence[Job]) -> tuple[Job, ...]:
+    """Jobs of a green run in which publishing failed all the same: the job or the step goes on when it fails."""
+    return tuple(job for job in jobs if job.failed or any(step.failed and _publishes(step.name) for step in job.steps))
+
+
+def may_have_staged(jobs: Sequence[Job]) -> bool:
+    """By the names of the steps alone."""
+    return any("stage" in step.name.lower() and _publishes(step.name) for job in jobs for step in job.steps)
+
+
+def _publishes(step: str) -> bool:
+    return any(word in step.lower() for word in _PUBLISHING)
 
 
 def unread(run: Run, why: str) -> Diagnosis:
@@ -163,27 +220,60 @@ def worth_a_card(diagnosis: Diagnosis) -> bool:
 
 
 def fingerprint(run: Run, diagnosis: Diagnosis, verdict: Verdict) -> str:
-    """What makes two failures the same: one token at fault, one secret of the organisation or the registry itself,
-    wherever it failed, else one cause in one workflow."""
+    """What makes two failures the same: the registry in trouble, one token at fault or one secret of the organisation,
+    wherever it failed, else one workflow, whatever stops it."""
     registry = diagnosis.registry or "npm"
-    if verdict.code in EVERYWHERE:
-        return f"{registry}|{verdict.code}"
-    if verdict.token is not None and verdict.token.id is not None:
-        return f"{registry}|{verdict.code}|token:{verdict.token.id}"
+    if verdict.code in OUTAGES:
+        return f"{registry}|outage"
+    best = verdict.match.best
+    known = best is not None and not verdict.match.guess and not verdict.match.ties
+    if best is not None and known and best.token.id is not None and verdict.code in ALIKE_EVERYWHERE:
+        return f"{registry}|token:{best.token.id}"
     if verdict.shared is not None:
-        return f"{registry}|{verdict.code}|{verdict.shared}"
-    return f"{registry}|{verdict.code}|{run.repo}|{run.workflow}".lower()
+        return f"{registry}|{verdict.shared}"
+    return f"{registry}|{run.repo}|{run.workflow}".lower()
 
 
-def decide(open_incident: Incident | None, known_occurrence: bool, later: RunRecord | None) -> Decision:
-    """Should we speak? `known_occurrence`: this attempt is in the incident already; `later`: a later attempt of the
-    same run that was heard of first."""
-    if later is not None and later.conclusion == "success":
+def is_outage(incident: Incident) -> bool:
+    return incident.verdict in OUTAGES
+
+
+def decide(known: Known, code: str, now: datetime) -> Decision:
+    """Should we speak, and on which card? `code`: the verdict's."""
+    if known.later is not None and known.later.conclusion == "success":
         return Decision(Action.QUIET, "later-attempt-succeeded")
-    if open_incident is None:
-        return Decision(Action.POST, "first-failure")
-    if known_occurrence:
-        return Decision(Action.EDIT, "same-attempt-again")
-    if open_incident.state == "snoozed":
-        return Decision(Action.EDIT, "failed-again-while-snoozed")
-    return Decision(Action.EDIT, "failed-again", thread=True)
+    if known.attempt is not None:
+        if known.attempt.state == "resolved":
+            return Decision(Action.QUIET, "same-attempt-and-over")
+        return Decision(Action.EDIT, "same-attempt-again", known.attempt)
+    if known.published:
+        return Decision(Action.QUIET, "a-later-run-published")
+    leaving = _leaving(known, code)
+    if known.same is not None:
+        reason = "failed-again-while-snoozed" if known.same.state == "snoozed" else "failed-again"
+        return Decision(Action.EDIT, reason, known.same, leaving)
+    goes_on = next((incident for incident, how in leaving if how is Leaving.MERGE), None)
+    if goes_on is not None:
+        others = tuple((incident, how) for incident, how in leaving if incident is not goes_on)
+        return Decision(Action.ADOPT, "fails-for-another-reason", goes_on, others)
+    ended = known.ended
+    if ended is not None and ended.resolved_at is not None and now - ended.resolved_at < BACK_WITHIN:
+        return Decision(Action.REOPEN, "back-within-a-day", ended, leaving)
+    return Decision(Action.POST, "first-failure" if ended is None else "back-after-a-day", ended, leaving)
+
+
+def _leaving(known: Known, code: str) -> tuple[tuple[Incident, Leaving], ...]:
+    """An outage passes: it takes nothing from what was wrong before. What fails for a reason of its own leaves it."""
+    return tuple(
+        (incident, Leaving.MERGE if alone and not is_outage(incident) else Leaving.MOVE)
+        for incident, alone in known.others
+        if is_outage(incident) or code not in OUTAGES
+    )
+
+
+def what_changed(before: Incident, verdict: str, sentence: str) -> str | None:
+    """The sentence that the card said until now, when a later failure shows another cause."""
+    said = Facts.from_json(before.facts).sentence
+    if before.verdict == verdict or said == sentence or {before.verdict, verdict} <= OUTAGES:
+        return None
+    return said

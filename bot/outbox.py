@@ -194,6 +194,8 @@ class Outbox:
             return str(reply["ts"])
         if message.kind == "reply":
             arguments["thread_ts"] = message.parent_ts
+            if message.broadcast:
+                arguments["reply_broadcast"] = True
         reply = await self._slack.chat_postMessage(
             **arguments,
             unfurl_links=False,

@@ -20,12 +20,24 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.errors import TokenwatchError
 from bot.github.app_file import beside, load
+from bot.quiet_hours import QuietHours, read_hours
 from bot.workdays import Workdays, read_weekdays
 
 _DURATION = re.compile(r"(\d{1,6})\s*([smhd])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 # Only names with these beginnings can be ours misspelt; anything else in the environment is somebody else's.
-_OUR_BEGINNINGS = ("SLACK_", "GITHUB_", "NPM_REG", "ALERT_", "DIGEST_", "CHANNEL_R", "REMINDER_", "CLAIM_", "ESCALATE_")
+_OUR_BEGINNINGS = (
+    "SLACK_",
+    "GITHUB_",
+    "NPM_REG",
+    "ALERT_",
+    "DIGEST_",
+    "CHANNEL_R",
+    "REMINDER_",
+    "CLAIM_",
+    "ESCALATE_",
+    "QUIET_",
+)
 _NEAR = 0.9
 
 
@@ -97,6 +109,10 @@ def _dates(value: object) -> object:
         return tuple(date.fromisoformat(part) for part in _parts(value))
     except ValueError:
         raise ValueError("must be days such as 2026-12-25,2027-01-01") from None
+
+
+def _hours(value: object) -> object:
+    return read_hours(value) if isinstance(value, str) else value
 
 
 def _list(value: object) -> object:
@@ -208,6 +224,10 @@ class Settings(BaseSettings):
     sweep_every: Annotated[Duration, AfterValidator(_at_least_a_minute)] = Field(
         timedelta(hours=1),
         description="How often GitHub is asked for what it could not deliver; 1m where nothing can reach the bot.",
+    )
+    quiet_hours: Annotated[QuietHours | None, NoDecode, BeforeValidator(_hours)] = Field(
+        None,
+        description="Hours such as 20:00-08:00 in which nudges, escalations and reminders wait; failures do not.",
     )
     retention_days: int = Field(90, ge=1, le=3650, description="How long deliveries and closed incidents are kept.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe lines to log.")

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import structlog
 
-from bot import announce, awaiting, green_runs, settling
+from bot import awaiting, green_runs, incident_failures, settling
 from bot.deps import Deps
 from bot.diagnosis.diagnosis import Diagnosis, PackageOutcome
 from bot.diagnosis.engine import LogReader
@@ -22,22 +22,25 @@ from bot.evidence import Evidence, secrets_read
 from bot.gathering import gather
 from bot.github.run import Job, Run
 from bot.inbox import Worked
+from bot.incident_failures import FailedRun
 from bot.incidents import (
     Action,
-    decide,
+    Facts,
     facts_of,
+    failed_unseen,
     fingerprint,
+    looks_like_a_release,
+    may_have_staged,
     unread,
     with_packages_of,
     worth_a_card,
 )
 from bot.matching import PublishAttempt, match
-from bot.messages import thread
 from bot.metrics import METRICS
 from bot.rotation import run as rotation
 from bot.rotation.failures import cause_of
 from bot.verdict import Verdict, judge
-from storage import audit, awaited, incidents, rotations, runs
+from storage import rotations, runs
 from storage.database import Connection
 from storage.incidents import NewIncident
 from storage.runs import RunRecord
@@ -52,7 +55,7 @@ MOST_LOGS = 20  # of one run: a matrix that fails everywhere fails for one reaso
 async def triage(run: Run, deps: Deps, tries: int = 1) -> Worked:
     """Find out what became of a completed run and what to say. `tries`: how often this delivery was tried."""
     if run.succeeded:
-        return await _green(run, deps)
+        return await _green(run, deps, tries)
     if not run.failed:
         return Worked("not-a-failure", run.conclusion, lambda c: runs.keep(c, _record(run, "quiet", deps.now())))
     failure = await diagnose_run(run, deps, tries)
@@ -62,6 +65,11 @@ async def triage(run: Run, deps: Deps, tries: int = 1) -> Worked:
         return Worked(
             cause or "no-failed-job", None, lambda c: runs.keep(c, _record(run, "quiet", deps.now(), diagnosis))
         )
+    return await _failed(run, failure, deps)
+
+
+async def _failed(run: Run, failure: Failure, deps: Deps) -> Worked:
+    diagnosis = failure.diagnosis
     if deps.settings.channel_for(run.repo) is None:
         raise TryAgain(
             "no-channel", "ALERT_CHANNEL is not set: there is nowhere to post the card", after_s=NO_CHANNEL_S
@@ -76,13 +84,14 @@ class Failure:
     """What the failed jobs of an attempt say: the most telling one, and a sentence for each other that matters.
 
     `job`: the one whose log the diagnosis is of; `alone`: the diagnosis without the packages of other jobs, which may
-    publish them with tokens of their own.
+    publish them with tokens of their own; `unseen`: the run was green all the same.
     """
 
     diagnosis: Diagnosis
     other_jobs: tuple[str, ...] = ()
     job: Job | None = None
     alone: Diagnosis | None = None
+    unseen: bool = False
 
 
 async def diagnose_run(run: Run, deps: Deps, tries: int = LOG_TRIES) -> Failure | None:
@@ -97,6 +106,10 @@ async def diagnose_run(run: Run, deps: Deps, tries: int = LOG_TRIES) -> Failure 
         if tries < LOG_TRIES:
             raise TryAgain(error.reason, error.message) from error
         return Failure(unread(run, error.message))
+    return await _diagnose_jobs(run, failed, deps, tries)
+
+
+async def _diagnose_jobs(run: Run, failed: Sequence[Job], deps: Deps, tries: int) -> Failure | None:
     said = [(job, await _diagnose_job(run, job, deps, tries)) for job in failed[:MOST_LOGS]]
     if not said:
         return None
@@ -156,29 +169,21 @@ def as_incident(run: Run, failure: Failure, evidence: Evidence, verdict: Verdict
         package=diagnosis.package or next(iter(evidence.packages), None),
         version=diagnosis.version,
         channel=deps.settings.channel_for(run.repo),
-        facts=facts_of(
-            run,
-            diagnosis,
-            verdict,
-            evidence.missing,
-            can_rerun=deps.github.configured,
-            other_jobs=failure.other_jobs,
-        ).to_json(),
+        facts=_facts_of(run, failure, evidence, verdict, deps).to_json(),
     )
 
 
 def record_failure(
     connection: Connection, run: Run, failure: Failure, evidence: Evidence, verdict: Verdict, deps: Deps
 ) -> None:
-    """Write the incident, the occurrence and what is said of them."""
+    """Write the run, the incident, and what is said of them."""
     now = deps.now()
     diagnosis = failure.diagnosis
-    later = runs.later_attempt(connection, run.repo, run.run_id, run.attempt)
+    facts = _facts_of(run, failure, evidence, verdict, deps)
     new = as_incident(run, failure, evidence, verdict, deps)
     runs.keep(connection, replace(_record(run, "failed", now, diagnosis), token_id=new.token_id))
-    incident = incidents.open_by_fingerprint(connection, new.fingerprint)
-    known = incident is not None and incidents.has_attempt(connection, incident, run.repo, run.run_id, run.attempt)
-    decision = decide(incident, known, later)
+    failed = FailedRun(run, new, facts, awaiting.waits_for(diagnosis), sure=verdict.sure)
+    decision = incident_failures.failed(connection, failed, now)
     if decision.action is Action.QUIET:
         return
     rotation.failed(
@@ -193,57 +198,35 @@ def record_failure(
         failed_at=run.completed_at or now,
         now=now,
     )
-    if incident is None:
-        incident = incidents.open_incident(connection, new, now)
-    incident, _ = incidents.occurred(
-        connection,
-        incident,
-        repo=run.repo,
-        run_id=run.run_id,
-        attempt=run.attempt,
-        run_url=run.url or "",
-        now=now,
-        new=new,
+
+
+def _facts_of(run: Run, failure: Failure, evidence: Evidence, verdict: Verdict, deps: Deps) -> Facts:
+    return facts_of(
+        run,
+        failure.diagnosis,
+        verdict,
+        evidence.missing,
+        can_rerun=deps.github.may_rerun(run.repo),
+        other_jobs=failure.other_jobs,
+        unseen=failure.unseen,
     )
-    if not known:
-        awaited.failed(
-            connection,
-            incident.id,
-            awaiting.waits_for(diagnosis),
-            repo=run.repo,
-            workflow=run.workflow,
-            run_id=run.run_id,
-            run_url=run.url,
-            at=now,
-        )
-        incident = incidents.note(connection, incident, None)
-        incident = settling.begin_watch(connection, incident, now)
-    if decision.action is Action.POST:
-        audit.record(
-            connection,
-            at=now,
-            who="bot",
-            action="incident.open",
-            subject=f"incident:{incident.id}",
-            details=f"{verdict.code} in {run.repo}",
-        )
-        announce.post_card(connection, incident, now)
-        return
-    announce.edit_card(connection, incident, now)
-    if decision.thread:
-        line = thread.failed_again(incident, facts_of(run, diagnosis, verdict, (), can_rerun=False))
-        announce.say_in_thread(connection, incident, line, key=f"failed:{run.repo}:{run.run_id}:{run.attempt}", now=now)
 
 
-async def _green(run: Run, deps: Deps) -> Worked:
-    """A green run is read only when something waits for its workflow, or when it may have staged a version."""
+async def _green(run: Run, deps: Deps, tries: int) -> Worked:
+    """A green run is read only when something waits for its workflow, when it may have staged a version, or when
+    publishing failed in it unseen."""
     waiting = await deps.db.read(green_runs.waiting_for, run)
     rotating = await deps.db.read(rotations.open_in_workflow, run.repo, run.workflow)
     stages = await deps.db.read(green_runs.may_stage, run)
-    if not waiting and not rotating and not stages:
+    concerned = bool(waiting or rotating or stages)
+    jobs = await green_runs.jobs(run, deps) if concerned or looks_like_a_release(run) else ()
+    unseen = await _failed_unseen(run, jobs, deps, tries)
+    if unseen is not None:
+        return await _failed(run, unseen, deps)
+    if not concerned and not may_have_staged(jobs):
         record = _record(run, "green", deps.now())
         return Worked("green", None, lambda c: runs.keep(c, record))
-    said = await diagnosis_of_green(run, deps)
+    said = await diagnosis_of_green(run, deps, jobs)
     staged = said is not None and said.outcome == "staged"
     found = await green_runs.read(run, said, waiting, deps)
     outcome = said.cause if said is not None and said.cause in ("published", "staged") else "green"
@@ -271,6 +254,16 @@ async def _green(run: Run, deps: Deps) -> Worked:
     return Worked("resolved" if settled else "green-not-the-fix", None, apply)
 
 
+async def _failed_unseen(run: Run, jobs: Sequence[Job], deps: Deps, tries: int) -> Failure | None:
+    """A publish that failed in a green run, because the step or the job goes on when it does."""
+    suspects = failed_unseen(jobs)
+    failure = await _diagnose_jobs(run, suspects, deps, tries) if suspects else None
+    if failure is None or not failure.diagnosis.confidence or not worth_a_card(failure.diagnosis):
+        return None
+    tried = failure.diagnosis.outcome == "failed" and failure.diagnosis.phase == "publish"
+    return replace(failure, unseen=True) if tried else None
+
+
 async def _read_log(run: Run, job: Job, deps: Deps) -> Diagnosis:
     reader = LogReader()
     async with deps.github.job_log(run, job) as chunks:
@@ -296,11 +289,12 @@ async def _diagnose_job(run: Run, job: Job, deps: Deps, tries: int) -> Diagnosis
     return diagnosis
 
 
-async def diagnosis_of_green(run: Run, deps: Deps) -> Diagnosis | None:
-    """What the jobs of a green run say; the one that published if any did. None when no log can be read."""
+async def diagnosis_of_green(run: Run, deps: Deps, jobs: Sequence[Job] = ()) -> Diagnosis | None:
+    """What the jobs of a green run say; the one that published if any did. None when no log can be read. `jobs`: if
+    they were asked for already."""
     try:
-        jobs = [job for job in await deps.github.jobs(run) if job.conclusion == "success"]
-        said = [await _read_log(run, job, deps) for job in jobs[:MOST_LOGS]]
+        good = [job for job in jobs or await deps.github.jobs(run) if job.conclusion == "success"]
+        said = [await _read_log(run, job, deps) for job in good[:MOST_LOGS]]
     except (GiveUp, TryAgain) as error:
         log.info("green run could not be read", reason=error.reason)
         return None

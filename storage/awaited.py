@@ -8,6 +8,8 @@ from datetime import datetime
 
 from storage.database import Connection, Row, from_ms, moment, to_ms
 
+BY_HAND = "It was closed by hand."
+
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
@@ -129,6 +131,48 @@ def settle(connection: Connection, awaited: Awaited, *, state: str, how: str, no
         connection.execute(
             f"UPDATE awaited SET state = :state, how = :how, settled_at = :now WHERE {_SAME}",  # noqa: S608 - constant
             {"state": state, "how": how, "now": to_ms(now), **_key(awaited)},
+        )
+    )
+
+
+def leave(connection: Connection, incident_id: int, repo: str, workflow: str, *, how: str, now: datetime) -> int:
+    """What this workflow was awaited for goes on in another incident."""
+    return connection.execute(
+        "UPDATE awaited SET state = 'moved', how = :how, settled_at = :now WHERE incident_id = :id AND repo = :repo"
+        " AND workflow = :workflow AND settled_at IS NULL",
+        {"how": how, "now": to_ms(now), "id": incident_id, "repo": repo, "workflow": workflow},
+    )
+
+
+def give_up(connection: Connection, incident_id: int, now: datetime) -> int:
+    """A person closed the incident: nothing is waited for, whatever became of it."""
+    return connection.execute(
+        "UPDATE awaited SET how = :how, settled_at = :now WHERE incident_id = :id AND settled_at IS NULL",
+        {"how": BY_HAND, "now": to_ms(now), "id": incident_id},
+    )
+
+
+def take_up(connection: Connection, incident_id: int) -> int:
+    """The person was wrong: what was given up is waited for again, unless an open incident waits for its workflow by
+    now. Returns how much there is to wait for."""
+    return connection.execute(
+        """
+        UPDATE awaited SET how = NULL, settled_at = NULL WHERE incident_id = :id AND how = :how AND NOT EXISTS (
+            SELECT 1 FROM awaited o JOIN incidents i ON i.id = o.incident_id
+            WHERE o.repo = awaited.repo AND o.workflow = awaited.workflow AND o.settled_at IS NULL
+                AND i.state <> 'resolved' AND i.id <> :id
+        )
+        """,
+        {"id": incident_id, "how": BY_HAND},
+    )
+
+
+def tagged(connection: Connection, awaited: Awaited, tag: str) -> bool:
+    """The git tag was made, the version was not."""
+    return bool(
+        connection.execute(
+            f"UPDATE awaited SET tag = :tag WHERE {_SAME}",  # noqa: S608 - constant
+            {"tag": tag, **_key(awaited)},
         )
     )
 

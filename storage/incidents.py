@@ -18,7 +18,8 @@ class Incident:
     `note`: a sentence about what was seen since the failure; `look_at`, `looks`: when the registry is looked at next
     and how often it was; `muted_by`: the open incident that explains this one; `previous_id`: the one before, when the
     same came back after a day; `merged_into`: where it goes on; `told_at`: the last line in its thread about another
-    failure; `over_at`: when what lay behind an outage was over.
+    failure; `nudged_at`: the question whether the claim still holds; `over_at`: when what lay behind an outage was
+    over; `free_since`: when it was given back or opened again.
     """
 
     id: int
@@ -57,6 +58,7 @@ class Incident:
     escalated_at: datetime | None = None
     reminded_at: datetime | None = None
     over_at: datetime | None = None
+    free_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +78,17 @@ class NewIncident:
     facts: str
 
 
-def open_incident(connection: Connection, new: NewIncident, now: datetime) -> Incident:
-    """Begin an incident. Raises Conflict when one with this fingerprint is open already."""
+def open_incident(
+    connection: Connection, new: NewIncident, now: datetime, *, previous: Incident | None = None
+) -> Incident:
+    """Begin an incident. Raises Conflict when one with this fingerprint is open already. `previous`: the last one of
+    the same fingerprint."""
     row = connection.one(
         """
         INSERT INTO incidents (fingerprint, state, registry, cause, verdict, token_id, repo, workflow, package,
-            version, occurrences, opened_at, last_seen_at, channel, card_key, facts)
+            version, occurrences, opened_at, last_seen_at, channel, card_key, facts, previous_id)
         VALUES (:fingerprint, 'open', :registry, :cause, :verdict, :token_id, :repo, :workflow, :package,
-            :version, 0, :now, :now, :channel, '', :facts)
+            :version, 0, :now, :now, :channel, '', :facts, :previous)
         RETURNING id
         """,
         {
@@ -98,6 +103,7 @@ def open_incident(connection: Connection, new: NewIncident, now: datetime) -> In
             "version": new.version,
             "channel": new.channel,
             "facts": new.facts,
+            "previous": previous.id if previous else None,
             "now": to_ms(now),
         },
     )
@@ -105,7 +111,7 @@ def open_incident(connection: Connection, new: NewIncident, now: datetime) -> In
     connection.execute(
         "UPDATE incidents SET card_key = :key WHERE id = :id", {"key": f"incident:{row['id']}", "id": row["id"]}
     )
-    return _found(connection, row["id"])
+    return found(connection, row["id"])
 
 
 def occurred(
@@ -138,7 +144,8 @@ def occurred(
     connection.execute(
         """
         UPDATE incidents SET occurrences = occurrences + :added, last_seen_at = :now, cause = :cause,
-            verdict = :verdict, token_id = :token_id, package = :package, version = :version, facts = :facts
+            verdict = :verdict, token_id = :token_id, repo = :repo, workflow = :workflow, package = :package,
+            version = :version, facts = :facts
         WHERE id = :id
         """,
         {
@@ -147,13 +154,15 @@ def occurred(
             "cause": new.cause,
             "verdict": new.verdict,
             "token_id": new.token_id,
+            "repo": new.repo,
+            "workflow": new.workflow,
             "package": new.package,
             "version": new.version,
             "facts": new.facts,
             "id": incident.id,
         },
     )
-    return _found(connection, incident.id), bool(added)
+    return found(connection, incident.id), bool(added)
 
 
 def get(connection: Connection, ident: int) -> Incident | None:
@@ -165,6 +174,30 @@ def open_by_fingerprint(connection: Connection, fingerprint: str) -> Incident | 
     row = connection.one(
         "SELECT * FROM incidents WHERE fingerprint = :fingerprint AND state <> 'resolved'",
         {"fingerprint": fingerprint},
+    )
+    return _incident(row) if row else None
+
+
+def ended(connection: Connection, fingerprint: str) -> Incident | None:
+    """The last one of this fingerprint that is over and did not go on in another."""
+    row = connection.one(
+        "SELECT * FROM incidents WHERE fingerprint = :fingerprint AND state = 'resolved' AND merged_into IS NULL"
+        " ORDER BY resolved_at DESC, id DESC LIMIT 1",
+        {"fingerprint": fingerprint},
+    )
+    return _incident(row) if row else None
+
+
+def with_attempt(connection: Connection, repo: str, run_id: int, attempt: int) -> Incident | None:
+    """The incident in which exactly this attempt failed; of several one that is not over, then the newest."""
+    row = connection.one(
+        """
+        SELECT i.* FROM incidents i WHERE i.id IN (
+            SELECT o.incident_id FROM occurrences o
+            WHERE o.repo = :repo AND o.run_id = :run_id AND o.attempt = :attempt
+        ) ORDER BY i.state = 'resolved', i.id DESC LIMIT 1
+        """,
+        {"repo": repo, "run_id": run_id, "attempt": attempt},
     )
     return _incident(row) if row else None
 
@@ -204,17 +237,6 @@ def unresolved_with_run(connection: Connection, repo: str, run_id: int) -> Incid
         {"repo": repo, "run_id": run_id},
     )
     return _incident(row) if row else None
-
-
-def has_attempt(connection: Connection, incident: Incident, repo: str, run_id: int, attempt: int) -> bool:
-    """Whether exactly this attempt is one of the incident's failures already."""
-    return bool(
-        connection.value(
-            "SELECT 1 FROM occurrences"
-            " WHERE incident_id = :id AND repo = :repo AND run_id = :run_id AND attempt = :attempt",
-            {"id": incident.id, "repo": repo, "run_id": run_id, "attempt": attempt},
-        )
-    )
 
 
 def latest(connection: Connection, *, unresolved: bool = False, limit: int = 50) -> list[Incident]:
@@ -266,73 +288,21 @@ def count_open(connection: Connection) -> int:
     return int(connection.value("SELECT COUNT(*) FROM incidents WHERE state <> 'resolved'"))
 
 
-def claim(connection: Connection, incident: Incident, *, who: str, now: datetime) -> Incident:
-    return _change(
-        connection,
-        incident,
-        "state = 'claimed', claimed_by = :who, claimed_at = :now, snoozed_by = NULL, snoozed_until = NULL,"
-        " snooze_reason = NULL",
-        {"who": who, "now": to_ms(now)},
+def muted_by(connection: Connection, incident: Incident) -> list[Incident]:
+    rows = connection.all(
+        "SELECT * FROM incidents WHERE muted_by = :id AND state <> 'resolved' ORDER BY id", {"id": incident.id}
     )
+    return [_incident(row) for row in rows]
 
 
-def snooze(connection: Connection, incident: Incident, *, who: str, until: datetime, reason: str) -> Incident:
-    return _change(
-        connection,
-        incident,
-        "state = 'snoozed', snoozed_by = :who, snoozed_until = :until, snooze_reason = :reason",
-        {"who": who, "until": to_ms(until), "reason": reason},
+def unresolved(connection: Connection, registry: str | None = None) -> list[Incident]:
+    """Everything that is not over, the oldest first; of one registry if it is given."""
+    rows = connection.all(
+        "SELECT * FROM incidents WHERE state <> 'resolved' AND (:registry IS NULL OR COALESCE(registry, 'npm') ="
+        " :registry) ORDER BY id",
+        {"registry": registry},
     )
-
-
-def wake(connection: Connection, incident: Incident) -> Incident:
-    """End a snooze: back to whoever had claimed it, or to open."""
-    return _change(
-        connection,
-        incident,
-        "state = CASE WHEN claimed_by IS NULL THEN 'open' ELSE 'claimed' END, snoozed_by = NULL,"
-        " snoozed_until = NULL, snooze_reason = NULL",
-        {},
-    )
-
-
-def resolve(connection: Connection, incident: Incident, *, by: str, how: str, now: datetime) -> Incident:
-    """`by`: a Slack user id or `bot`; `how`: one plain sentence."""
-    return _change(
-        connection,
-        incident,
-        "state = 'resolved', resolved_at = :now, resolved_by = :by, resolution = :how, snoozed_until = NULL,"
-        " look_at = NULL, muted_by = NULL, note = NULL",
-        {"now": to_ms(now), "by": by, "how": how},
-    )
-
-
-def reopen(connection: Connection, incident: Incident) -> Incident:
-    """Raises Conflict when the same thing has an open incident again."""
-    return _change(
-        connection,
-        incident,
-        "state = CASE WHEN claimed_by IS NULL THEN 'open' ELSE 'claimed' END, resolved_at = NULL,"
-        " resolved_by = NULL, resolution = NULL",
-        {},
-    )
-
-
-def watch(connection: Connection, incident: Incident, *, look_at: datetime | None, looks: int) -> Incident:
-    """When the registry is looked at next; None ends it."""
-    return _change(connection, incident, "look_at = :at, looks = :looks", {"at": to_ms(look_at), "looks": looks})
-
-
-def take_look(connection: Connection, ident: int, seen: datetime, next_at: datetime | None, looks: int) -> bool:
-    """True for the one caller that shall look now; the next look is due at `next_at` even if this one comes to
-    nothing."""
-    return bool(
-        connection.execute(
-            "UPDATE incidents SET look_at = :next, looks = :looks"
-            " WHERE id = :id AND look_at = :seen AND state <> 'resolved'",
-            {"next": to_ms(next_at), "looks": looks, "id": ident, "seen": to_ms(seen)},
-        )
-    )
+    return [_incident(row) for row in rows]
 
 
 def to_look_at(connection: Connection, now: datetime, limit: int) -> list[Incident]:
@@ -344,9 +314,20 @@ def to_look_at(connection: Connection, now: datetime, limit: int) -> list[Incide
     return [_incident(row) for row in rows]
 
 
-def note(connection: Connection, incident: Incident, said: str | None) -> Incident:
-    """What was seen since the failure, in one sentence."""
-    return _change(connection, incident, "note = :said", {"said": said})
+def to_nudge(connection: Connection, *, claimed_before: datetime, free_before: datetime) -> list[Incident]:
+    """Claims and unclaimed incidents that are older than that; nothing that another incident explains, and no staged
+    version, which is remembered anyway."""
+    rows = connection.all(
+        """
+        SELECT * FROM incidents WHERE muted_by IS NULL AND (
+            (state = 'claimed' AND claimed_at <= :claimed AND COALESCE(nudged_at, 0) <= :claimed)
+            OR (state = 'open' AND verdict <> 'staged' AND escalated_at IS NULL
+                AND COALESCE(free_since, opened_at) <= :free)
+        ) ORDER BY id
+        """,
+        {"claimed": to_ms(claimed_before), "free": to_ms(free_before)},
+    )
+    return [_incident(row) for row in rows]
 
 
 def with_staged(connection: Connection) -> list[Incident]:
@@ -359,10 +340,6 @@ def with_staged(connection: Connection) -> list[Incident]:
         """
     )
     return [_incident(row) for row in rows]
-
-
-def reminded(connection: Connection, incident: Incident, now: datetime) -> Incident:
-    return _change(connection, incident, "reminded_at = :now", {"now": to_ms(now)})
 
 
 def snoozes_ended(connection: Connection, now: datetime) -> list[Incident]:
@@ -379,15 +356,8 @@ def forget_before(connection: Connection, before: datetime) -> int:
     )
 
 
-def _change(connection: Connection, incident: Incident, assignments: str, params: dict[str, object]) -> Incident:
-    connection.execute(
-        f"UPDATE incidents SET {assignments} WHERE id = :id",  # noqa: S608 - assignments are constants of this file
-        {**params, "id": incident.id},
-    )
-    return _found(connection, incident.id)
-
-
-def _found(connection: Connection, ident: int) -> Incident:
+def found(connection: Connection, ident: int) -> Incident:
+    """One that is known to be there."""
     incident = get(connection, ident)
     assert incident is not None
     return incident
@@ -431,4 +401,5 @@ def _incident(row: Row) -> Incident:
         escalated_at=from_ms(row["escalated_at"]),
         reminded_at=from_ms(row["reminded_at"]),
         over_at=from_ms(row["over_at"]),
+        free_since=from_ms(row["free_since"]),
     )

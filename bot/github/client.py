@@ -83,6 +83,7 @@ class GitHub:
         self._api_url = api_url.rstrip("/")
         self._auth = auth
         self._now = now
+        self._may_not_rerun: set[str] = set()  # owners whose installation lacks the permission, or who refused
         self._quota: dict[str, tuple[float, datetime]] = {}  # owner -> what is left of the limit (0..1), until when
 
     @property
@@ -286,8 +287,29 @@ class GitHub:
         found = [run_of(data, run.repo, run.installation_id) for data in _objects(reply, "workflow_runs")]
         return tuple(other for other in found if other is not None and other.run_id != run.run_id)
 
+    async def has_tag(self, repo: str, name: str) -> bool:
+        """Whether the repository has this git tag. Waits for better times when little is left of the rate limit."""
+        path = f"/repos/{repo}/git/matching-refs/tags/{quote(name, safe='/@')}"
+        found = (await self.ask_sparingly("GET", path, repo=repo)).body
+        refs = found if isinstance(found, list) else []
+        return any(isinstance(ref, dict) and ref.get("ref") == f"refs/tags/{name}" for ref in refs)
+
+    def may_rerun(self, repo: str) -> bool:
+        """Whether re-running is worth offering: what GitHub refused once for want of a permission is not."""
+        return self.configured and _owner(repo) not in self._may_not_rerun
+
     async def rerun_failed_jobs(self, repo: str, run_id: int) -> None:
-        await self._call("POST", f"/repos/{repo}/actions/runs/{run_id}/rerun-failed-jobs", repo=repo)
+        """GiveUp("github-forbidden") when we may not, GiveUp("run-not-again") when nobody may: it still runs, or it is
+        older than 30 days."""
+        try:
+            await self._call("POST", f"/repos/{repo}/actions/runs/{run_id}/rerun-failed-jobs", repo=repo)
+        except GiveUp as error:
+            if "cannot be retried" in str(error.__cause__) or "already running" in str(error.__cause__):
+                raise GiveUp("run-not-again", "GitHub cannot run this one again: it is running, or too old") from error
+            if error.reason == "github-forbidden":
+                self._may_not_rerun.add(_owner(repo))
+            raise
+        self._may_not_rerun.discard(_owner(repo))
 
     async def start_workflow(self, repo: str, file: str) -> None:
         """Run a workflow of the default branch once (`workflow_dispatch`; takes `actions: write`).
@@ -300,7 +322,16 @@ class GitHub:
         await self.ask("POST", path, repo=repo, data={"ref": branch if isinstance(branch, str) else "main"})
 
     async def _token(self, repo: str, installation_id: int | None) -> str:
-        return await self._auth.token(repo, installation_id, self._now(), self._exchange, self._find_installation)
+        async def exchange(installation: int, app_jwt: str) -> dict[str, object]:
+            reply = await self._exchange(installation, app_jwt)
+            granted = reply.get("permissions")
+            if isinstance(granted, dict) and granted.get("actions") != "write":
+                self._may_not_rerun.add(_owner(repo))
+            else:
+                self._may_not_rerun.discard(_owner(repo))
+            return reply
+
+        return await self._auth.token(repo, installation_id, self._now(), exchange, self._find_installation)
 
     async def _exchange(self, installation_id: int, app_jwt: str) -> dict[str, object]:
         return await self._call("POST", f"/app/installations/{installation_id}/access_tokens", jwt=app_jwt)
@@ -388,6 +419,10 @@ class GitHub:
         if status >= 500:
             return TryAgain("github-broken", f"GitHub: {status} for {endpoint}")
         return GiveUp("github-refused", f"GitHub: {status} for {endpoint}")
+
+
+def _owner(repo: str) -> str:
+    return repo.partition("/")[0].lower()
 
 
 def _objects(reply: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

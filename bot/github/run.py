@@ -51,6 +51,18 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class JobStep:
+    """One step of a job, as GitHub lists it."""
+
+    name: str
+    conclusion: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        return self.conclusion in _FAILED
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One job of an attempt. `labels`: what the runner was asked to be."""
 
@@ -59,6 +71,7 @@ class Job:
     conclusion: str | None = None
     labels: tuple[str, ...] = ()
     url: str | None = None
+    steps: tuple[JobStep, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -120,12 +133,18 @@ def job_of(data: Mapping[str, Any]) -> Job | None:
     if job_id is None:
         return None
     labels = data.get("labels")
+    steps = data.get("steps")
     return Job(
         job_id=job_id,
         name=_text(data.get("name")) or "job",
         conclusion=_text(data.get("conclusion")),
         labels=tuple(str(label) for label in labels) if isinstance(labels, list) else (),
         url=_text(data.get("html_url")),
+        steps=tuple(
+            JobStep(_text(step.get("name")) or "step", _text(step.get("conclusion")))
+            for step in (steps if isinstance(steps, list) else ())
+            if isinstance(step, dict)
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from bot.diagnosis.diagnosis import PackageOutcome
 from bot.incidents import Facts
 from bot.messages import awaited_list, token_facts
 from bot.messages import text as t
+from bot.messages.around import Around
 from bot.messages.message import Button, Message, Part, buttons, context, message, preformatted, section
 from bot.messages.words import (
     BLAMELESS,
@@ -19,11 +20,11 @@ from bot.messages.words import (
     cause_words,
     workflow_words,
 )
-from storage.awaited import Awaited
 from storage.incidents import Incident, NewIncident
 from storage.tokens import Token
 
 _Failure = Incident | NewIncident
+ALONE = Around()
 
 # The value of each button is the incident's id.
 CLAIM = "incident.claim"
@@ -31,6 +32,7 @@ SNOOZE = "incident.snooze"
 RESOLVE = "incident.resolve"
 WAKE = "incident.wake"  # ends a snooze early
 REOPEN = "incident.reopen"
+HAND_OVER = "incident.hand_over"
 RERUN = "incident.rerun"
 ROTATE = "token.rotate"
 
@@ -56,23 +58,29 @@ _EVIDENCE, _TOKEN, _PACKAGES, _ALSO, _REASONS, _MISSING = 1, 1, 2, 3, 4, 5
 
 
 def incident_card(
-    incident: Incident, facts: Facts, token: Token | None, now: datetime, items: Sequence[Awaited] = ()
+    incident: Incident, facts: Facts, token: Token | None, now: datetime, around: Around = ALONE
 ) -> Message:
-    """The card in its present state. Posting it mentions the token's owner once; edits notify nobody.
-
-    `items`: what the incident waits for, with what became of it."""
+    """The card in its present state. Posting it mentions the token's owner once; edits notify nobody."""
     about_token = token if facts.auth else None
     is_over = incident.state == "resolved"
-    facts = replace(facts, packages=awaited_list.packages(items) or facts.packages)
+    # What is on record of each package tells more than what the last log said of it.
+    shown = replace(facts, packages=()) if around.items else facts
+    lists = [*awaited_list.packages_table(around.items), *awaited_list.where(around.items)]
+    last = "Last: " if awaited_list.is_shared(around.items) else ""
     parts = [
-        section(*_headline(incident, facts), _where(incident, facts)),
-        context(_state(incident), *awaited_list.since_then(incident, items)),
+        section(*_headline(incident, facts), last + _where(incident, facts)),
+        context(_state(incident), _unseen(facts), *awaited_list.since_then(incident, around)),
         # Once it is over, the evidence is one click away in the run.
-        *(_outcome(incident, facts, about_token, now) if is_over else explanation(incident, facts, about_token, now)),
-        context(_history(incident, facts), _links(facts)),
+        *(
+            [*_outcome(incident, shown, about_token, now), *lists]
+            if is_over
+            else explanation(incident, shown, about_token, now, lists)
+        ),
+        *awaited_list.relatives(incident, facts, around),
+        context(_history(incident, facts, awaited_list.counted(around.items)), _links(facts)),
         _seen_late(facts),
         None if is_over else context(*_notes(facts), rank=_MISSING),
-        _buttons(incident, facts, about_token),
+        _buttons(incident, facts, about_token, around),
     ]
     return message(_fallback(incident, facts), parts)
 
@@ -88,12 +96,15 @@ def run_card(failure: NewIncident, facts: Facts, token: Token | None, now: datet
     return message(_fallback(failure, facts), parts)
 
 
-def explanation(about: _Failure, facts: Facts, token: Token | None, now: datetime) -> list[Part | None]:
-    """What to do, whose token it is, what else was published or failed, and how it is known."""
+def explanation(
+    about: _Failure, facts: Facts, token: Token | None, now: datetime, lists: Sequence[Part | None] = ()
+) -> list[Part | None]:
+    """What to do, whose token it is, what else was published or failed (`lists`), and how it is known."""
     return [
         *_steps(facts),
         *_then(facts),
         *_outcome(about, facts, token, now),
+        *lists,
         *_other_jobs(facts),
         *_evidence(facts),
         *_also(facts),
@@ -153,8 +164,13 @@ def _state(incident: Incident) -> str:
         return f"Snoozed{until} by {t.mention(incident.snoozed_by)}{why}"
     if incident.state == "claimed":
         since = f" since {t.date(incident.claimed_at)}" if incident.claimed_at else ""
-        return f"{t.mention(incident.claimed_by)} is on it{since}."
-    return ""
+        asked = f" Asked {t.date(incident.nudged_at)} whether that still holds." if incident.nudged_at else ""
+        return f"{t.mention(incident.claimed_by)} is on it{since}.{asked}"
+    return f"Nobody is on it: escalated {t.date(incident.escalated_at)}." if incident.escalated_at else ""
+
+
+def _unseen(facts: Facts) -> str:
+    return "The run itself is green: the step or the job goes on when it fails." if facts.unseen else ""
 
 
 def _where(incident: _Failure, facts: Facts) -> str:
@@ -272,12 +288,12 @@ def _reasons(facts: Facts) -> list[Part | None]:
     return [context(f"How we know: {'; '.join(filter(None, reasons))}.", rank=_REASONS)] if any(reasons) else []
 
 
-def _history(incident: Incident, facts: Facts) -> str:
+def _history(incident: Incident, facts: Facts, where: str = "") -> str:
     verb = "Failed" if incident.verdict != "staged" else "Staged"
     if incident.occurrences < 2:
         return f"{verb} once, {t.date((facts.seen_late and _failed_at(facts)) or incident.opened_at)}"
     return (
-        f"{verb} {incident.occurrences:,} times since {t.date(incident.opened_at)}, "
+        f"{verb} {incident.occurrences:,} times{where} since {t.date(incident.opened_at)}, "
         f"last {t.date(incident.last_seen_at)}"
     )
 
@@ -311,25 +327,31 @@ def _notes(facts: Facts) -> list[str]:
     return notes
 
 
-def _buttons(incident: Incident, facts: Facts, token: Token | None) -> Part | None:
+def _runs(incident: Incident, around: Around) -> str:
+    runs = {(item.repo, item.run_id) for item in around.items if not item.settled}
+    return f"{len(runs)} runs" if len(runs) > 1 else incident.repo
+
+
+def _buttons(incident: Incident, facts: Facts, token: Token | None, around: Around) -> Part | None:
     value = str(incident.id)
     if incident.state == "resolved":
         # What the registry proved is not a matter of opinion; what a person closed may be opened again.
         by_hand = t.is_user(incident.resolved_by)
         return buttons(Button("Reopen", REOPEN, value)) if by_hand else None
     rotates = blames_token(incident, facts, token)
-    claim = "Take over" if incident.state == "claimed" else "Claim"
+    claimed = incident.state == "claimed"
     return buttons(
-        Button(claim, CLAIM, value),
+        Button(("I am on it" if incident.nudged_at else "Take over") if claimed else "Claim", CLAIM, value),
+        Button("Hand over", HAND_OVER, value) if claimed else None,
         Button("End snooze", WAKE, value) if incident.state == "snoozed" else Button("Snooze", SNOOZE, value),
         Button("Start rotation", ROTATE, value, style="primary") if rotates else None,
         Button(
             "Re-run failed jobs",
             RERUN,
             value,
-            confirm=f"Run the failed jobs of {incident.repo} again? What is published already stays published.",
+            confirm=f"Run the failed jobs of {_runs(incident, around)} again? What is published stays published.",
         )
-        if facts.can_rerun
+        if facts.can_rerun and incident.verdict != "staged"
         else None,
         Button("Resolve", RESOLVE, value),
     )

@@ -10,15 +10,16 @@ from zoneinfo import ZoneInfo
 
 from bot.messages import text as t
 from bot.messages.message import context, section
-from bot.messages.modal import MOST_OPTIONS, Values, closing_form, modal, put, select, text_input
+from bot.messages.modal import MOST_OPTIONS, Values, closing_form, modal, put, select, text_input, user_select
 from bot.messages.words import workflow_words
 from storage.incidents import Incident
 
 # private_metadata of all of them: the incident's id; empty when the form asks which one.
 SNOOZE_FORM = "incident.snooze_form"
 RESOLVE_FORM = "incident.resolve_form"
+HAND_OVER_FORM = "incident.hand_over_form"
 
-INCIDENT, UNTIL, REASON = "incident", "until", "reason"
+INCIDENT, UNTIL, REASON, TO = "incident", "until", "reason", "to"
 TOMORROW_AT = time(9)
 _SPANS = {"1h": timedelta(hours=1), "4h": timedelta(hours=4), "3d": timedelta(days=3), "1w": timedelta(weeks=1)}
 _CHOICES = [
@@ -91,6 +92,28 @@ def resolve_form(incident: Incident) -> dict[str, Any]:
 
 def read_resolve_form(values: Values) -> str:
     return put(values, REASON) or ""
+
+
+def hand_over_form(incident: Incident) -> dict[str, Any]:
+    return modal(
+        "Hand over",
+        [
+            section(f"*{t.mrkdwn(_title(incident), 200)}*"),
+            user_select(TO, "To whom", hint="They are told in the thread, and the card says that they are on it."),
+            text_input(
+                REASON, "What they should know", placeholder="the new token is made, the secret is not yet written",
+                most=300, optional=True,
+            ),
+        ],
+        callback_id=HAND_OVER_FORM,
+        submit="Hand over",
+        private_metadata=str(incident.id),
+    )  # fmt: skip
+
+
+def read_hand_over_form(values: Values) -> tuple[str, str]:
+    """Whom to, and the note."""
+    return put(values, TO) or "", put(values, REASON) or ""
 
 
 def _which(incidents: Sequence[Incident]) -> Any:

@@ -5,7 +5,7 @@ Limits: Slack's Block Kit reference; the total of about 13,200 characters of tex
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,6 +43,7 @@ MOST_CHOICES = 100
 MOST_CHOICE_VALUE = 150
 MOST_FALLBACK = 1500  # notifications and screen readers; Slack itself cuts at 40,000
 MOST_LOG_LINE = 400
+MOST_CELL = 60
 _WORTH_KEEPING = 120  # below this many characters a shortened part says too little
 
 
@@ -207,6 +208,21 @@ def preformatted(lines: Iterable[str], rank: int = 0, most: int = MOST_LOG_LINE)
         return None
     text = RichTextElementParts.Text(text="\n".join(shown))
     return _part(RichTextBlock(elements=[RichTextPreformattedElement(elements=[text])]), rank)
+
+
+def table(rows: Iterable[Sequence[str]], rank: int = 0, most: int = MOST_CELL) -> Part | None:
+    """Rows of cells of any text, one under the other, in a block that Slack does not parse."""
+    cells = [[t.plain(cell, most) for cell in row] for row in rows]
+    widths = [max(map(t.length, column)) for column in zip(*cells, strict=True)]
+    lines = ["  ".join(_filled(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    if not any(lines):
+        return None
+    text = RichTextElementParts.Text(text="\n".join(lines))
+    return _part(RichTextBlock(elements=[RichTextPreformattedElement(elements=[text])]), rank)
+
+
+def _filled(cell: str, width: int) -> str:
+    return cell + " " * (width - t.length(cell))
 
 
 def exact(lines: Iterable[str], rank: int = 0) -> Part | None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from bot.incidents import Facts
 from bot.messages import text as t
 from bot.messages.message import Message, message, section
+from bot.messages.words import workflow_words
 from storage.awaited import Awaited
 from storage.incidents import Incident
 from storage.tokens import Token
@@ -38,6 +39,35 @@ def also_for(token: Token | None, actor: str | None) -> Message | None:
     return _line(f"Also for {' and '.join(said)}.") if said else None
 
 
+def another_cause(incident: Incident, facts: Facts, before: str) -> Message:
+    """Says what changed: the card now tells of another cause."""
+    run = t.link(facts.run_url, f"run {facts.run_number}" if facts.run_number else "the run")
+    return _line(
+        f"Failed again in {run}, for another reason: {t.sentence(facts.sentence, 300)} Before, it was: "
+        f"{t.sentence(before, 300)}"
+    )
+
+
+def card_is_elsewhere(incident: Incident, facts: Facts, repo: str, workflow: str) -> Message:
+    """For the channel of a repository that joins an incident whose card stands in another channel."""
+    where = f"{t.code(repo)} {t.mrkdwn(workflow_words(workflow), 80)}"
+    card = f" Its card is in <#{incident.channel}>." if incident.channel else ""
+    return _line(f"{t.sentence(facts.sentence, 300)} It stopped {where} too.{card}")
+
+
+def no_longer_explained(over: Incident) -> Message:
+    """What was thought to explain it is over, and it is not."""
+    said = t.sentence(Facts.from_json(over.facts).sentence, 200)
+    return _line(f"This is still open, though what seemed to explain it is over: {said}")
+
+
+def outage_over(incident: Incident, waiting: Sequence[Awaited]) -> Message:
+    places = list(dict.fromkeys(item.repo for item in waiting))
+    names = t.listed([t.code(repo) for repo in places[:MOST_NAMES]], MOST_NAMES, len(places))
+    again = f" To be run again: {names}." if names else ""
+    return _line(f"It looks over: nothing failed of it since {t.date(incident.last_seen_at)}.{again}")
+
+
 def claimed(incident: Incident) -> Message:
     return _line(f"{t.mention(incident.claimed_by)} is on it.")
 
@@ -47,8 +77,23 @@ def claim_stale(incident: Incident, now: datetime) -> Message:
     since = f"{t.relative(incident.claimed_at, now)}" if incident.claimed_at else "a while ago"
     return _line(
         f"{t.mention(incident.claimed_by)}, you took this {since} and it is still open. "
-        "Are you still on it? If not, somebody else can take over from the card."
+        "Are you still on it? Say so on the card, or hand it over; else it is given back."
     )
+
+
+def still_on_it(incident: Incident) -> Message:
+    return _line(f"{t.mention(incident.claimed_by)} is still on it.")
+
+
+def given_back(before: Incident) -> Message:
+    """`before`: as it was claimed."""
+    return _line(f"Nobody is on it: {t.mention(before.claimed_by)} did not say that they still are. Who can take it?")
+
+
+def handed_over(incident: Incident, by: str, note: str) -> Message:
+    """Tells the person who has it now."""
+    why = f": {t.sentence(note, 300)}" if note else "."
+    return _line(f"{t.mention(incident.claimed_by)}, {t.mention(by)} handed this over to you{why}")
 
 
 def escalated(incident: Incident, token: Token | None, now: datetime) -> Message:
@@ -111,9 +156,16 @@ def _are(items: Sequence[Awaited]) -> str:
     return "is" if len(items) == 1 else "are"
 
 
-def rerun_started(incident: Incident, by: str, facts: Facts) -> Message:
+def rerun_started(
+    incident: Incident, by: str, facts: Facts, started: int = 1, left: int = 0, refused: str | None = None
+) -> Message:
+    """`left`: runs that were not started again; `refused`: why one of them was not."""
     run = t.link(facts.run_url, f"run {facts.run_number}" if facts.run_number else "the run")
-    return _line(f"{t.mention(by)} started the failed jobs of {run} again. The card closes when the version is live.")
+    what = f"of {run}" if started == 1 else f"of {started} runs"
+    closes = "The card closes when the version is live." if started == 1 else "The card closes when all are live."
+    rest = f" {t.count(left, 'run')} could not be started: {t.sentence(refused, 300)}" if left and refused else ""
+    more = f" {t.count(left, 'run is', 'runs are')} left: press again." if left and not refused else ""
+    return _line(f"{t.mention(by)} started the failed jobs {what} again. {closes}{rest}{more}")
 
 
 def _line(said: str) -> Message:

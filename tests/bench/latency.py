@@ -114,7 +114,7 @@ async def _cards(
         for number, (repo, body) in enumerate(zip(repos, bodies, strict=True)):
             await asyncio.sleep(begun + number / rate - time.monotonic())
             sent_at[repo] = time.monotonic()
-            group.create_task(_send(session, served, body))
+            group.create_task(send(session, served, body))
     ends = time.monotonic() + WAIT_S
     while len(calls := outside.slack.calls("chat.postMessage")[posted_before:]) < count and time.monotonic() < ends:
         await asyncio.sleep(0.05)
@@ -153,7 +153,8 @@ def _prepared(outside: Outside, repo: str) -> bytes:
     return as_bytes(filled_out(payloads.workflow_run(run)))
 
 
-async def _send(session: aiohttp.ClientSession, served: Served, body: bytes) -> None:
+async def send(session: aiohttp.ClientSession, served: Served, body: bytes) -> None:
+    """A webhook as GitHub sends it."""
     headers = signed_headers("workflow_run", body, WEBHOOK_SECRET, str(uuid.uuid4()), Hook())
     async with session.post(f"{served.url}/github/webhooks", data=body, headers=headers) as answer:
         if answer.status != 202:

@@ -94,6 +94,9 @@ class GitHub:
         """`ref` None = at every commit that has no version of its own."""
         self.world.files.setdefault((repo.lower(), path), {})[ref] = text
 
+    def add_tag(self, repo: str, name: str) -> None:
+        self.world.tags.setdefault(repo.lower(), set()).add(name)
+
     def add_secret(
         self,
         name: str,

@@ -91,6 +91,7 @@ class Rest:
         post(repo + r"/actions/runs/{run:\d+}/rerun-failed-jobs", self._guard("actions:write", self._rerun))
         post(repo + "/actions/workflows/{file}/dispatches", self._guard("actions:write", self._dispatch))
         get(repo + "/contents/{path:.*}", self._guard("contents", self._hosting.contents))
+        get(repo + "/git/matching-refs/tags/{prefix:.*}", self._guard("contents", self._tags))
         get(repo + "/environments", self._guard("actions", self._environments))
         get(repo + "/actions/secrets", self._guard("secrets", self._secrets))
         get(repo + "/actions/secrets/{name}", self._guard("secrets", self._secret))
@@ -330,6 +331,11 @@ class Rest:
             raise refuse(422, "Workflow does not have 'workflow_dispatch' trigger", {})
         self.dispatches.append((repo, file))
         return web.Response(status=204)
+
+    async def _tags(self, request: web.Request) -> web.Response:
+        repo, prefix = repo_of(request).lower(), request.match_info["prefix"]
+        names = sorted(name for name in self._world.tags.get(repo, ()) if name.startswith(prefix))
+        return answer(request, [{"ref": f"refs/tags/{name}"} for name in names])
 
     # --- secrets -----------------------------------------------------------------------------------------------------
 

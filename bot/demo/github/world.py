@@ -110,6 +110,7 @@ class World:
     renamed: dict[str, str] = field(default_factory=dict)  # former name in small letters -> present one
     emails: dict[str, str] = field(default_factory=dict)  # login -> on the profile
     commits: dict[str, tuple[str, str]] = field(default_factory=dict)  # sha -> login and address of its author
+    tags: dict[str, set[str]] = field(default_factory=dict)
     _jobs: dict[tuple[str, int], Job] = field(default_factory=dict)
 
     def attempts(self, repo: str, run_id: int) -> list[Run]:
