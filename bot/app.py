@@ -19,6 +19,7 @@ from bot.arrivals import Arrivals
 from bot.clock import Clock, system_now
 from bot.deps import Deps
 from bot.doctor.machine import disk_of
+from bot.fleet.watch import FleetWatch
 from bot.github.app_file import beside
 from bot.github.app_registration import AppRegistration
 from bot.github.auth import Auth
@@ -58,6 +59,7 @@ class Bot:
         deps: Deps,
         clock: Clock,
         sweep: Sweep,
+        fleet: FleetWatch,
         port: int,
         tasks: list[asyncio.Task[None]],
         registration: AppRegistration | None,
@@ -66,6 +68,7 @@ class Bot:
         self.deps = deps
         self.clock = clock
         self.sweep = sweep
+        self.fleet = fleet
         self.port = port
         self._tasks = tasks
         self.registration = registration
@@ -120,6 +123,7 @@ class Bot:
             clock = Clock(deps)
             presence = Presence(db, settings, now)
             sweep = Sweep(deps, works=github.works, stored=inbox.wake)
+            fleet = FleetWatch(deps)
             tasks: list[asyncio.Task[None]] = []
             stack.push_async_callback(_cancelled, tasks)
             for name, work in (
@@ -128,6 +132,7 @@ class Bot:
                 ("clock", clock.run()),
                 ("sweep", sweep.run()),
                 ("presence", presence.run()),
+                ("fleet", fleet.run()),
                 ("loop lag", _measure_lag()),
             ):
                 tasks.append(asyncio.create_task(work, name=name))
@@ -160,7 +165,7 @@ class Bot:
             stack.push_async_callback(runner.cleanup)
             site = web.TCPSite(runner, settings.host if host is None else host, settings.port if port is None else port)
             await site.start()
-            yield cls(deps, clock, sweep, runner.addresses[0][1], tasks, registration, registered)
+            yield cls(deps, clock, sweep, fleet, runner.addresses[0][1], tasks, registration, registered)
 
 
 async def serve(settings: Settings) -> None:

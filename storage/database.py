@@ -23,6 +23,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlite_utils
 
+from storage import fleet_migrations  # noqa: F401 - more of the same list
 from storage.migrations import MIGRATIONS, SCHEMA
 
 P = ParamSpec("P")

@@ -5,7 +5,7 @@ Limits: Slack's Block Kit reference; the total of about 13,200 characters of tex
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,6 +39,9 @@ MOST_BUTTON_TEXT = 75
 MOST_BUTTON_VALUE = 2000
 MOST_FALLBACK = 1500  # notifications and screen readers; Slack itself cuts at 40,000
 MOST_LOG_LINE = 400
+MOST_ROWS = 100
+MOST_COLUMNS = 20
+MOST_CELL = 90
 _WORTH_KEEPING = 120  # below this many characters a shortened part says too little
 
 
@@ -202,6 +205,16 @@ def exact(lines: Iterable[str], rank: int = 0) -> Part | None:
         return None
     text = RichTextElementParts.Text(text="\n".join(shown))
     return _part(RichTextBlock(elements=[RichTextPreformattedElement(elements=[text])]), rank)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], rank: int = 0) -> Part:
+    """One table a message, whose cells Slack shows as they are. Cells are cut; more than 99 rows are left out."""
+
+    def cells(row: Sequence[str]) -> list[dict[str, str]]:
+        return [{"type": "raw_text", "text": t.plain(cell, MOST_CELL) or "-"} for cell in row[:MOST_COLUMNS]]
+
+    shown = [cells(head), *(cells(row) for row in rows[: MOST_ROWS - 1])]
+    return Part({"type": "table", "rows": shown}, rank)
 
 
 def buttons(*wanted: Button | None, block_id: str | None = None, rank: int = 0) -> Part | None:

@@ -56,6 +56,7 @@ BLAMELESS_ELSE = "No token is at fault."
 # and policy-date-passed (a new one is refused as well), whatever is about trust (there is no token).
 TOKEN_AT_FAULT = frozenset(
     {
+        "secret-leaked",
         "token-rejected",
         "no-access",
         "insufficient-scope",
@@ -94,6 +95,7 @@ PERMISSION_WORDS = {
 REGISTRY_WORDS = {
     "npm": "npm",
     "github-packages": "GitHub Packages",
+    "github": "GitHub",
     "pypi": "PyPI",
     "crates": "crates.io",
     "rubygems": "RubyGems",

@@ -45,6 +45,7 @@ from bot.presence import Presence
 from bot.settings import Settings
 from handlers.bodies import Bodies, NotRead
 from handlers.slack import (
+    audit,
     campaign,
     digest,
     edit_token,
@@ -53,6 +54,7 @@ from handlers.slack import (
     incident,
     incidents,
     list_tokens,
+    map,
     remove_token,
     rotate,
     rotation,
@@ -87,6 +89,8 @@ COMMANDS: dict[str, RunCommand] = {
     "remove": remove_token.ask,
     "rotate": rotate.rotate,
     "why": why.explain_run,
+    "map": map.show_map,
+    "audit": audit.show_audit,
     "incidents": incidents.list_open,
     "snooze": snooze.snooze,
     "digest": digest.choose,

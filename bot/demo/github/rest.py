@@ -22,6 +22,7 @@ from bot.demo.github.blobs import Blobs
 from bot.demo.github.deliveries import Deliveries, Delivery, Hook
 from bot.demo.github.payloads import Json
 from bot.demo.github.registering import Registering
+from bot.demo.github.repositories import Repositories
 from bot.demo.github.world import LogManners, Run, Secret, World, stamp
 from bot.demo.serving import MAX_BODY, Asked, Faults, Handler, faulty
 from bot.manifests import GITHUB_EVENTS, GITHUB_PERMISSIONS
@@ -57,6 +58,7 @@ class Rest:
         self._world = world
         self._blobs = blobs
         self._deliveries = deliveries
+        self._hosting = Repositories(world, lambda: self.own_url)
         self._installation_tokens: set[str] = set()
         self._used = 0
         # The recorder sees faults too; the headers go around whatever was answered.
@@ -75,7 +77,7 @@ class Rest:
         )
         get("/rate_limit", self._rate_limit)
         get("/user", self._guard("metadata", self._user))
-        get(repo, self._guard("metadata", self._repository))
+        get(repo, self._guard("metadata", self._hosting.repository))
         get(repo + "/actions/runs", self._guard("actions", self._runs))
         get(repo + "/actions/workflows/{file}/runs", self._guard("actions", self._runs))
         get(repo + r"/actions/runs/{run:\d+}", self._guard("actions", self._run))
@@ -86,7 +88,7 @@ class Rest:
         get(repo + r"/actions/jobs/{job:\d+}/logs", self._guard("actions", self._log))
         post(repo + r"/actions/runs/{run:\d+}/rerun-failed-jobs", self._guard("actions:write", self._rerun))
         post(repo + "/actions/workflows/{file}/dispatches", self._guard("actions:write", self._dispatch))
-        get(repo + "/contents/{path:.*}", self._guard("contents", self._contents))
+        get(repo + "/contents/{path:.*}", self._guard("contents", self._hosting.contents))
         get(repo + "/environments", self._guard("actions", self._environments))
         get(repo + "/actions/secrets", self._guard("secrets", self._secrets))
         get(repo + "/actions/secrets/{name}", self._guard("secrets", self._secret))
@@ -97,6 +99,14 @@ class Rest:
         get(repo + "/environments/{environment}/secrets/{name}", self._guard("environments", self._secret))
         get("/orgs/{org}/actions/secrets", self._guard("organization_secrets", self._secrets))
         get("/orgs/{org}/actions/secrets/{name}", self._guard("organization_secrets", self._secret))
+        get("/orgs/{org}/actions/secrets/{name}/repositories", self._guard("organization_secrets", self._selected))
+        get(
+            "/orgs/{org}/personal-access-tokens",
+            self._guard("organization_personal_access_tokens", self._hosting.personal_tokens),
+        )
+        get("/orgs/{org}/repos", self._guard("metadata", self._hosting.repositories))
+        get("/users/{user}/repos", self._guard("metadata", self._hosting.repositories))
+        get("/installation/repositories", self._guard("metadata", self._hosting.repositories))
         get(repo + "/installation", self._app_only(self._installation))
         get("/orgs/{org}/installation", self._app_only(self._installation))
         get("/app", self._app_only(self._the_app))
@@ -242,14 +252,6 @@ class Rest:
 
     # --- runs, jobs, logs --------------------------------------------------------------------------------------------
 
-    async def _repository(self, request: web.Request) -> web.Response:
-        if renamed := self._world.renamed.get(repo_of(request).lower()):
-            raise web.HTTPMovedPermanently(f"{self.own_url}/repos/{renamed}")
-        shown = payloads.repository(repo_of(request), private=repo_of(request).lower() in self._world.private)
-        if created := self._world.created.get(shown["full_name"].lower()):
-            shown["created_at"] = stamp(created)
-        return answer(request, shown)
-
     async def _runs(self, request: web.Request) -> web.Response:
         repo = repo_of(request).lower()
         latest: dict[int, Run] = {}
@@ -335,23 +337,6 @@ class Rest:
         self.dispatches.append((repo, file))
         return web.Response(status=204)
 
-    async def _contents(self, request: web.Request) -> web.Response:
-        repo, path, ref = repo_of(request), request.match_info["path"].strip("/"), request.query.get("ref")
-        text = self._world.file(repo, path, ref)
-        if text is None:
-            return self._directory(request, repo, path)
-        if "raw" in request.headers.get("Accept", ""):
-            return web.Response(text=text, content_type="application/vnd.github.raw+json")
-        encoded = base64.encodebytes(text.encode()).decode()
-        return answer(request, payloads.file_object(repo, path, text, encoded))
-
-    def _directory(self, request: web.Request, repo: str, path: str) -> web.Response:
-        inside = [name for (of, name) in self._world.files if of == repo.lower() and name.rpartition("/")[0] == path]
-        if not inside:
-            raise refuse(404, "Not Found", {})
-        entries = [{"name": n.rpartition("/")[2], "path": n, "type": "file", "size": 0} for n in sorted(inside)]
-        return answer(request, entries)
-
     # --- secrets -----------------------------------------------------------------------------------------------------
 
     def _scope(self, request: web.Request) -> dict[str, Secret]:
@@ -369,6 +354,14 @@ class Rest:
         page, headers = paged(request, self.own_url, found)
         shown = [payloads.secret_object(secret, of_organization=org) for secret in page]
         return answer(request, {"total_count": len(found), "secrets": shown}, headers)
+
+    async def _selected(self, request: web.Request) -> web.Response:
+        secret = self._scope(request).get(request.match_info["name"])
+        if secret is None or secret.visibility != "selected":
+            raise refuse(404, "Not Found", {})
+        page, headers = paged(request, self.own_url, secret.selected)
+        shown = [payloads.repository(name) for name in page]
+        return answer(request, {"total_count": len(secret.selected), "repositories": shown}, headers)
 
     async def _dependabot_secrets(self, request: web.Request) -> web.Response:
         org = request.match_info.get("org")
