@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bot.logs import set_up_logging
-from tests.bench import acceptance, diagnosis, latency, scale, seeding, start
+from tests.bench import acceptance, diagnosis, fleet, latency, scale, seeding, start
 from tests.bench.report import Figure, show, this_machine, to_json
 
 TOKENS = (100, 10_000, 100_000)
@@ -57,6 +57,8 @@ async def _measure(folder: Path, *, full: bool) -> list[Figure]:
         figures += await acceptance.measure(database, stored, requests=10_000 if full else 3_000)
         status.update("webhook to Slack")
         figures += await latency.measure(folder, {1: 60, 50: 3_000} if full else {1: 15, 50: 500})
+        status.update("scanning an organisation")
+        figures += await fleet.measure(folder, 5_000 if full else 1_000)
         status.update("diagnosing large logs")
         figures += diagnosis.measure(folder, (1, 100, 1_000) if full else (1, 100))
     return figures

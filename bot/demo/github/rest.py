@@ -44,6 +44,7 @@ class Rest:
         self.dispatches: list[tuple[str, str]] = []
         self.on_rerun: Callable[[Run], Awaitable[None]] | None = None
         self.token: str | None = None
+        self.limit_an_hour = LIMIT_AN_HOUR
         self.permissions = dict(PERMISSIONS)
         self.events: tuple[str, ...] = GITHUB_EVENTS
         self.hook_url = "https://bot.example.com/github/webhooks"
@@ -143,8 +144,8 @@ class Rest:
             dress = {
                 "x-github-request-id": f"{self._used:04X}:3F2A:11",
                 "x-github-media-type": "github.v3; format=json",
-                "x-ratelimit-limit": str(LIMIT_AN_HOUR),
-                "x-ratelimit-remaining": str(max(0, LIMIT_AN_HOUR - self._used)),
+                "x-ratelimit-limit": str(self.limit_an_hour),
+                "x-ratelimit-remaining": str(max(0, self.limit_an_hour - self._used)),
                 "x-ratelimit-used": str(self._used),
                 "x-ratelimit-reset": str(int(time.time()) + 3600),
                 "x-ratelimit-resource": "core",
@@ -207,9 +208,9 @@ class Rest:
         if bearer is not None and not self._knows(bearer):
             raise refuse(401, "Bad credentials", {})
         core = {
-            "limit": LIMIT_AN_HOUR,
+            "limit": self.limit_an_hour,
             "used": self._used,
-            "remaining": max(0, LIMIT_AN_HOUR - self._used),
+            "remaining": max(0, self.limit_an_hour - self._used),
             "reset": int(time.time()) + 3600,
         }
         return answer(request, {"resources": {"core": core}})
