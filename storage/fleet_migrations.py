@@ -8,7 +8,7 @@ from storage.migrations import MIGRATIONS, _run
 
 
 @MIGRATIONS()
-def m009_fleet(db: sqlite_utils.Database) -> None:
+def m011_fleet(db: sqlite_utils.Database) -> None:
     """The inventory: repositories, what in them publishes, which secrets they have; how far each scan came."""
     _run(
         db,
@@ -102,7 +102,7 @@ def m009_fleet(db: sqlite_utils.Database) -> None:
 
 
 @MIGRATIONS()
-def m010_fleet_watches(db: sqlite_utils.Database) -> None:
+def m012_fleet_watches(db: sqlite_utils.Database) -> None:
     """Secrets that files name at all, releases that are waited for, and the keys of calendars."""
     _run(
         db,

@@ -35,6 +35,7 @@ class Trust:
     registry: str = "npm"
     environment: str | None = None
     name: str | None = None
+    packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,8 @@ def trusts_of(tokens: Iterable[Token], repo: str) -> tuple[Trust, ...]:
             continue
         for use in token.used_by:
             if use.repo.lower() == repo.lower() and use.workflow:
-                found.append(Trust(use.repo, _file(use.workflow), token.registry, use.environment, token.name))
+                file = _file(use.workflow)
+                found.append(Trust(use.repo, file, token.registry, use.environment, token.name, token.packages))
     return tuple(found)
 
 
@@ -364,8 +366,9 @@ def _retrust(trust: Trust, repo: str, file: str, environment: str | None = None)
         return f"Change the trusted publisher to {repo}, file `{file}`."
     wanted = environment or trust.environment
     suffix = f" --env {wanted}" if wanted else ""
-    command = f"npm trust github PACKAGE --repo {repo} --file {file}{suffix} --allow-publish"
-    return f"Tell npm: `{command}`, then revoke the old one (`npm trust list PACKAGE`)."
+    package = trust.packages[0] if len(trust.packages) == 1 else "PACKAGE"
+    command = f"npm trust github {package} --repo {repo} --file {file}{suffix} --allow-publish"
+    return f"Tell npm: `{command}`, then revoke the old one (`npm trust list {package}`)."
 
 
 def _file(workflow: str) -> str:

@@ -22,7 +22,7 @@ text { font: 13px system-ui, sans-serif; fill: #1d1c1d }
 .head { font-weight: 600; font-size: 14px } .small { font-size: 11px; fill: #616061 }
 rect { fill: #fff; stroke: #8d8d8d; rx: 6 } .trust rect { stroke: #1f7a4d } .gap rect { stroke-dasharray: 4 3 }
 path { fill: none; stroke: #8d8d8d; stroke-width: 1.3; opacity: .75 } .trust path { stroke: #1f7a4d }
-.back { fill: #fafafa }
+.back { fill: #fafafa; stroke: none; rx: 0 }
 @media (prefers-color-scheme: dark) {
 text { fill: #e8e8e8 } .small { fill: #b0b0b0 } rect { fill: #2a2d31 } .back { fill: #1a1d21 } }
 """
@@ -56,7 +56,7 @@ def draw(links: Sequence[Link], title: str, notes: dict[str, str] | None = None)
     rows = max([len(set(column.shown.values())) for column in columns] or [1])
     width = 2 * _MARGIN + len(COLUMNS) * _WIDTH + (len(COLUMNS) - 1) * _GAP
     height = _TOP + max(rows, 1) * _STEP + _MARGIN
-    body = [f'<rect class="back" x="0" y="0" width="{width}" height="{height}" stroke="none"/>']
+    body = [f'<rect class="back" x="0" y="0" width="{width}" height="{height}"/>']
     body.append(f'<text class="head" x="{_MARGIN}" y="30">{_text(title, 120)}</text>')
     for place, name in enumerate(COLUMNS):
         body.append(f'<text class="small" x="{_x(place)}" y="{_TOP - 22}">{name}</text>')
