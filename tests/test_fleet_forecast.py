@@ -15,6 +15,7 @@ from bot.fleet.inventory import SecretPlace
 from bot.fleet.reading import jobs_of, read_file
 from storage import fleet_rounds, tokens
 from storage.tokens import Token, Use
+from tests import npm_logs
 from tests.organisation import BY_TOKEN, BY_TRUST, IN_ENVIRONMENT
 from tests.running import Running
 
@@ -322,6 +323,16 @@ async def test_a_renamed_workflow_is_a_card_and_the_name_back_ends_it(running: R
     await push(running, {NPM: BY_TRUST}, {RELEASE: BY_TRUST})
     (card,) = cards(running)
     assert card.startswith("Resolved: The workflow file was changed: this is mended.")
+
+
+async def test_a_good_publish_of_the_workflow_ends_a_forecast(running: Running) -> None:
+    running.db.write_now(tokens.add, RECORD, NOW)
+    await push(running, {RELEASE: BY_TRUST}, {NPM: BY_TRUST})
+    assert not cards(running)[0].startswith("Resolved")
+    await running.deliver_run(npm_logs.published("@acme/ui"), conclusion="success", workflow=NPM)
+    await running.worked()
+    (card,) = cards(running)
+    assert card.startswith("Resolved: ")
 
 
 async def test_without_a_record_the_name_back_ends_it_as_well(running: Running) -> None:

@@ -9,7 +9,8 @@ from datetime import datetime
 
 from bot import announce, settling
 from bot.incidents import Facts
-from storage import audit, incidents
+from storage import audit, awaited, incidents
+from storage.awaited import Failed
 from storage.database import Connection
 from storage.incidents import Incident, NewIncident
 
@@ -27,6 +28,12 @@ def open_card(connection: Connection, new: NewIncident, now: datetime) -> Incide
         subject=f"incident:{incident.id}",
         details=f"{new.verdict} in {new.repo}",
     )
+    if new.workflow.startswith(".github/"):
+        # Whatever was foreseen or is missing: the next good publish of the workflow ends it.
+        item = Failed(new.package, new.version, "failed")
+        awaited.failed(
+            connection, incident.id, [item], repo=new.repo, workflow=new.workflow, run_id=0, run_url=None, at=now
+        )
     announce.post_card(connection, incident, now)
     return incident
 
