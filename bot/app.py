@@ -19,6 +19,7 @@ from bot.arrivals import Arrivals
 from bot.clock import Clock, system_now
 from bot.deps import Deps
 from bot.doctor.machine import disk_of
+from bot.fleet.watch import FleetWatch
 from bot.github.app_file import beside
 from bot.github.app_registration import AppRegistration
 from bot.github.auth import Auth
@@ -60,6 +61,7 @@ class Bot:
         clock: Clock,
         sweep: Sweep,
         operators: Operators,
+        fleet: FleetWatch,
         port: int,
         tasks: list[asyncio.Task[None]],
         registration: AppRegistration | None,
@@ -69,6 +71,7 @@ class Bot:
         self.clock = clock
         self.sweep = sweep
         self.operators = operators
+        self.fleet = fleet
         self.port = port
         self._tasks = tasks
         self.registration = registration
@@ -123,6 +126,7 @@ class Bot:
             presence = Presence(db, settings, now)
             sweep = Sweep(deps, works=github.works, stored=inbox.wake)
             operators = Operators(deps, lambda: sweep.blocked)
+            fleet = FleetWatch(deps)
             tasks: list[asyncio.Task[None]] = []
             stack.push_async_callback(_cancelled, tasks)
             for name, work in (
@@ -132,6 +136,7 @@ class Bot:
                 ("sweep", sweep.run()),
                 ("presence", presence.run()),
                 ("operators", operators.run()),
+                ("fleet", fleet.run()),
                 ("loop lag", _measure_lag()),
             ):
                 tasks.append(asyncio.create_task(work, name=name))
@@ -164,7 +169,7 @@ class Bot:
             stack.push_async_callback(runner.cleanup)
             site = web.TCPSite(runner, settings.host if host is None else host, settings.port if port is None else port)
             await site.start()
-            yield cls(deps, clock, sweep, operators, runner.addresses[0][1], tasks, registration, registered)
+            yield cls(deps, clock, sweep, operators, fleet, runner.addresses[0][1], tasks, registration, registered)
 
 
 async def serve(settings: Settings) -> None:

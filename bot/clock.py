@@ -16,6 +16,7 @@ import structlog
 
 from bot import daily, nudges, outages, outlook, version_watch
 from bot.deps import Deps
+from bot.fleet import releases
 from bot.housekeeping import clean_up
 from bot.incident_people import IncidentPeople
 from bot.rotation import campaign
@@ -72,6 +73,7 @@ class Clock:
         await self._people.watch()
         await rotation.watch(self._deps)
         await campaign.watch(self._deps)
+        await releases.watch(self._deps)
 
     async def _claim(self, name: str, due: str, now: datetime) -> bool:
         return await self._deps.db.write(due_jobs.claim, name=name, due=due, owner=self._owner, now=now, lease=LEASE)

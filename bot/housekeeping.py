@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.deps import Deps
-from storage import deliveries, due_jobs, incidents, outbox, runs, sweeps
+from storage import awaited_releases, deliveries, due_jobs, incidents, outbox, runs, sweeps
 from storage.database import StorageError
 
 log = structlog.get_logger("housekeeping")
@@ -41,6 +41,7 @@ async def clean_up(deps: Deps, now: datetime) -> None:
         await asyncio.sleep(BREATH_S)
     await deps.db.write(due_jobs.forget_before, now - KEPT_JOBS)
     await deps.db.write(sweeps.forget_before, kept_since)
+    await deps.db.write(awaited_releases.forget_before, before)
     try:
         await asyncio.to_thread(deps.db.tidy)
     except StorageError as error:

@@ -33,11 +33,23 @@ GITHUB_PERMISSIONS: dict[str, str] = {
     "secrets": "read",  # when a repository secret was last written; never its value
     "environments": "read",
     "organization_secrets": "read",
+    "dependabot_secrets": "read",  # what a release that Dependabot starts would read
+    "secret_scanning_alerts": "read",  # leaked tokens, and the event of that name
+    "organization_personal_access_token_requests": "read",  # the event of that name
+    "organization_personal_access_tokens": "read",  # when fine-grained tokens of members end
 }
 # Reserved by RFC 2606: nothing of ours, and nobody else's, is ever behind it.
 NO_ADDRESS = "https://tokenwatch.example.com"
 GITHUB_NAME_LIMIT = 34
-GITHUB_EVENTS = ("workflow_run", "repository_dispatch")
+GITHUB_EVENTS = (
+    "workflow_run",
+    "repository_dispatch",
+    "push",
+    "repository",
+    "release",
+    "secret_scanning_alert",
+    "personal_access_token_request",
+)
 
 
 LONG_DESCRIPTION = (

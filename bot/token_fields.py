@@ -18,7 +18,7 @@ from storage.tokens import Use
 
 T = TypeVar("T")
 
-REGISTRIES = ("npm", "github-packages", "pypi", "crates", "rubygems", "nuget", "docker", "maven", "other")
+REGISTRIES = ("npm", "github-packages", "pypi", "crates", "rubygems", "nuget", "docker", "maven", "github", "other")
 KINDS = (
     "granular",
     "session",

@@ -21,6 +21,7 @@ from bot.messages.page import front_page
 from bot.metrics import METRICS
 from bot.presence import Presence
 from handlers.bodies import Bodies, NotRead
+from handlers.calendar import calendar
 from handlers.setup import SetUp
 from storage.database import StorageError
 from storage.deliveries import Arrival, Received
@@ -54,6 +55,7 @@ class Routes:
         app.router.add_get("/healthz", self.healthz)
         app.router.add_get("/readyz", self.readyz)
         app.router.add_get("/metrics", self.metrics)
+        app.router.add_get("/calendar.ics", self.calendar)
         app.router.add_get("/", self.front)
         if self.setup is not None:
             self.setup.add_to(app)
@@ -113,6 +115,9 @@ class Routes:
                 return web.json_response({"error": "unauthorized"}, status=401)
         await self.health.measure()
         return web.Response(body=generate_latest(METRICS.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def calendar(self, request: web.Request) -> web.Response:
+        return await calendar(request, self.deps)
 
     async def front(self, request: web.Request) -> web.Response:
         page = front_page(await self.health.alive(), self.deps.settings.missing())

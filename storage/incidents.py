@@ -216,6 +216,24 @@ def open_of_workflow(connection: Connection, repo: str, workflow: str) -> list[I
     return [_incident(row) for row in rows]
 
 
+def open_of_cause(connection: Connection, repo: str, cause: str) -> list[Incident]:
+    """Unresolved incidents of one cause in a repository."""
+    rows = connection.all(
+        "SELECT * FROM incidents WHERE state <> 'resolved' AND lower(repo) = :repo AND cause = :cause ORDER BY id",
+        {"repo": repo.lower(), "cause": cause},
+    )
+    return [_incident(row) for row in rows]
+
+
+def open_of_version(connection: Connection, package: str, version: str) -> Incident | None:
+    """An unresolved incident about exactly this version."""
+    row = connection.one(
+        "SELECT * FROM incidents WHERE state <> 'resolved' AND package = :package AND version = :version LIMIT 1",
+        {"package": package, "version": version},
+    )
+    return _incident(row) if row else None
+
+
 def was_in_run(connection: Connection, incident: Incident, repo: str, run_id: int) -> bool:
     """Whether an attempt of this run is one of the incident's failures."""
     return bool(

@@ -1,6 +1,6 @@
-"""The schema as an append-only list of migrations: add at the end, never edit one that was released.
+"""The middle of the append-only list of migrations; `first_migrations.py` comes before, as it is imported.
 
-Those that made the first schema are in `first_migrations.py`, which comes before these because it is imported.
+New ones are added at the end of `later_migrations.py`.
 """
 
 import time

@@ -72,6 +72,19 @@ def later_attempt(connection: Connection, repo: str, run_id: int, attempt: int) 
     return _record(row) if row else None
 
 
+def was_staged(connection: Connection, repo: str, package: str, version: str) -> bool:
+    """Whether a run said that it staged this version."""
+    return bool(
+        connection.value(
+            """
+            SELECT 1 FROM runs WHERE repo = :repo AND package = :package AND version = :version
+                AND cause IN ('staged', 'already-staged') LIMIT 1
+            """,
+            {"repo": repo, "package": package, "version": version},
+        )
+    )
+
+
 def repositories(connection: Connection) -> list[str]:
     """Every repository a run was heard of. Each step of the search goes to the next name in the index."""
     rows = connection.all(

@@ -12,7 +12,7 @@ from typing import Any
 
 TOTAL_TEXT = 13_200
 VIEW_BYTES = 250_000
-BLOCK_TYPES = {"section", "header", "context", "actions", "rich_text", "divider", "input"}
+BLOCK_TYPES = {"section", "header", "context", "actions", "rich_text", "divider", "input", "table"}
 BUTTON_STYLES = {None, "primary", "danger"}
 
 CONSTRUCT = re.compile(r"<[^<>]*>")
@@ -151,6 +151,15 @@ def _block(block: Mapping[str, Any]) -> Iterator[str]:
             if "hint" in block:
                 yield from _plain(block["hint"], 2000, "hint")
             yield from _element(block["element"])
+        case "table":
+            rows = block["rows"]
+            if not 0 < len(rows) <= 100 or not all(0 < len(row) <= 20 for row in rows):
+                yield "table size"
+            if len({len(row) for row in rows}) != 1 or any(cell["type"] != "raw_text" for row in rows for cell in row):
+                yield "table cells"
+            for text in _texts(block):
+                if not text or INVISIBLE.search(text):
+                    yield "table text"
         case "rich_text":
             for text in _texts(block):
                 if not text or INVISIBLE.search(text.replace("\n", "")):

@@ -156,6 +156,7 @@ async def test_what_dependabot_starts_sees_dependabots_secrets_alone(running: Ru
 
 
 async def test_without_the_permission_dependabots_secrets_are_said_to_be_unread(running: Running) -> None:
+    del running.outside.github.api.permissions["dependabot_secrets"]
     evidence = await gathered(running, actor="dependabot[bot]")
     assert [
         sentence for sentence in evidence.missing if "Dependabot" in sentence and "dependabot_secrets: read" in sentence

@@ -8,8 +8,18 @@ from typing import Any
 
 import pytest
 
-from storage import deliveries, outbox, runs
+from storage import (
+    awaited_releases,
+    calendar_keys,
+    deliveries,
+    fleet,
+    fleet_rounds,
+    fleet_secrets,
+    outbox,
+    runs,
+)
 from storage.database import Connection, Database, Row
+from storage.fleet import FleetRound
 from storage.outbox import Outgoing
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -44,7 +54,17 @@ def message(connection: Connection) -> Outgoing:
     return found
 
 
+ROUND = FleetRound("acme", 1, NOW, None, None)
 QUERIES: dict[str, Callable[[Connection], Any]] = {
+    "how far a scan is": lambda c: fleet_rounds.begin(c, "acme", NOW),
+    "repositories that a scan has yet to look at": lambda c: fleet_rounds.due(c, ROUND, 100),
+    "what a scan need not look at": lambda c: fleet_rounds.settle_unchanged(c, ROUND, 1),
+    "how many of them": lambda c: fleet_rounds.count_done(c, ROUND),
+    "the files of a repository": lambda c: fleet.files_of(c, "acme/ui"),
+    "the jobs of a repository": lambda c: fleet.jobs_of(c, "acme/ui"),
+    "an ETag": lambda c: fleet_secrets.etag(c, "/orgs/acme/actions/secrets"),
+    "releases that are waited for": lambda c: awaited_releases.claim(c, NOW, again_at=NOW, limit=20),
+    "whose calendar it is": lambda c: calendar_keys.find(c, "key"),
     "claim a delivery": lambda c: deliveries.claim(c, owner="me", now=NOW, lease=LEASE),
     "when the next delivery is due": deliveries.next_due,
     "unfinished deliveries": deliveries.unfinished,

@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.policy import ends_at, rules_for, stops_publishing_at
-from bot.token_audit import Finding
 from bot.token_import import Change, Plan
 from bot.token_metadata import contradictions, to_json, write_use
 from storage.audit import Entry
@@ -82,16 +81,6 @@ def plan_record(plan: Plan, *, dry_run: bool) -> dict[str, Any]:
         "revoked": [_change_record(change) for change in plan.revoked],
         "unchanged": [token.name for token in plan.unchanged],
     }
-
-
-def print_findings(findings: Iterable[Finding]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("token", overflow="fold")
-    table.add_column("rule", no_wrap=True)
-    table.add_column("what", overflow="fold")
-    for finding in findings:
-        table.add_row(Text(finding.token), Text(finding.rule), Text(finding.sentence))
-    print_table(table)
 
 
 def print_changes(entries: Iterable[Entry], *, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import importlib
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -16,15 +17,13 @@ from bot import token_changes
 from bot.cli import open_database, operator
 from bot.cli.deadline_output import deadline_records, print_deadlines
 from bot.cli.terminal import Group
-from bot.cli.token_output import plan_record, print_changes, print_findings, print_list, print_plan, print_token
+from bot.cli.token_output import plan_record, print_list, print_plan, print_token
 from bot.credentials import mask
 from bot.deadlines import deadlines
 from bot.probe_workflow import probe_workflow, probed_use
-from bot.token_audit import audit as audit_of
 from bot.token_fields import FIELDS, KINDS, PERMISSIONS, REGISTRIES, Problem, nearest, read_fields
 from bot.token_import import bring_in, read
 from bot.token_metadata import MetadataProblems, contradictions, read_use, to_csv, to_json
-from storage import audit as audit_rows
 from storage import token_search
 from storage import tokens as store
 from storage.database import Database
@@ -43,6 +42,12 @@ _OPTION_OF = {
     "revoked_at": "--revoked",
 }
 _LISTS = {"packages", "scopes", "orgs", "cidr", "used_by"}
+_OF_THE_FLEET = {
+    "scan": ("bot.cli.scan", "scan"),
+    "map": ("bot.cli.map", "map_"),
+    "audit": ("bot.cli.audit", "audit"),
+    "calendar": ("bot.cli.calendar", "calendar"),
+}
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 
 
@@ -62,7 +67,21 @@ class _No(_BadInput):
     exit_code = 1
 
 
-@click.group(cls=Group)
+class _Commands(Group):
+    """With the commands about the fleet, whose code is imported when they are run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *_OF_THE_FLEET]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _OF_THE_FLEET:
+            return super().get_command(ctx, name)
+        module, attribute = _OF_THE_FLEET[name]
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+@click.group(cls=_Commands)
 def tokens() -> None:
     """The store of token metadata: what is known about each token, never its value."""
 
@@ -267,32 +286,6 @@ def deadlines_(days: int, as_json: bool) -> None:
             click.echo(json.dumps(row))
     else:
         print_deadlines(found)
-
-
-@tokens.command()
-@_JSON
-@click.option("--changes", is_flag=True, help="Instead: who changed what and when, of tokens, rotations and incidents.")
-def audit(as_json: bool, changes: bool) -> None:
-    """Find what a person should look at; exit 1 when there is anything.
-
-    Past or near ends, dead classic tokens, missing owners, a 2FA bypass without a reason, records that contradict
-    themselves or the registry's rules.
-    """
-    if changes:
-        with open_database() as db:
-            print_changes(db.read_now(audit_rows.everything), as_json=as_json)
-        return
-    with open_database() as db:
-        found = audit_of(db.read_now(store.all_tokens), _now())
-    if as_json:
-        for finding in found:
-            click.echo(json.dumps({"token": finding.token, "rule": finding.rule, "sentence": finding.sentence}))
-    elif found:
-        print_findings(found)
-    else:
-        click.echo("Nothing to look at.")
-    if found:
-        click.get_current_context().exit(1)
 
 
 def _now() -> datetime:

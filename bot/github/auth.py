@@ -65,6 +65,10 @@ class Auth:
             self._tokens[installation_id] = cached
         return cached[0]
 
+    def remember(self, repo: str, installation_id: int) -> None:
+        """By which installation to ask about a repository or owner, known without asking."""
+        self._installations[repo] = installation_id
+
     def forget(self, repo: str) -> None:
         """GitHub refused the token: get a fresh one next time."""
         installation_id = self._installations.pop(repo, None)

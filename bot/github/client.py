@@ -84,6 +84,7 @@ class GitHub:
         self._auth = auth
         self._now = now
         self._may_not_rerun: set[str] = set()  # owners whose installation lacks the permission, or who refused
+        self.token_ends_at: datetime | None = None  # of a personal token, as GitHub says it with its answers
         self._quota: dict[str, tuple[float, datetime]] = {}  # owner -> what is left of the limit (0..1), until when
 
     @property
@@ -97,6 +98,10 @@ class GitHub:
     def app_jwt(self) -> str:
         """For calls as the App itself. Raises GiveUp when the key is no key."""
         return self._auth.app_jwt()
+
+    def installed_at(self, owner: str, installation_id: int) -> None:
+        """Calls about this owner go by that installation."""
+        self._auth.remember(owner, installation_id)
 
     async def check(self) -> None:
         """Do our credentials work at all?"""
@@ -383,6 +388,8 @@ class GitHub:
             if isinstance(error, gidgethub.HTTPException) and error.status_code == 401 and jwt is None:
                 self._auth.forget(repo)
             raise self._translated(error, api.reply, path) from error
+        if jwt is None and (ends := _token_end(api.reply.get("github-authentication-token-expiration", ""))):
+            self.token_ends_at = ends
         return Answer(reply, api.reply)
 
     async def ask_sparingly(
@@ -451,6 +458,14 @@ def _raise_for_log(reply: aiohttp.ClientResponse) -> None:
             raise TryAgain("github-rate-limited", "GitHub asks us to wait", after_s=wait)
         raise GiveUp("github-forbidden", f"GitHub: {reply.status} for the job log, needs actions: read")
     raise TryAgain("log-refused", f"the log was answered with {reply.status}")
+
+
+def _token_end(header: str) -> datetime | None:
+    """`2026-12-01 19:07:53 UTC`, or with an offset such as `+0200`; None for anything else."""
+    try:
+        return datetime.strptime(header.strip().replace(" UTC", " +0000"), "%Y-%m-%d %H:%M:%S %z").astimezone(UTC)
+    except ValueError:
+        return None
 
 
 def _may_follow(location: str) -> bool:

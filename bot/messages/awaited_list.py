@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bot.incidents import Facts
 from bot.messages import text as t
 from bot.messages.around import Around
-from bot.messages.message import Part, context, section, table
+from bot.messages.message import Part, columns, context, section
 from bot.messages.words import workflow_words
 from storage.awaited import Awaited
 from storage.incidents import Incident
@@ -47,7 +47,7 @@ def packages_table(items: Sequence[Awaited]) -> list[Part | None]:
     more = len(named) - len(shown)
     return [
         section(title, rank=_PLACES),
-        table(((item.package or "", item.version or "", _state(item)) for item in shown), rank=_PLACES),
+        columns(((item.package or "", item.version or "", _state(item)) for item in shown), rank=_PLACES),
         context(f"And {more:,} more." if more else "", rank=_PLACES),
     ]
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from bot.diagnosis.diagnosis import PackageOutcome
-from bot.incidents import Facts
+from bot.incidents import WITHOUT_A_RUN, Facts
 from bot.messages import awaited_list, token_facts
 from bot.messages import text as t
 from bot.messages.around import Around
@@ -78,6 +78,7 @@ def incident_card(
         ),
         *awaited_list.relatives(incident, facts, around),
         context(_history(incident, facts, awaited_list.counted(around.items)), _links(facts)),
+        context(_history(incident, facts), _links(facts, incident.cause in WITHOUT_A_RUN)),
         _seen_late(facts),
         None if is_over else context(*_notes(facts), rank=_MISSING),
         _buttons(incident, facts, about_token, around),
@@ -139,7 +140,8 @@ def release_name(incident: _Failure, facts: Facts) -> str:
 def _fallback(incident: _Failure, facts: Facts) -> str:
     verdict = t.sentence(facts.sentence)
     what = release_name(incident, facts)
-    named = "" if incident.package and incident.package in facts.sentence else f"{what}, "
+    said_already = bool(incident.package and incident.package in facts.sentence) or incident.cause in WITHOUT_A_RUN
+    named = "" if said_already else f"{what}, "
     where = t.sentence(f"{named}{incident.repo}, {workflow_words(incident.workflow)}")
     if isinstance(incident, Incident) and incident.state == "resolved":
         return f"Resolved: {t.sentence(incident.resolution or 'closed', 300)} It was: {verdict} {where}"
@@ -289,6 +291,8 @@ def _reasons(facts: Facts) -> list[Part | None]:
 
 
 def _history(incident: Incident, facts: Facts, where: str = "") -> str:
+    if incident.cause in WITHOUT_A_RUN:
+        return f"Seen {t.date(incident.opened_at)}"
     verb = "Failed" if incident.verdict != "staged" else "Staged"
     if incident.occurrences < 2:
         return f"{verb} once, {t.date((facts.seen_late and _failed_at(facts)) or incident.opened_at)}"
@@ -310,10 +314,10 @@ def _failed_at(facts: Facts) -> datetime | None:
     return datetime.fromtimestamp(facts.failed_at, UTC) if facts.failed_at else None
 
 
-def _links(facts: Facts) -> str:
+def _links(facts: Facts, without_run: bool = False) -> str:
     links = []
     if facts.run_url and t.is_url(facts.run_url):
-        links.append(t.link(facts.run_url, "Open the run"))
+        links.append(t.link(facts.run_url, "Look at it" if without_run else "Open the run"))
     if facts.docs and t.is_url(facts.docs):
         links.append(t.link(facts.docs, "Read more"))
     return "  ·  ".join(links)

@@ -21,11 +21,11 @@ VERBS: dict[str, tuple[str, str]] = {
     "rotate": ("NAME", "replace a token, or do without one, step by step"),
     "why": ("RUN-URL", "find out now why a run failed"),
     "deadlines": ("", "what stops working when, and what to do about it"),
-    "map": ("[repo, package or token]", "which token publishes what from where"),
+    "map": ("[token, secret, repo or package]", "what breaks when it is gone: which token publishes what from where"),
     "incidents": ("", "what is open"),
     "snooze": ("", "be quiet about an incident for a while"),
     "digest": ("[direct or channel]", "how you hear of tokens that end: alone, or with everybody"),
-    "audit": ("", "who changed what"),
+    "audit": ("", "what a person should look at, with what to do about it"),
     "help": ("", "this"),
 }
 _NEAR = 0.5

@@ -43,7 +43,10 @@ MOST_CHOICES = 100
 MOST_CHOICE_VALUE = 150
 MOST_FALLBACK = 1500  # notifications and screen readers; Slack itself cuts at 40,000
 MOST_LOG_LINE = 400
-MOST_CELL = 60
+MOST_IN_A_COLUMN = 60
+MOST_ROWS = 100
+MOST_COLUMNS = 20
+MOST_CELL = 90
 _WORTH_KEEPING = 120  # below this many characters a shortened part says too little
 
 
@@ -210,7 +213,7 @@ def preformatted(lines: Iterable[str], rank: int = 0, most: int = MOST_LOG_LINE)
     return _part(RichTextBlock(elements=[RichTextPreformattedElement(elements=[text])]), rank)
 
 
-def table(rows: Iterable[Sequence[str]], rank: int = 0, most: int = MOST_CELL) -> Part | None:
+def columns(rows: Iterable[Sequence[str]], rank: int = 0, most: int = MOST_IN_A_COLUMN) -> Part | None:
     """Rows of cells of any text, one under the other, in a block that Slack does not parse."""
     cells = [[t.plain(cell, most) for cell in row] for row in rows]
     widths = [max(map(t.length, column)) for column in zip(*cells, strict=True)]
@@ -232,6 +235,16 @@ def exact(lines: Iterable[str], rank: int = 0) -> Part | None:
         return None
     text = RichTextElementParts.Text(text="\n".join(shown))
     return _part(RichTextBlock(elements=[RichTextPreformattedElement(elements=[text])]), rank)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], rank: int = 0) -> Part:
+    """One table a message, whose cells Slack shows as they are. Cells are cut; more than 99 rows are left out."""
+
+    def cells(row: Sequence[str]) -> list[dict[str, str]]:
+        return [{"type": "raw_text", "text": t.plain(cell, MOST_CELL) or "-"} for cell in row[:MOST_COLUMNS]]
+
+    shown = [cells(head), *(cells(row) for row in rows[: MOST_ROWS - 1])]
+    return Part({"type": "table", "rows": shown}, rank)
 
 
 def buttons(*wanted: Button | Choice | None, block_id: str | None = None, rank: int = 0) -> Part | None:

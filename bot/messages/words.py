@@ -46,6 +46,8 @@ BLAMELESS = {
     "rate-limited": "The registry asked to slow down. No token is at fault and there is nothing to rotate.",
     "network-error": "The runner's connection failed. No token is at fault and there is nothing to rotate.",
     "registry-side": "Unrelated tokens fail in the same minutes. Do not rotate any of them for this.",
+    "release-missing": "No failed run of it was heard of, so nothing says that a token is at fault.",
+    "release-staged": "Nothing failed: a person has to approve it.",
     "version-exists": "The version is out. No token has to be replaced for it.",
     "staged": "Nothing failed. A maintainer has to approve the version before anybody can install it.",
 }
@@ -56,6 +58,7 @@ BLAMELESS_ELSE = "No token is at fault."
 # and policy-date-passed (a new one is refused as well), whatever is about trust (there is no token).
 TOKEN_AT_FAULT = frozenset(
     {
+        "secret-leaked",
         "token-rejected",
         "no-access",
         "insufficient-scope",
@@ -94,6 +97,7 @@ PERMISSION_WORDS = {
 REGISTRY_WORDS = {
     "npm": "npm",
     "github-packages": "GitHub Packages",
+    "github": "GitHub",
     "pypi": "PyPI",
     "crates": "crates.io",
     "rubygems": "RubyGems",

@@ -9,7 +9,16 @@ from bot.errors import GiveUp
 from bot.github import webhook
 from bot.github.webhook import Delivery
 from bot.inbox import Worked
-from handlers.github import ping, repository_dispatch, workflow_run
+from handlers.github import (
+    personal_access_token_request,
+    ping,
+    push,
+    release,
+    repository,
+    repository_dispatch,
+    secret_scanning_alert,
+    workflow_run,
+)
 from storage.deliveries import Stored
 
 Handler = Callable[[Delivery, Deps], Awaitable[Worked]]
@@ -17,6 +26,16 @@ Handler = Callable[[Delivery, Deps], Awaitable[Worked]]
 EVENTS: dict[tuple[str, str | None], Handler] = {
     ("ping", None): ping.pinged,
     ("workflow_run", "completed"): workflow_run.completed,
+    ("push", None): push.to_branch,
+    ("release", "published"): release.published,
+    ("repository", "renamed"): repository.renamed,
+    ("repository", "transferred"): repository.transferred,
+    **{("secret_scanning_alert", action): secret_scanning_alert.found for action in secret_scanning_alert.FOUND},
+    ("secret_scanning_alert", "resolved"): secret_scanning_alert.resolved,
+    **{
+        ("personal_access_token_request", action): personal_access_token_request.requested
+        for action in ("created", "approved", "denied", "cancelled")
+    },
     ("repository_dispatch", "token-checked"): repository_dispatch.token_checked,
     ("repository_dispatch", "token-expiring"): repository_dispatch.token_expiring,
 }

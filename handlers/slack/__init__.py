@@ -47,6 +47,7 @@ from bot.presence import Presence
 from bot.settings import Settings
 from handlers.bodies import Bodies, NotRead
 from handlers.slack import (
+    audit,
     campaign,
     deadlines,
     digest,
@@ -56,6 +57,7 @@ from handlers.slack import (
     incident,
     incidents,
     list_tokens,
+    map,
     remove_token,
     rotate,
     rotation,
@@ -94,6 +96,8 @@ COMMANDS: dict[str, RunCommand] = {
     "rotate": opens_form(rotate.rotate),
     "why": why.explain_run,
     "deadlines": deadlines.show,
+    "map": map.show_map,
+    "audit": audit.show_audit,
     "incidents": incidents.list_open,
     "snooze": opens_form(snooze.snooze),
     "digest": digest.choose,

@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bot.logs import set_up_logging
-from tests.bench import acceptance, diagnosis, latency, scale, seeding, start, storm
+from tests.bench import acceptance, diagnosis, fleet, latency, scale, seeding, start, storm
 from tests.bench.report import Figure, show, this_machine, to_json
 
 TOKENS = (100, 10_000, 100_000)
@@ -59,6 +59,8 @@ async def _measure(folder: Path, *, full: bool) -> list[Figure]:
         figures += await latency.measure(folder, {1: 60, 50: 3_000} if full else {1: 15, 50: 500})
         status.update("one token, many failures")
         figures += await storm.measure(folder, 2_000 if full else 400)
+        status.update("scanning an organisation")
+        figures += await fleet.measure(folder, 5_000 if full else 1_000)
         status.update("diagnosing large logs")
         figures += diagnosis.measure(folder, (1, 100, 1_000) if full else (1, 100))
     return figures

@@ -12,7 +12,7 @@ from bot.demo.github.blobs import Blobs
 from bot.demo.github.deliveries import Deliveries, Delivery, Hook
 from bot.demo.github.payloads import Json
 from bot.demo.github.rest import Rest
-from bot.demo.github.world import Job, LogManners, Run, Secret, World, sha_for
+from bot.demo.github.world import Hosted, Job, LogManners, Run, Secret, World, sha_for
 from bot.demo.serving import Asked, Fault, Serving
 
 Rerun = Callable[[Run], Awaitable[None]]
@@ -90,9 +90,27 @@ class GitHub:
         """Repositories need not be added; this one was made then."""
         self.world.created[repo.lower()] = created_at
 
+    def host(
+        self,
+        repo: str,
+        *,
+        private: bool = False,
+        archived: bool = False,
+        pushed_at: datetime | None = None,
+        branch: str = "main",
+    ) -> None:
+        """Show a repository in the lists of its owner; again, to change it."""
+        when = pushed_at or datetime.now(UTC)
+        self.world.hosted[repo.lower()] = Hosted(repo, private, archived, when, branch)
+
     def add_file(self, repo: str, path: str, text: str, *, ref: str | None = None) -> None:
         """`ref` None = at every commit that has no version of its own."""
         self.world.files.setdefault((repo.lower(), path), {})[ref] = text
+        self.world.paths.setdefault(repo.lower(), set()).add(path)
+
+    def remove_file(self, repo: str, path: str, *, ref: str | None = None) -> None:
+        """`ref`: only there, so that a commit can be without a file that others have."""
+        self.world.files.setdefault((repo.lower(), path), {})[ref] = None
 
     def add_tag(self, repo: str, name: str) -> None:
         self.world.tags.setdefault(repo.lower(), set()).add(name)

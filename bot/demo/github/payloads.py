@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.demo.github.world import Job, Run, Secret, number_for, sha_for, stamp
+from bot.demo.github.world import Job, Run, Secret, blob_sha, number_for, sha_for, stamp
 
 Json = dict[str, Any]
 API = "https://api.github.com"
@@ -268,14 +267,11 @@ def secret_object(secret: Secret, *, of_organization: str | None = None) -> Json
 
 
 def file_object(repo: str, path: str, text: str, encoded: str) -> Json:
-    blob = text.encode()
-    # Git's own id of a blob is a SHA-1 by definition.
-    git_sha = hashlib.sha1(b"blob %d\0" % len(blob) + blob, usedforsecurity=False).hexdigest()
     return {
         "name": path.rsplit("/", 1)[-1],
         "path": path,
-        "sha": git_sha,
-        "size": len(blob),
+        "sha": (git_sha := blob_sha(text)),
+        "size": len(text.encode()),
         "url": f"{API}/repos/{repo}/contents/{path}",
         "html_url": f"{WEB}/{repo}/blob/main/{path}",
         "git_url": f"{API}/repos/{repo}/git/blobs/{git_sha}",

@@ -44,6 +44,7 @@ class Rest:
         self.dispatches: list[tuple[str, str]] = []
         self.on_rerun: Callable[[Run], Awaitable[None]] | None = None
         self.token: str | None = None
+        self.limit_an_hour = LIMIT_AN_HOUR
         self.permissions = dict(PERMISSIONS)
         self.events: tuple[str, ...] = GITHUB_EVENTS
         self.hook_url = "https://bot.example.com/github/webhooks"
@@ -102,6 +103,14 @@ class Rest:
         get(repo + "/environments/{environment}/secrets/{name}", self._guard("environments", self._secret))
         get("/orgs/{org}/actions/secrets", self._guard("organization_secrets", self._secrets))
         get("/orgs/{org}/actions/secrets/{name}", self._guard("organization_secrets", self._secret))
+        get("/orgs/{org}/actions/secrets/{name}/repositories", self._guard("organization_secrets", self._selected))
+        get(
+            "/orgs/{org}/personal-access-tokens",
+            self._guard("organization_personal_access_tokens", self._hosting.personal_tokens),
+        )
+        get("/orgs/{org}/repos", self._guard("metadata", self._hosting.repositories))
+        get("/users/{user}/repos", self._guard("metadata", self._hosting.repositories))
+        get("/installation/repositories", self._guard("metadata", self._hosting.repositories))
         get(repo + "/installation", self._app_only(self._installation))
         get("/orgs/{org}/installation", self._app_only(self._installation))
         get("/app", self._app_only(self._the_app))
@@ -138,8 +147,8 @@ class Rest:
             dress = {
                 "x-github-request-id": f"{self._used:04X}:3F2A:11",
                 "x-github-media-type": "github.v3; format=json",
-                "x-ratelimit-limit": str(LIMIT_AN_HOUR),
-                "x-ratelimit-remaining": str(max(0, LIMIT_AN_HOUR - self._used)),
+                "x-ratelimit-limit": str(self.limit_an_hour),
+                "x-ratelimit-remaining": str(max(0, self.limit_an_hour - self._used)),
                 "x-ratelimit-used": str(self._used),
                 "x-ratelimit-reset": str(int(time.time()) + 3600),
                 "x-ratelimit-resource": "core",
@@ -202,9 +211,9 @@ class Rest:
         if bearer is not None and not self._knows(bearer):
             raise refuse(401, "Bad credentials", {})
         core = {
-            "limit": LIMIT_AN_HOUR,
+            "limit": self.limit_an_hour,
             "used": self._used,
-            "remaining": max(0, LIMIT_AN_HOUR - self._used),
+            "remaining": max(0, self.limit_an_hour - self._used),
             "reset": int(time.time()) + 3600,
         }
         return answer(request, {"resources": {"core": core}})
@@ -354,6 +363,14 @@ class Rest:
         page, headers = paged(request, self.own_url, found)
         shown = [payloads.secret_object(secret, of_organization=org) for secret in page]
         return answer(request, {"total_count": len(found), "secrets": shown}, headers)
+
+    async def _selected(self, request: web.Request) -> web.Response:
+        secret = self._scope(request).get(request.match_info["name"])
+        if secret is None or secret.visibility != "selected":
+            raise refuse(404, "Not Found", {})
+        page, headers = paged(request, self.own_url, secret.selected)
+        shown = [payloads.repository(name) for name in page]
+        return answer(request, {"total_count": len(secret.selected), "repositories": shown}, headers)
 
     async def _dependabot_secrets(self, request: web.Request) -> web.Response:
         org = request.match_info.get("org")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import zlib
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,12 @@ def number_for(name: str) -> int:
 
 def sha_for(name: str) -> str:
     return "".join(f"{zlib.crc32(f'{name}/{part}'.encode()):08x}" for part in range(5))
+
+
+def blob_sha(text: str) -> str:
+    """Git's own id of a blob, which is a SHA-1 by definition."""
+    blob = text.encode()
+    return hashlib.sha1(b"blob %d\0" % len(blob) + blob, usedforsecurity=False).hexdigest()
 
 
 def stamp(at: datetime) -> str:
@@ -82,6 +89,17 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class Hosted:
+    """A repository that the lists show. Others exist as soon as somebody asks for them."""
+
+    name: str
+    private: bool = False
+    archived: bool = False
+    pushed_at: datetime | None = None
+    branch: str = "main"
+
+
+@dataclass(frozen=True, slots=True)
 class LogManners:
     """How one job's log behaves. `not_yet`: the API says 404 this many times more. `gone`: 410 for ever.
 
@@ -101,7 +119,7 @@ class World:
     """Everything the stand-in GitHub knows; tests and the scenario fill it."""
 
     runs: dict[tuple[str, int, int], Run] = field(default_factory=dict)
-    files: dict[tuple[str, str], dict[str | None, str]] = field(default_factory=dict)
+    files: dict[tuple[str, str], dict[str | None, str | None]] = field(default_factory=dict)
     secrets: dict[str, dict[str, Secret]] = field(default_factory=dict)
     environments: dict[str, list[str]] = field(default_factory=dict)
     manners: dict[int, LogManners] = field(default_factory=dict)
@@ -111,6 +129,9 @@ class World:
     emails: dict[str, str] = field(default_factory=dict)  # login -> on the profile
     commits: dict[str, tuple[str, str]] = field(default_factory=dict)  # sha -> login and address of its author
     tags: dict[str, set[str]] = field(default_factory=dict)
+    personal_tokens: list[dict[str, object]] = field(default_factory=list)
+    hosted: dict[str, Hosted] = field(default_factory=dict)
+    paths: dict[str, set[str]] = field(default_factory=dict)
     _jobs: dict[tuple[str, int], Job] = field(default_factory=dict)
 
     def attempts(self, repo: str, run_id: int) -> list[Run]:
@@ -125,6 +146,20 @@ class World:
         if versions is None:
             return None
         return versions.get(ref, versions.get(None))
+
+    def inside(self, repo: str, path: str, ref: str | None = None) -> dict[str, str]:
+        """What lies in a directory: path -> git-like id of its content, a directory's ending in `/`."""
+        under = f"{path}/" if path else ""
+        found: dict[str, list[str]] = {}
+        for name in sorted(self.paths.get(repo.lower(), ())):
+            text = self.file(repo, name, ref)
+            if name.startswith(under) and text is not None:
+                child, slash, _ = name[len(under) :].partition("/")
+                found.setdefault(f"{under}{child}{slash}", []).append(f"{name} {blob_sha(text)}")
+        return {
+            name: blob_sha("\n".join(held)) if name.endswith("/") else held[0].rpartition(" ")[2]
+            for name, held in found.items()
+        }
 
     def add_run(self, run: Run) -> Run:
         jobs = tuple(_completed(run, place, job) for place, job in enumerate(run.jobs))
