@@ -207,7 +207,9 @@ def _say_how_it_stands(bot: Bot) -> None:
     log.info("listening", port=bot.port, socket_mode=settings.socket_mode)
     if bot.registration is not None:
         page = f"{(settings.public_url or f'http://localhost:{bot.port}').rstrip('/')}/setup"
-        log.warning("no GitHub App yet: make one here", page=f"{page}?key={bot.registration.key}")
+        # Whatever else is logged: without this line nobody can open the page.
+        say = log.error if settings.log_level == "error" else log.warning
+        say("no GitHub App yet: make one here", page=f"{page}?key={bot.registration.key}")
 
 
 def _slack_client(settings: Settings, session: aiohttp.ClientSession) -> AsyncWebClient | None:

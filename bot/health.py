@@ -22,6 +22,7 @@ DATABASE_WITHIN_S = 5.0
 TROUBLE_STAYS_S = 60.0  # one write that fits into a full disk does not make it well
 ASK_AGAIN_AFTER_S = 60.0  # probes come every few seconds; Slack and GitHub need not hear of each
 FAILED_AGAIN_AFTER_S = 5.0
+TOO_OLD_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Health:
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
         self._remembered: tuple[float, tuple[Check, ...]] | None = None
+        self._asking: asyncio.Task[None] | None = None
 
     async def alive(self) -> str | None:
         """None, or what is wrong: does the loop turn (it answers) and the database commit?"""
@@ -56,15 +58,20 @@ class Health:
         problem = await self.alive() or await asyncio.to_thread(self._deps.db.trouble, TROUBLE_STAYS_S)
         problem = problem or await self._bots()
         database = Check("database", problem is None, problem or "ok")
-        at = time.monotonic()
-        if self._remembered is not None:
-            since, checks = self._remembered
-            fresh = ASK_AGAIN_AFTER_S if all(check.ok for check in checks) else FAILED_AGAIN_AFTER_S
-            if at - since < fresh:
-                return (database, *checks)
+        age = time.monotonic() - self._remembered[0] if self._remembered else None
+        fine = self._remembered is not None and all(check.ok for check in self._remembered[1])
+        if age is None or age > (ASK_AGAIN_AFTER_S if fine else FAILED_AGAIN_AFTER_S):
+            # A probe waits a second or so, asking everybody takes longer: all but the first hear what is known already.
+            if self._asking is None or self._asking.done():
+                self._asking = asyncio.create_task(self._ask(), name="readiness")
+            if age is None or age > TOO_OLD_S:
+                await asyncio.shield(self._asking)
+        assert self._remembered is not None
+        return (database, *self._remembered[1])
+
+    async def _ask(self) -> None:
         checks = (self._settings(), *await asyncio.gather(self._slack(), self._github()))
-        self._remembered = (at, checks)
-        return (database, *checks)
+        self._remembered = (time.monotonic(), checks)
 
     async def measure(self) -> None:
         """Bring the gauges up to date before they are read."""

@@ -169,6 +169,22 @@ def test_colours_are_for_terminals_and_nobody_who_said_no(run: Run, tmp_path: Pa
     assert "\x1b[" not in piped.stdout + piped.stderr
 
 
+def test_a_list_on_a_terminal_keeps_names_whole_and_marks_what_ends(tmp_path: Path) -> None:
+    for name, end in (("npm-acme-charts-of-the-design-system", "2020-01-01"), ("b", "2099-01-01")):
+        on_a_terminal(tmp_path, "tokens", "add", name, "--package", "@acme/charts-core", "--expires", end)
+    listed = on_a_terminal(tmp_path, "tokens", "list", COLUMNS="90")
+    assert "npm-acme-charts-of-the-design-system" in listed
+    assert re.search(r"\x1b\[31m2020-01-01", listed) and not re.search(r"\x1b\[3[13]m2099", listed)
+
+
+def test_a_time_zone_that_is_none_is_named_with_the_nearest(run: Run) -> None:
+    done = run("check", TIMEZONE="Europe/Berlinn")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "Error: TIMEZONE is not a time zone name: did you mean Europe/Berlin?\n",
+    )
+
+
 def test_help_lists_subcommands_with_whole_sentences(run: Run) -> None:
     for group in ("tokens", "rotations", "incidents", "deliveries", "manifest"):
         assert "..." not in run(group, "--help").stdout.split("Commands:")[1]

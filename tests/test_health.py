@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bot import health
 from bot.demo.outside import Outside
 from bot.settings import Settings
 from tests import npm_logs
@@ -44,6 +46,18 @@ async def test_ready_says_who_does_not_work(running: Running, who: str) -> None:
     assert status == 503
     assert body["checks"][who] != "ok"
     assert (await get(running, "/healthz"))[0] == 200
+
+
+async def test_probes_hear_what_is_known_while_everybody_is_asked_again(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "ASK_AGAIN_AFTER_S", 0.0)
+    assert (await ready(running))[0] == 200
+    running.outside.slack.fail("auth.test", delay_s=2.0, error="token_revoked", times=None)
+    assert (await ready(running))[0] == 200
+    while (await ready(running))[0] == 200:
+        await asyncio.sleep(0.1)
+    assert "token_revoked" in (await ready(running))[1]["checks"]["slack"]
 
 
 async def test_a_bot_without_any_settings_lives_and_says_what_it_needs(outside: Outside, tmp_path: Path) -> None:

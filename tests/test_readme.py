@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import click
+import pytest
 from prometheus_client import Counter, Gauge, Histogram
 
-from bot.__main__ import COMMANDS
+from bot.__main__ import COMMANDS, cli
 from bot.messages.help import VERBS
 from bot.metrics import METRICS
 from bot.rotation.steps import ORDER
@@ -25,6 +27,39 @@ def section(title: str) -> str:
 
 def test_every_command_is_listed_and_none_that_is_not_there() -> None:
     assert re.findall(r"^\| `(\w+)` \|", section("On the command line"), re.M) == list(COMMANDS)
+
+
+def typed(text: str) -> list[list[str]]:
+    """Every command line of ours in a text, as words after `python -m bot`."""
+    spans = [*re.findall(r"```[^\n]*\n(.*?)```", text, re.S), *re.findall(r"`([^`\n]+)`", text)]
+    lines = [line for span in spans for line in re.sub(r"\\\n\s*", " ", span).splitlines()]
+    found = [line.partition("-m bot ")[2].partition("#")[0] for line in lines if "-m bot " in line]
+    return [line.partition("|")[0].replace('"', "").split() for line in found]
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/hosts.md", "docs/bench.md"])
+def test_every_command_line_that_is_shown_can_be_typed(page: str) -> None:
+    for words in typed((ROOT / page).read_text()):
+        command: click.Command = cli
+        options: set[str] = {"--help", "-h", "--version"}
+        for word in words:
+            context = click.Context(command)
+            if isinstance(command, click.Group) and not word.startswith("-") and word != "COMMAND":
+                found = command.get_command(context, word)
+                assert found is not None, f"{page}: {' '.join(words)}"
+                command = found
+                options |= {name for one in command.params for name in one.opts}
+            elif word.startswith("--"):
+                assert word in options, f"{page}: {' '.join(words)}"
+
+
+def test_the_walk_through_has_something_to_see_at_every_step() -> None:
+    steps = re.split(r"^\d+\. ", section("Put it into a real workspace"), flags=re.M)[1:]
+    assert len(steps) == 9
+    assert [step.split(".")[0] for step in steps if "*You should see*" not in step] == [
+        "**Choose the channel",
+        "**Fill in `",
+    ]
 
 
 def test_every_setting_is_listed_with_its_default_and_description() -> None:

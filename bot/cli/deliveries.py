@@ -61,7 +61,9 @@ def list_(state: str | None, limit: int, as_json: bool) -> None:
             delivery.reason or "",
         )
         # Text, because a repository or reason must not be read as markup.
-        table.add_row(*(Text(cell) for cell in row))
+        cells = [Text(cell) for cell in row]
+        cells[4].stylize({"dead": "red", "done": "dim", "waiting": "yellow"}.get(delivery.state, ""))
+        table.add_row(*cells)
     Console().print(table)
 
 

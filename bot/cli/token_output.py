@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
@@ -20,13 +20,17 @@ from storage.audit import Entry
 from storage.tokens import Token
 
 _MOST_LINES = 200
+_LONG_NAME = 40
+_SOON = timedelta(days=14)
 _WIDE = 10_000  # of what goes to a file or a pipe: nothing there wraps
 
 
 def print_list(tokens: Sequence[Token], total: int, now: datetime) -> None:
     """`total`: how many there are besides those shown."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("name", overflow="fold")
+    # A name is what people type: it gives way last.
+    longest = max((len(token.name) for token in tokens), default=0)
+    table.add_column("name", overflow="fold", min_width=min(longest, _LONG_NAME))
     for column in ("registry", "kind", "ends", "owner"):
         table.add_column(column, no_wrap=column != "ends")
     table.add_column("may publish", overflow="fold")
@@ -41,7 +45,9 @@ def print_list(tokens: Sequence[Token], total: int, now: datetime) -> None:
             _few((*token.packages, *(f"{scope}/*" for scope in token.scopes))),
             _few(tuple(dict.fromkeys(use.repo for use in token.used_by))),
         )
-        table.add_row(*(Text(cell) for cell in row))
+        cells = [Text(cell) for cell in row]
+        cells[3].stylize(_urgency(token, now))
+        table.add_row(*cells)
     print_table(table)
     if total > len(tokens):
         _console().print(Text(f"{len(tokens)} of {total:,}: narrow the list or raise --limit."))
@@ -92,6 +98,16 @@ def print_changes(entries: Iterable[Entry], *, as_json: bool) -> None:
             click.echo(json.dumps(row | {"details": entry.details}))
         else:
             click.echo(f"{at} {entry.who} {entry.action} {entry.subject} {entry.details}".rstrip())
+
+
+def _urgency(token: Token, now: datetime) -> str:
+    """The colour of an end on a terminal."""
+    end = ends_at(token)
+    if token.revoked_at is not None:
+        return "dim"
+    if end is None:
+        return ""
+    return "red" if end <= now else "yellow" if end <= now + _SOON else ""
 
 
 def end_words(token: Token, now: datetime) -> str:
