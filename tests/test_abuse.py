@@ -69,6 +69,55 @@ async def test_large_bodies_of_strangers_fill_neither_the_memory_nor_the_way_in(
     assert count(running) == 2
 
 
+def from_another_address() -> aiohttp.TCPConnector:
+    return aiohttp.TCPConnector(local_addr=("127.0.0.2", 0), limit=0)
+
+
+async def test_one_address_cannot_take_all_the_room_for_large_bodies(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "MOST_AT_ONCE", 8 * MIB)
+    monkeypatch.setattr(bodies, "MOST_OF_ONE", 4 * MIB)
+    async with aiohttp.ClientSession(connector=from_another_address()) as stranger:
+
+        async def fill() -> int:
+            try:
+                to = f"{running.bot.url}/github/webhooks"
+                async with stranger.post(to, data=drip(40, b" " * (MIB // 4), 0.05)) as reply:
+                    return reply.status
+            except aiohttp.ClientError:
+                return 0
+
+        filling = [asyncio.create_task(fill()) for _ in range(12)]
+        await asyncio.sleep(0.5)
+        sent = await running.outside.github.send("ping", events.ping() | {"x": "a" * 3 * MIB})
+        assert sent.status == 202
+        assert {0, 503} & set(await asyncio.gather(*filling))
+    await running.worked(1)
+
+
+async def test_one_address_has_only_so_many_bodies_under_way(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "UNDER_WAY_AT_ONCE", 20)
+    begun: list[asyncio.StreamWriter] = []
+    answers: list[bytes] = []
+    for _ in range(30):
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.bot.port, local_addr=("127.0.0.2", 0))
+        writer.write(b"POST /github/webhooks HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n{")
+        begun.append(writer)
+        if len(begun) > 20:
+            answers.append((await asyncio.wait_for(reader.read(200), 10))[:12])
+    assert answers == [b"HTTP/1.1 503"] * 10
+    # Another address is not concerned, and neither is a whole body from this one.
+    assert (await running.outside.github.send("ping", events.ping())).status == 202
+    async with (
+        aiohttp.ClientSession(connector=from_another_address()) as session,
+        session.post(f"{running.bot.url}/github/webhooks", data=b"{}") as reply,
+    ):
+        assert reply.status == 401
+    for writer in begun:
+        writer.close()
+
+
 @pytest.mark.parametrize("path", ["/github/webhooks", "/slack/events"])
 async def test_a_slow_sender_is_cut_and_holds_up_nobody(
     running: Running, monkeypatch: pytest.MonkeyPatch, path: str
