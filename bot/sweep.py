@@ -81,6 +81,7 @@ class Sweep:
         self._owner = uuid.uuid4().hex
         self._hooks = HookDeliveries(deps.github)
         self._due = ""
+        self._one_at_a_time = asyncio.Lock()
         self._asked_to_wait_until: datetime | None = None
         self.blocked: dict[str, str] = {}  # what may not be looked through -> why
 
@@ -96,6 +97,10 @@ class Sweep:
 
     async def tick(self, *, at_once: bool = False) -> None:
         """Sweep if this period's is due and nobody else does it; `at_once`: also if it was done already."""
+        async with self._one_at_a_time:
+            await self._tick(at_once)
+
+    async def _tick(self, at_once: bool) -> None:
         if not self._deps.github.configured:
             return
         now = self._deps.now()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.clock import Clock
-from bot.messages.message import table
+from bot.messages.message import columns
 from bot.release_tags import MOST_NAMES, tag_names, to_look_up
 from storage import incidents
 from storage.awaited import Awaited
@@ -132,7 +132,7 @@ def test_the_likeliest_tags_of_many_packages_are_looked_for_first_and_never_too_
 
 @given(st.lists(st.tuples(hostile.text, hostile.text), min_size=1, max_size=12))
 def test_a_table_of_any_text_is_rows_under_each_other_within_the_limits(cells: list[tuple[str, str]]) -> None:
-    part = table(cells)
+    part = columns(cells)
     if part is None:
         return
     assert problems([part.block]) == []

@@ -55,7 +55,7 @@ def test_every_command_line_that_is_shown_can_be_typed(page: str) -> None:
 
 def test_the_walk_through_has_something_to_see_at_every_step() -> None:
     steps = re.split(r"^\d+\. ", section("Put it into a real workspace"), flags=re.M)[1:]
-    assert len(steps) == 9
+    assert len(steps) == 10
     assert [step.split(".")[0] for step in steps if "*You should see*" not in step] == [
         "**Choose the channel",
         "**Fill in `",

@@ -35,6 +35,7 @@ FLOWS = {
     "bot/github/app_registration.py",
     "bot/github/accounts.py",
     "bot/github/auth.py",
+    "bot/github/asking.py",
     "bot/github/client.py",
     "bot/github/deliveries.py",
     "bot/green_runs.py",

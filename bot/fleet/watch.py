@@ -37,6 +37,7 @@ class FleetWatch:
         self._deps = deps
         self._tick_s = tick_s
         self._owner = uuid.uuid4().hex
+        self._one_at_a_time = asyncio.Lock()
 
     async def run(self) -> None:
         while True:
@@ -49,6 +50,10 @@ class FleetWatch:
 
     async def tick(self) -> None:
         """Scan each owner whose hour it is."""
+        async with self._one_at_a_time:
+            await self._tick()
+
+    async def _tick(self) -> None:
         if not self._deps.github.configured:
             return
         await personal_tokens.note_own(self._deps)

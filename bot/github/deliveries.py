@@ -15,7 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bot.errors import GiveUp
-from bot.github.client import Answer, GitHub
+from bot.github.asking import Answer
+from bot.github.client import GitHub
 from bot.github.run import moment_of
 from bot.github.webhook import EVENT, GUID
 

@@ -13,7 +13,8 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from bot.errors import GiveUp
-from bot.github.client import Answer, GitHub
+from bot.github.asking import Answer
+from bot.github.client import GitHub
 from bot.github.run import moment_of
 from storage.fleet import FleetRepository, FleetSecret
 

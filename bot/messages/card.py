@@ -77,8 +77,10 @@ def incident_card(
             else explanation(incident, shown, about_token, now, lists)
         ),
         *awaited_list.relatives(incident, facts, around),
-        context(_history(incident, facts, awaited_list.counted(around.items)), _links(facts)),
-        context(_history(incident, facts), _links(facts, incident.cause in WITHOUT_A_RUN)),
+        context(
+            _history(incident, facts, awaited_list.counted(around.items)),
+            _links(facts, incident.cause in WITHOUT_A_RUN),
+        ),
         _seen_late(facts),
         None if is_over else context(*_notes(facts), rank=_MISSING),
         _buttons(incident, facts, about_token, around),
