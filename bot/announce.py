@@ -14,6 +14,7 @@ from bot.outbox import EDITS_APART
 from storage import awaited, incidents, outbox, tokens
 from storage.database import Connection
 from storage.incidents import Incident
+from storage.tokens import Token
 
 
 def is_posted(connection: Connection, incident: Incident) -> bool:
@@ -66,6 +67,19 @@ def say_in_thread(
         now=now,
         broadcast=broadcast,
     )
+
+
+def call(
+    connection: Connection, incident: Incident, token: Token | None, actor: str | None, *, key: str, now: datetime
+) -> None:
+    """One line for those who can do something about it and were mentioned neither on the card nor under it."""
+    people = {
+        user: role
+        for user, role in thread.people(token, actor).items()
+        if not outbox.mentioned(connection, incident.card_key, user)
+    }
+    if people:
+        say_in_thread(connection, incident, thread.also_for(people), key=key, now=now)
 
 
 def point_to_card(

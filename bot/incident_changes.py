@@ -64,9 +64,12 @@ async def wake(deps: Deps, ident: int, who: str) -> Incident:
     def change(connection: Connection, incident: Incident, now: datetime) -> Incident:
         if incident.state != "snoozed":
             raise TellUser("This incident is not snoozed.")
-        return incident_states.wake(connection, incident)
+        return incident_states.wake(connection, incident, now)
 
-    return await _change(deps, ident, who, "incident.wake", change, thread.snooze_over)
+    def line(incident: Incident) -> Message:
+        return thread.woken(who)
+
+    return await _change(deps, ident, who, "incident.wake", change, line)
 
 
 async def resolve(deps: Deps, ident: int, who: str, how: str = "") -> Incident:

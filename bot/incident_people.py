@@ -1,4 +1,4 @@
-"""Who can do something about a new incident, besides the owner whom its card mentions: said once, in its thread.
+"""Who can do something about a new incident, besides those whom its card mentions: said once, in its thread.
 
 The backup owner of the token, and whoever started the run. A GitHub account is found in Slack by its address, where
 GitHub shows one and the app may ask; answers are remembered, "nobody" for a shorter time, and addresses are not kept.
@@ -17,8 +17,7 @@ from bot import announce
 from bot.deps import Deps
 from bot.errors import GiveUp, TryAgain
 from bot.github.accounts import BOT_LOGIN, addresses
-from bot.incidents import Facts
-from bot.messages import thread
+from bot.incidents import Facts, answers_for
 from storage import accounts, due_jobs, incidents, tokens
 from storage.database import Connection
 from storage.incidents import Incident
@@ -63,12 +62,11 @@ class IncidentPeople:
         def write(connection: Connection) -> None:
             current = incidents.get(connection, incident.id)
             token = tokens.by_id(connection, current.token_id) if current and current.token_id is not None else None
+            if current is not None and current.muted_by is not None:
+                return  # it is quiet: they hear of it when it speaks
             if current is not None and current.state == "open":
-                facts = Facts.from_json(current.facts)
-                owned = token if facts.auth and not facts.token_guess else None
-                said = thread.also_for(owned, actor)
-                if said is not None:
-                    announce.say_in_thread(connection, current, said, key="people", now=now)
+                blamed = answers_for(token, Facts.from_json(current.facts))
+                announce.call(connection, current, blamed, actor, key="people", now=now)
             due_jobs.finish(connection, name=JOB, due=due, now=now)
 
         await self._deps.db.write(write)

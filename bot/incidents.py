@@ -16,6 +16,7 @@ from bot.verdict import Verdict
 from bot.verdict.verdict import DEAD_TOKEN, EVERYWHERE
 from storage.incidents import Incident
 from storage.runs import RunRecord
+from storage.tokens import Token
 
 # A failure of these is nobody's alert: the release was not tried, or it worked.
 # Causes of incidents that no failed run began.
@@ -234,6 +235,11 @@ def fingerprint(run: Run, diagnosis: Diagnosis, verdict: Verdict) -> str:
     if verdict.shared is not None:
         return f"{registry}|{verdict.shared}"
     return f"{registry}|{run.repo}|{run.workflow}".lower()
+
+
+def answers_for(token: Token | None, facts: Facts) -> Token | None:
+    """The token whose people may be called: a credential is at fault, and it is known which one."""
+    return token if facts.auth and not facts.token_guess else None
 
 
 def is_outage(incident: Incident) -> bool:

@@ -50,7 +50,8 @@ def sort_out(connection: Connection, incident: Incident, sure: bool, now: dateti
         return incident
     if explained_by is None and incident.muted_by is not None:
         explaining = incidents.get(connection, incident.muted_by)
-        incident = incident_states.mute(connection, incident, None)
+        incident = incident_states.unmute(connection, incident, now)
+        _noted(connection, incident, "it fails for a reason of its own", now)
         if explaining is not None:
             announce.edit_card(connection, explaining, now)
     if explains(connection, incident):
@@ -64,7 +65,7 @@ def release(connection: Connection, over: Incident, now: datetime) -> None:
     """What explained them is over: those that still fail speak for themselves."""
     quiet = incidents.muted_by(connection, over)
     for incident in quiet:
-        spoken = incident_states.mute(connection, incident, None)
+        spoken = incident_states.unmute(connection, incident, now)
         _noted(connection, spoken, f"incident {over.id} is over", now)
         if announce.is_posted(connection, spoken):
             announce.edit_card(connection, spoken, now)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from bot import announce
 from bot.deps import Deps
+from bot.incidents import Facts, answers_for
 from bot.messages import thread
 from bot.quiet_hours import resting
 from bot.settings import Settings
@@ -66,19 +67,20 @@ def _escalate(connection: Connection, incident: Incident, now: datetime) -> None
     announce.edit_card(connection, told, now)
     token = tokens.by_id(connection, incident.token_id) if incident.token_id is not None else None
     key = f"escalated:{now.timestamp()}"
-    line = thread.escalated(told, token, now)
+    line = thread.escalated(told, answers_for(token, Facts.from_json(told.facts)), now)
     announce.say_in_thread(connection, told, line, key=key, now=now, broadcast=True)
 
 
 def _snoozes_ended(connection: Connection, now: datetime) -> bool:
-    """Their end was chosen by a person, so it waits for nothing."""
+    """Their end was chosen by a person, so it waits for nothing. What another incident explains stays quiet."""
     ended = incidents.snoozes_ended(connection, now)
     for incident in ended:
-        awake = incident_states.wake(connection, incident)
+        awake = incident_states.wake(connection, incident, now)
         _noted(connection, awake, "incident.wake", "the snooze ended", now)
         announce.edit_card(connection, awake, now)
-        key = f"snooze-over:{incident.snoozed_until}"
-        announce.say_in_thread(connection, awake, thread.snooze_over(awake), key=key, now=now)
+        if awake.muted_by is None:
+            key = f"snooze-over:{incident.snoozed_until}"
+            announce.say_in_thread(connection, awake, thread.snooze_over(incident), key=key, now=now)
     return bool(ended)
 
 

@@ -29,7 +29,8 @@ def give_back(connection: Connection, incident: Incident, now: datetime) -> Inci
     return _change(
         connection,
         incident,
-        "state = 'open', claimed_by = NULL, claimed_at = NULL, nudged_at = NULL, free_since = :now",
+        "state = 'open', claimed_by = NULL, claimed_at = NULL, nudged_at = NULL, escalated_at = NULL,"
+        " free_since = :now",
         {"now": to_ms(now)},
     )
 
@@ -42,19 +43,19 @@ def snooze(connection: Connection, incident: Incident, *, who: str, until: datet
     return _change(
         connection,
         incident,
-        "state = 'snoozed', snoozed_by = :who, snoozed_until = :until, snooze_reason = :reason",
+        "state = 'snoozed', snoozed_by = :who, snoozed_until = :until, snooze_reason = :reason, nudged_at = NULL",
         {"who": who, "until": to_ms(until), "reason": reason},
     )
 
 
-def wake(connection: Connection, incident: Incident) -> Incident:
-    """End a snooze: back to whoever had claimed it, or to open."""
+def wake(connection: Connection, incident: Incident, now: datetime) -> Incident:
+    """End a snooze: back to whoever had claimed it, or to open. Nobody is asked about it at once."""
     return _change(
         connection,
         incident,
         "state = CASE WHEN claimed_by IS NULL THEN 'open' ELSE 'claimed' END, snoozed_by = NULL,"
-        " snoozed_until = NULL, snooze_reason = NULL",
-        {},
+        " snoozed_until = NULL, snooze_reason = NULL, free_since = :now",
+        {"now": to_ms(now)},
     )
 
 
@@ -105,9 +106,14 @@ def told(connection: Connection, incident: Incident, now: datetime | None) -> In
     return _change(connection, incident, "told_at = :now", {"now": to_ms(now)})
 
 
-def mute(connection: Connection, incident: Incident, by: Incident | None) -> Incident:
-    """`by` explains it; None: nothing does any more."""
-    return _change(connection, incident, "muted_by = :by", {"by": by.id if by else None})
+def mute(connection: Connection, incident: Incident, by: Incident) -> Incident:
+    """`by` explains it."""
+    return _change(connection, incident, "muted_by = :by", {"by": by.id})
+
+
+def unmute(connection: Connection, incident: Incident, now: datetime) -> Incident:
+    """Nothing explains it any more: from now on it waits for somebody."""
+    return _change(connection, incident, "muted_by = NULL, free_since = :now", {"now": to_ms(now)})
 
 
 def outage_over(connection: Connection, incident: Incident, at: datetime | None) -> Incident:

@@ -19,7 +19,8 @@ class Incident:
     and how often it was; `muted_by`: the open incident that explains this one; `previous_id`: the one before, when the
     same came back after a day; `merged_into`: where it goes on; `told_at`: the last line in its thread about another
     failure; `nudged_at`: the question whether the claim still holds; `over_at`: when what lay behind an outage was
-    over; `free_since`: when it was given back or opened again.
+    over; `free_since`: since when it waits for somebody again: it was given back, opened again or explained by
+    nothing any more, or a snooze ended.
     """
 
     id: int
@@ -268,10 +269,12 @@ def latest(connection: Connection, *, unresolved: bool = False, limit: int = 50)
 
 
 def opened_since(connection: Connection, since: datetime, *, job: str, limit: int) -> list[Incident]:
-    """Open incidents that began since then and for which the job of that name is not done."""
+    """Open incidents that speak since then and for which the job of that name is not done: what another one explains
+    does not speak."""
     rows = connection.all(
         """
-        SELECT i.* FROM incidents i WHERE i.state = 'open' AND i.opened_at >= :since AND NOT EXISTS (
+        SELECT i.* FROM incidents i WHERE i.state = 'open' AND i.muted_by IS NULL
+            AND COALESCE(i.free_since, i.opened_at) >= :since AND NOT EXISTS (
             SELECT 1 FROM due_jobs d WHERE d.name = :job AND d.due = 'incident:' || i.id AND d.done_at IS NOT NULL
         ) ORDER BY i.id LIMIT :limit
         """,
@@ -288,11 +291,12 @@ def oldest_open(connection: Connection, *, limit: int) -> list[Incident]:
 
 
 def open_of_person(connection: Connection, user: str, *, limit: int) -> list[Incident]:
-    """Unresolved incidents that this person (Slack user id) took on, or whose token is theirs and nobody took on."""
+    """Incidents that wait for this person (Slack user id): they took them on, or the token is theirs and nobody did.
+    What is put off, and what another one explains, waits for nobody."""
     rows = connection.all(
         """
-        SELECT i.* FROM incidents i WHERE i.state <> 'resolved' AND (
-            i.claimed_by = :user OR (i.claimed_by IS NULL AND EXISTS (
+        SELECT i.* FROM incidents i WHERE i.state IN ('open', 'claimed') AND (
+            i.claimed_by = :user OR (i.claimed_by IS NULL AND i.muted_by IS NULL AND EXISTS (
                 SELECT 1 FROM tokens t WHERE t.id = i.token_id AND (t.owner = :user OR t.backup_owner = :user)
             ))
         ) ORDER BY i.opened_at, i.id LIMIT :limit
@@ -338,7 +342,8 @@ def to_nudge(connection: Connection, *, claimed_before: datetime, free_before: d
     rows = connection.all(
         """
         SELECT * FROM incidents WHERE muted_by IS NULL AND (
-            (state = 'claimed' AND claimed_at <= :claimed AND COALESCE(nudged_at, 0) <= :claimed)
+            (state = 'claimed' AND claimed_at <= :claimed AND COALESCE(nudged_at, 0) <= :claimed
+                AND COALESCE(free_since, 0) <= :claimed)
             OR (state = 'open' AND verdict <> 'staged' AND escalated_at IS NULL
                 AND COALESCE(free_since, opened_at) <= :free)
         ) ORDER BY id
@@ -352,7 +357,7 @@ def with_staged(connection: Connection) -> list[Incident]:
     """Those that wait for somebody to approve a version."""
     rows = connection.all(
         """
-        SELECT * FROM incidents WHERE state IN ('open', 'claimed') AND id IN (
+        SELECT * FROM incidents WHERE state IN ('open', 'claimed') AND muted_by IS NULL AND id IN (
             SELECT incident_id FROM awaited WHERE settled_at IS NULL AND state = 'staged'
         ) ORDER BY id
         """

@@ -101,6 +101,18 @@ def exists(connection: Connection, key: str) -> bool:
     return bool(connection.value("SELECT 1 FROM messages WHERE key = :key", {"key": key}))
 
 
+def mentioned(connection: Connection, key: str, user: str) -> bool:
+    """Whether the message of this name, or a reply to it, mentions the user (Slack user id). Edits notify nobody and do
+    not count."""
+    return bool(
+        connection.value(
+            "SELECT 1 FROM messages WHERE (key = :key OR (about = :key AND kind = 'reply')) AND blocks LIKE :mention"
+            " LIMIT 1",
+            {"key": key, "mention": f"%<@{user}>%"},
+        )
+    )
+
+
 def put_edit(connection: Connection, *, about: str, text: str, blocks: str, now: datetime, apart: timedelta) -> None:
     """Queue the newest look of a message. Edits coalesce: one row a message, sent at most once in `apart`."""
     posted = connection.one("SELECT channel, ts FROM messages WHERE key = :about", {"about": about})

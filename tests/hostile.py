@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bot.diagnosis.diagnosis import Alternative, EvidenceLine, PackageOutcome
 from bot.incidents import Facts
+from storage.awaited import Awaited
 from storage.incidents import Incident
 from storage.tokens import Token, Use
 
@@ -85,6 +86,10 @@ facts = st.builds(
     docs=optional_text,
     can_rerun=st.booleans(),
     seen_late=st.booleans(),
+    other_jobs=texts,
+    then=texts,
+    unseen=st.booleans(),
+    before=texts,
 )
 incidents = st.builds(
     Incident,
@@ -113,4 +118,26 @@ incidents = st.builds(
     channel=optional_text,
     card_key=text,
     facts=st.just(""),
+    note=optional_text,
+    muted_by=st.none() | st.integers(1, 9),
+    nudged_at=st.none() | moment,
+    escalated_at=st.none() | moment,
+    over_at=st.none() | moment,
+)
+awaited = st.builds(
+    Awaited,
+    incident_id=st.just(1),
+    repo=st.just("acme/ui") | text,
+    workflow=st.just(".github/workflows/release.yml") | text,
+    package=optional_text,
+    version=optional_text,
+    state=st.sampled_from(("failed", "unclear", "staged", "live", "published", "green", "moved")) | text,
+    times=st.integers(0, 10**6),
+    run_id=st.none() | st.integers(1, 10**12),
+    run_url=optional_text,
+    since=moment,
+    failed_at=moment,
+    settled_at=st.none() | moment,
+    how=optional_text,
+    tag=optional_text,
 )

@@ -255,11 +255,15 @@ def test_thread_lines_read_aloud():
         thread.claimed(claimed),
         thread.claim_stale(claimed, NOW),
         thread.escalated(replace(OPEN, opened_at=NOW - timedelta(days=1, minutes=5)), TOKEN, NOW),
-        thread.snooze_over(OPEN),
+        thread.snooze_over(replace(OPEN, snoozed_by="U2ABC")),
+        thread.snooze_over(replace(OPEN, snoozed_by="U2ABC", claimed_by="U3ABC")),
+        thread.woken("U2ABC"),
         thread.resolved(resolved),
         thread.resolved(replace(resolved, resolved_by="U2ABC")),
         thread.reopened(OPEN),
         thread.reopened(OPEN, "U2ABC"),
+        thread.reopened(claimed, "U2ABC"),
+        thread.reopened(claimed),
         thread.rerun_started(OPEN, "U2ABC", FACTS),
     ]
     assert [line.text for line in lines] == [
@@ -267,11 +271,15 @@ def test_thread_lines_read_aloud():
         "<@U2ABC>, you took this 5 hours ago and it is still open. "
         "Are you still on it? Say so on the card, or hand it over; else it is given back.",
         "Still open: this started a day ago. <@U0BACKUP1>, you are the backup owner of `npm-acme-ci`: can you help?",
-        "The snooze is over and this is still open.",
+        "<@U2ABC>, the snooze is over and this is still open.",
+        "<@U3ABC>, the snooze is over and this is still open.",
+        "<@U2ABC> ended the snooze.",
         "Resolved: the re-run published it.",
         "Resolved: the re-run published it. By <@U2ABC>.",
         "Open again: it failed once more.",
         "Reopened by <@U2ABC>.",
+        "Reopened by <@U2ABC>.",
+        "Open again: it failed once more. <@U2ABC>, it is with you again.",
         "<@U2ABC> started the failed jobs of <https://github.com/acme/ui/actions/runs/1|run 812> again. "
         "The card closes when the version is live.",
     ]

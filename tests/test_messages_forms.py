@@ -14,6 +14,7 @@ from test_messages_card import OPEN
 from bot.incidents import Facts
 from bot.messages.home import Home, HomeFilter, Shelf, home_view
 from bot.messages.incident_forms import read_resolve_form, read_snooze_form, resolve_form, snooze_form, tomorrow
+from bot.messages.incident_line import Glance
 from bot.messages.modal import VALUE, closing_form, loading_form
 from bot.messages.token_form import BLOCK_OF, errors_beside, read_form, read_use, token_form, write_use
 from storage.tokens import Token, Use
@@ -258,7 +259,7 @@ def test_home_counts_what_it_does_not_show():
         Shelf((TOKEN,) * 20, 300),
         known=5000,
         registries=[("npm", 4000), ("pypi", 1000)],
-        incidents=[replace(OPEN, facts=Facts("npm refused the token").to_json())] * 20,
+        incidents=[Glance(replace(OPEN, facts=Facts("npm refused the token").to_json()))] * 20,
         open_incidents=60,
     )
     view = home_view(home, NOW)

@@ -19,6 +19,7 @@ from bot.messages.digest import digest_message
 from bot.messages.help import help_message, needs, unknown_token, unknown_verb
 from bot.messages.home import Home, HomeFilter, RotationLine, Shelf, home_view
 from bot.messages.incident_forms import resolve_form, snooze_form
+from bot.messages.incident_line import Glance
 from bot.messages.message import MOST_BLOCKS, MOST_TEXT, Button, Message, buttons, context, header, message, section
 from bot.messages.modal import closing_form, loading_form
 from bot.messages.token_form import errors_beside, token_form
@@ -70,6 +71,7 @@ def test_thread_lines_are_taken_whatever_they_hold(incident, facts, token):
         thread.escalated(incident, token, NOW),
         thread.snoozed(incident),
         thread.snooze_over(incident),
+        thread.woken(incident.claimed_by or ""),
         thread.resolved(incident),
         thread.reopened(incident, incident.claimed_by),
         thread.rerun_started(incident, incident.claimed_by or "", facts),
@@ -126,9 +128,9 @@ def test_replies_forms_and_home_are_taken_whatever_they_hold(text, incidents, to
                 urgent=Shelf(tuple(tokens), 3),
                 known=99,
                 registries=[(text, 5), ("npm", 94)],
-                incidents=incidents,
+                incidents=[Glance(incident) for incident in incidents],
                 open_incidents=200,
-                mine=incidents,
+                mine=[Glance(incident) for incident in incidents],
                 rotations=[RotationLine(text, text, text)],
                 digest_channel=text,
                 alert_channel=text,

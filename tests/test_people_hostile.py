@@ -135,9 +135,7 @@ def test_what_people_paste_never_breaks_the_reading_of_it(text):
 @unhurried
 @given(st.none() | hostile.tokens, hostile.user, hostile.text)
 def test_lines_about_people(token, actor, text):
-    made = thread.also_for(token, actor)
-    if made is not None:
-        assert_takes(made)
+    assert_takes(thread.also_for(thread.people(token, actor) or {"U012AB3CD": "who started the run"}))
     for by in ("direct", text):
         assert_takes(digest_choice(by, text, NOW, is_new=True))
     shown, blocks = noted("text", "[]", meant_for=text, anew=text)

@@ -31,6 +31,7 @@ FLOWS = {
     "bot/fleet/scan.py",
     "bot/fleet/watch.py",
     "bot/gathering.py",
+    "bot/glances.py",
     "bot/github/app_file.py",
     "bot/github/app_registration.py",
     "bot/github/accounts.py",

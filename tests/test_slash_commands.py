@@ -22,6 +22,7 @@ from storage import audit, incidents, tokens
 from storage.tokens import Token, Use
 from tests import npm_logs
 from tests.running import SIGNING_SECRET, Running, running_bot, settings_for
+from tests.slack_limits import view_problems
 
 
 def add(running: Running, name: str, days: float = 5, **more: Any) -> Token:
@@ -132,6 +133,49 @@ async def test_incidents_lists_what_is_open(running: Running) -> None:
     await with_card(running)
     said = await say(running, "incidents")
     assert "1 incident is open" in said and "acme/ui" in said
+    assert "nobody is on it" in said and "No. 1 " in said
+
+
+async def test_claim_takes_the_one_that_is_open_and_says_so(running: Running) -> None:
+    assert "No incident is open" in await say(running, "claim")
+    card = await with_card(running)
+    said = await say(running, "claim")
+    assert "You are on no. 1:" in said and "Open the card" in said
+    await running.worked()
+    assert running.thread(card)[-1].endswith("is on it.")
+    (incident,) = running.db.read_now(incidents.latest)
+    assert incident.state == "claimed"
+    assert "You are on all that is open." in await say(running, "claim")
+    assert "You are on it already." in await say(running, "claim acme/ui")
+    assert "No open incident fits that" in await say(running, "claim acme/other")
+    assert f"<@{incident.claimed_by}> is on it" in await say(running, "incidents")
+
+
+@pytest.mark.parametrize(("typed", "number"), [("claim 2", 2), ("claim no. 1", 1), ("claim #2", 2), ("claim API", 2)])
+async def test_claim_finds_one_by_number_package_or_repository(running: Running, typed: str, number: int) -> None:
+    await with_card(running)
+    await running.deliver_run(npm_logs.rejected("@acme/api"), repo="acme/api")
+    await running.worked(2)
+    assert f"You are on no. {number}:" in await say(running, typed)
+    claimed = [one.id for one in running.db.read_now(incidents.latest) if one.state == "claimed"]
+    assert claimed == [number]
+
+
+async def test_of_several_a_form_asks_which_to_claim_and_which_to_snooze(running: Running) -> None:
+    await with_card(running)
+    await running.deliver_run(npm_logs.rejected("@acme/api"), repo="acme/api")
+    await running.worked(2)
+    answer = await running.outside.slack.command(text="claim acme/")
+    assert answer.view is not None and view_problems(answer.view.body) == []
+    assert (await running.outside.slack.submit(answer.view, {"incident": "2"})).errors == {}
+    states = {one.id: one.state for one in running.db.read_now(incidents.latest)}
+    assert states == {1: "open", 2: "claimed"}
+    answer = await running.outside.slack.command(text="snooze acme/ui")
+    assert answer.view is not None and "Which one" not in json.dumps(answer.view.body)
+    await running.outside.slack.submit(answer.view, {"until": "1h", "reason": "waiting"})
+    states = {one.id: one.state for one in running.db.read_now(incidents.latest)}
+    assert states == {1: "snoozed", 2: "claimed"}
+    assert "No open incident fits that" in await say(running, "snooze acme/other")
 
 
 @pytest.mark.parametrize(

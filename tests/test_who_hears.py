@@ -14,7 +14,7 @@ import pytest_asyncio
 from bot import incident_people
 from bot.demo.outside import Outside
 from bot.demo.slack.workspace import GUEST, JONAS, MARA, Person
-from bot.messages.thread import also_for
+from bot.messages.thread import people
 from storage import accounts, tokens
 from storage.tokens import Token, Use
 from tests import npm_logs
@@ -60,7 +60,7 @@ async def test_backup_owner_and_actor_are_mentioned_once_in_the_thread(running: 
     running.outside.github.world.emails["jonas-r"] = JONAS.email
     said = await fail_once(running)
     assert said == [
-        f"Also for <@{GUEST.id}>, the backup owner of `npm-acme-ci` and <@{JONAS.id}>, who started the run."
+        f"Also for <@{GUEST.id}> (the backup owner of `npm-acme-ci`) and <@{JONAS.id}> (who started the run)."
     ]
     for _ in range(3):
         await running.bot.clock.tick()
@@ -79,7 +79,7 @@ async def test_the_address_of_a_commit_counts_only_when_github_says_whose_it_is(
 
 async def test_the_address_a_person_commits_with_finds_them(running: Running) -> None:
     running.outside.github.world.commits[SHA] = ("Jonas-R", JONAS.email)
-    assert await fail_once(running) == [f"Also for <@{JONAS.id}>, who started the run."]
+    assert await fail_once(running) == [f"Also for <@{JONAS.id}> (who started the run)."]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ async def test_nobody_found_is_remembered_for_a_day_and_somebody_for_a_month(run
     running.hands.ahead = timedelta(days=1, hours=1)
     running.outside.github.world.emails["jonas-r"] = JONAS.email
     said = await fail_once(running, repo="acme/other", workflow=".github/workflows/release.yml")
-    assert said[-1:] == [f"Also for <@{JONAS.id}>, who started the run."]
+    assert said[-1:] == [f"Also for <@{JONAS.id}> (who started the run)."]
     account = running.db.read_now(accounts.get, "JONAS-R")
     assert account is not None and account.slack_user == JONAS.id
     everything = running.db.read_now(lambda c: [str(row) for row in c.all("SELECT * FROM github_accounts")])
@@ -124,7 +124,7 @@ async def test_a_rate_limit_is_kept_and_the_line_comes_afterwards(running: Runni
     running.hands.ahead += incident_people.LEASE + timedelta(seconds=1)
     await running.bot.clock.tick()
     await running.worked()
-    assert running.thread(running.cards()[0]) == [f"Also for <@{JONAS.id}>, who started the run."]
+    assert running.thread(running.cards()[0]) == [f"Also for <@{JONAS.id}> (who started the run)."]
 
 
 @pytest.mark.parametrize("actor", ["dependabot[bot]", "github-actions"])
@@ -152,15 +152,14 @@ async def test_an_incident_that_somebody_took_meanwhile_calls_nobody(running: Ru
 
 
 @pytest.mark.parametrize(
-    ("owner", "backup", "actor", "said"),
+    ("owner", "backup", "actor", "roles"),
     [
-        ("U1A", None, "U1A", None),
-        ("U1A", "U1A", None, None),
-        ("U1A", "U2B", "U2B", "Also for <@U2B>, the backup owner of `t`."),
-        ("U1A", None, "U3C", "Also for <@U3C>, who started the run."),
-        (None, None, "<!channel>", None),
+        ("U1A", None, "U1A", {"U1A": "the owner of `t`"}),
+        ("U1A", "U1A", None, {"U1A": "the owner of `t`"}),
+        ("U1A", "U2B", "U2B", {"U1A": "the owner of `t`", "U2B": "the backup owner of `t`"}),
+        ("U1A", None, "U3C", {"U1A": "the owner of `t`", "U3C": "who started the run"}),
+        (None, None, "<!channel>", {}),
     ],
 )
-def test_nobody_is_mentioned_twice(owner: str | None, backup: str | None, actor: str | None, said: str | None) -> None:
-    made = also_for(Token(name="t", owner=owner, backup_owner=backup), actor)
-    assert (made.text if made else None) == said
+def test_each_person_has_one_role(owner: str | None, backup: str | None, actor: str | None, roles: Any) -> None:
+    assert people(Token(name="t", owner=owner, backup_owner=backup), actor) == roles

@@ -10,13 +10,12 @@ from typing import Any, Literal, get_args
 
 from slack_sdk.models.views import View
 
-from bot.incidents import Facts
 from bot.messages import text as t
+from bot.messages.incident_line import Glance, incident_line
 from bot.messages.message import Button, Choice, Part, buttons, context, divider, fitted, header, section, sections
 from bot.messages.modal import MOST_VIEW_BLOCKS, MOST_VIEW_TEXT
 from bot.messages.token_lists import token_line
-from bot.messages.words import registry_words, workflow_words
-from storage.incidents import Incident
+from bot.messages.words import registry_words
 from storage.tokens import Token
 
 ADD = "token.add"  # opens the form of a new token
@@ -93,9 +92,9 @@ class Home:
     urgent: Shelf = field(default_factory=Shelf)
     known: int = 0
     registries: Sequence[tuple[str, int]] = ()
-    incidents: Sequence[Incident] = ()
+    incidents: Sequence[Glance] = ()
     open_incidents: int = 0
-    mine: Sequence[Incident] = ()
+    mine: Sequence[Glance] = ()
     rotations: Sequence[RotationLine] = ()
     digest_by: str = "channel"
     digest_channel: str | None = None
@@ -133,7 +132,7 @@ def _waiting(home: Home, now: datetime) -> list[Part | None]:
     lines = [token_line(token, now) for token in home.urgent.tokens[:MOST_LINES]]
     if home.urgent.total > MOST_LINES:
         lines.append(f"And {home.urgent.total - MOST_LINES:,} more tokens of yours")
-    lines += [_incident(incident, now) for incident in home.mine[:MOST_LINES]]
+    lines += [incident_line(glance, now) for glance in home.mine[:MOST_LINES]]
     lines += [_rotation(line, named=False) for line in home.rotations if line.owner == home.user][:MOST_LINES]
     if lines:
         return [*sections(t.bullets(lines), rank=1)]
@@ -204,29 +203,10 @@ def _incidents(home: Home, now: datetime) -> list[Part | None]:
                 " the bot says what is missing."
             )
         ]
-    lines = [_incident(incident, now) for incident in home.incidents[:MOST_LINES]]
+    lines = [incident_line(glance, now) for glance in home.incidents[:MOST_LINES]]
     if home.open_incidents > MOST_LINES:
         lines.append(f"And {home.open_incidents - MOST_LINES:,} more: `/tokens incidents`")
     return [*sections(t.bullets(lines), rank=1)]
-
-
-def _incident(incident: Incident, now: datetime) -> str:
-    facts = Facts.from_json(incident.facts)
-    what = " ".join(
-        filter(
-            None,
-            (
-                t.code(incident.package, 80) if incident.package else "",
-                t.mrkdwn(incident.version, 40) if incident.package and incident.version else "",
-                f"{t.code(incident.repo, 80)} {t.mrkdwn(workflow_words(incident.workflow), 80)}",
-            ),
-        )
-    )
-    who = f"  ·  {t.mention(incident.claimed_by)} is on it" if incident.state == "claimed" else ""
-    quiet = f"  ·  snoozed until {t.date(incident.snoozed_until)}" if incident.snoozed_until else ""
-    run = f"  ·  {t.link(facts.run_url, 'open the run')}" if facts.run_url and t.is_url(facts.run_url) else ""
-    started = t.relative(incident.opened_at, now)
-    return f"{t.sentence(facts.sentence, 160)} {what}  ·  started {started}{who}{quiet}{run}"
 
 
 def _rotations(home: Home) -> list[Part | None]:

@@ -18,6 +18,7 @@ from storage.incidents import Incident
 SNOOZE_FORM = "incident.snooze_form"
 RESOLVE_FORM = "incident.resolve_form"
 HAND_OVER_FORM = "incident.hand_over_form"
+CLAIM_FORM = "incident.claim_form"
 
 INCIDENT, UNTIL, REASON, TO = "incident", "until", "reason", "to"
 TOMORROW_AT = time(9)
@@ -116,11 +117,27 @@ def read_hand_over_form(values: Values) -> tuple[str, str]:
     return put(values, TO) or "", put(values, REASON) or ""
 
 
+def claim_form(incidents: Sequence[Incident]) -> dict[str, Any]:
+    """Which of several."""
+    return modal(
+        "Claim",
+        [_which(incidents), context("The card says from then on that you are on it.")],
+        callback_id=CLAIM_FORM,
+        submit="Claim",
+    )
+
+
+def read_claim_form(values: Values) -> int:
+    """The incident's number; 0, which never exists, without one."""
+    return int(put(values, INCIDENT) or 0)
+
+
 def _which(incidents: Sequence[Incident]) -> Any:
     return select(INCIDENT, "Which one", [(str(item.id), _title(item)) for item in incidents[:MOST_OPTIONS]])
 
 
 def _title(incident: Incident) -> str:
-    """`@acme/ui 2.3.1, acme/ui release.yml`."""
+    """`No. 12: @acme/ui 2.3.1, acme/ui release.yml`."""
     what = " ".join(filter(None, (incident.package, incident.version)))
-    return ", ".join(filter(None, (what, f"{incident.repo} {workflow_words(incident.workflow)}")))
+    where = ", ".join(filter(None, (what, f"{incident.repo} {workflow_words(incident.workflow)}")))
+    return f"No. {incident.id}: {where}"

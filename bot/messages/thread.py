@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bot.incidents import Facts
@@ -24,19 +24,24 @@ def failed_again(incident: Incident, facts: Facts) -> Message:
     return _line(f"Failed again: {where}. That makes {t.count(incident.occurrences, 'time')}.")
 
 
-def also_for(token: Token | None, actor: str | None) -> Message | None:
-    """Mentions once whom the card does not: the token's backup owner, and who started the run (Slack user ids).
+def people(token: Token | None, actor: str | None) -> dict[str, str]:
+    """Who can do something about it, the first one first: Slack user id -> as what, as safe text.
 
-    `token`: whose owner the card mentions; None when it names no token of anybody. None when there is nobody left.
+    `token`: the one that is at fault; `actor`: who started the run.
     """
-    owner = token.owner if token else None
-    backup = token.backup_owner if token else None
-    said = []
-    if token and t.is_user(backup) and backup != owner:
-        said.append(f"{t.mention(backup)}, the backup owner of {t.code(token.name)}")
-    if t.is_user(actor) and actor not in (owner, backup):
-        said.append(f"{t.mention(actor)}, who started the run")
-    return _line(f"Also for {' and '.join(said)}.") if said else None
+    found: dict[str, str] = {}
+    if token is not None and token.owner:
+        found[token.owner] = f"the owner of {t.code(token.name)}"
+    if token is not None and token.backup_owner:
+        found.setdefault(token.backup_owner, f"the backup owner of {t.code(token.name)}")
+    if actor:
+        found.setdefault(actor, "who started the run")
+    return {user: role for user, role in found.items() if t.is_user(user)}
+
+
+def also_for(people: Mapping[str, str]) -> Message:
+    """Mentions those who were not mentioned yet; see `people`."""
+    return _line(f"Also for {t.listed([f'{t.mention(user)} ({role})' for user, role in people.items()])}.")
 
 
 def another_cause(incident: Incident, facts: Facts, before: str) -> Message:
@@ -51,7 +56,7 @@ def another_cause(incident: Incident, facts: Facts, before: str) -> Message:
 def card_is_elsewhere(incident: Incident, facts: Facts, repo: str, workflow: str) -> Message:
     """For the channel of a repository that joins an incident whose card stands in another channel."""
     where = f"{t.code(repo)} {t.mrkdwn(workflow_words(workflow), 80)}"
-    card = f" Its card is in <#{incident.channel}>." if incident.channel else ""
+    card = f" Its card is in {t.channel(incident.channel)}." if incident.channel else ""
     return _line(f"{t.sentence(facts.sentence, 300)} It stopped {where} too.{card}")
 
 
@@ -114,8 +119,14 @@ def snoozed(incident: Incident) -> Message:
     return _line(f"Snoozed{until} by {t.mention(incident.snoozed_by)}{why}")
 
 
-def snooze_over(incident: Incident) -> Message:
-    return _line("The snooze is over and this is still open.")
+def snooze_over(before: Incident) -> Message:
+    """Its end has come: for whoever looks after it, else whoever put it off. `before`: as it was snoozed."""
+    whom = before.claimed_by or before.snoozed_by
+    return _line(f"{t.mention(whom)}, the snooze is over and this is still open." if whom else "The snooze is over.")
+
+
+def woken(by: str) -> Message:
+    return _line(f"{t.mention(by)} ended the snooze.")
 
 
 def resolved(incident: Incident) -> Message:
@@ -127,7 +138,9 @@ def resolved(incident: Incident) -> Message:
 
 def reopened(incident: Incident, by: str | None = None) -> Message:
     """`by`: the person who opened it again, or None when it failed again by itself."""
-    return _line(f"Reopened by {t.mention(by)}." if by else "Open again: it failed once more.")
+    said = f"Reopened by {t.mention(by)}." if by else "Open again: it failed once more."
+    who = incident.claimed_by
+    return _line(f"{said} {t.mention(who)}, it is with you again." if who and who != by else said)
 
 
 def staged(items: Sequence[Awaited]) -> Message:

@@ -49,6 +49,7 @@ from handlers.bodies import Bodies, NotRead
 from handlers.slack import (
     audit,
     campaign,
+    claim,
     deadlines,
     digest,
     edit_token,
@@ -99,6 +100,7 @@ COMMANDS: dict[str, RunCommand] = {
     "map": map.show_map,
     "audit": audit.show_audit,
     "incidents": incidents.list_open,
+    "claim": opens_form(claim.claim),
     "snooze": opens_form(snooze.snooze),
     "digest": digest.choose,
     "help": _help,
@@ -144,6 +146,7 @@ SHORTCUTS: dict[str, RunShortcut] = {
 VIEWS: dict[str, RunView] = {
     token_form.FORM: edit_token.saved,
     token_form.REMOVE_FORM: remove_token.removed,
+    incident_forms.CLAIM_FORM: claim.claimed,
     incident_forms.SNOOZE_FORM: snooze.snoozed,
     incident_forms.RESOLVE_FORM: incident.resolved,
     incident_forms.HAND_OVER_FORM: incident.handed_over,

@@ -11,6 +11,7 @@ import structlog
 from slack_sdk.errors import SlackApiError
 
 from bot.deps import Deps
+from bot.glances import glances
 from bot.messages.home import ANY, MOST_LINES, Home, HomeFilter, Shelf, Show, home_view
 from bot.messages.rotation_words import rotation_line
 from handlers.slack.requests import Click
@@ -86,9 +87,9 @@ def _look(connection: Connection, user: str, chosen: HomeFilter, now: datetime) 
         ),
         known=summary.total,
         registries=summary.by_registry,
-        incidents=incidents.latest(connection, unresolved=True, limit=MOST_LINES),
+        incidents=glances(connection, incidents.latest(connection, unresolved=True, limit=MOST_LINES)),
         open_incidents=incidents.count_open(connection),
-        mine=incidents.open_of_person(connection, user, limit=MOST_LINES),
+        mine=glances(connection, incidents.open_of_person(connection, user, limit=MOST_LINES)),
         rotations=[rotation_line(rotation, now) for rotation in rotations.open_rotations(connection, limit=MOST_LINES)],
         digest_by=people.digest_of(connection, user),
         heard=deliveries.heard_anything(connection),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot import incident_changes
 from bot.deps import Deps
 from bot.errors import TellUser
+from bot.incident_search import fitting
 from bot.messages.incident_forms import read_snooze_form, snooze_form
 from handlers.slack.opening import open_view
 from handlers.slack.requests import Click, Command, FormReply, Submission, number_of
@@ -14,9 +15,12 @@ MOST_CHOICES = 100
 
 
 async def snooze(command: Command, deps: Deps) -> None:
-    """`/tokens snooze` asks which of the open incidents."""
+    """`/tokens snooze [WHICH]` asks which of the open incidents, unless only one fits."""
     await deps.permissions.must_be_member(command.user)
-    found = await deps.db.read(incidents.latest, unresolved=True, limit=MOST_CHOICES)
+    unresolved = await deps.db.read(incidents.latest, unresolved=True, limit=MOST_CHOICES)
+    found = fitting(unresolved, command.argument)
+    if unresolved and not found:
+        raise TellUser("No open incident fits that. `/tokens incidents` lists them.")
     await open_view(deps, command.trigger_id, snooze_form(found))
 
 
