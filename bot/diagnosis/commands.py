@@ -28,7 +28,7 @@ _BUILD = re2.compile(
     r"(?:[:\-.@][\w:.\-@]*)?(?:\s|$)"
     r"|^(?:cargo (?:\+\S+ )?(?:test|build|check|clippy|fmt|nextest|doc)|go (?:test|build|vet)"
     r"|dotnet (?:test|build|format)"
-    r"|mvn[^\n]* (?:test|verify|package)$|\S*gradlew? (?:test|check|build)\b"
+    r"|(?:\S*/)?mvnw?[^\n]* (?:test|verify|package)$|\S*gradlew? (?:test|check|build)\b"
     r"|rake +(?:test|spec)\b|rubocop\b|make (?:test|lint|build|check)"
     r"|node --test|python -m (?:pytest|build|unittest)|uv run pytest|codecov/|\S*codecov|docker build\b)"
 )
@@ -105,6 +105,7 @@ _CLI = re2.compile(r"-(?:cli\d*|scanner)$")
 _SHELLS = frozenset(
     {"sh", "bash", "make", "just", "task", "if", "for", "while", "then", "run", "script", "release", "test"}
 )
+_CALLED = {"mvn": "maven", "mvnw": "maven", "gradlew": "gradle", "pip3": "pip", "python": None, "python3": None}
 _COLLAPSED = "# collapsed multi-line command"  # GitLab shows the first line only
 _OR_ELSE = re2.compile(r"\|\| *(?:true|:|exit +0|(?:echo|printf)\b[^|&;]*)\s*$")
 # Reads a repository and writes nothing.
@@ -167,7 +168,7 @@ def program_of(command: str) -> str | None:
             name = _CLI.sub("", str(match.group(1))).lower()
             if name == "node":
                 return "node-test" if " --test" in piece else None
-            return None if name in _SHELLS or "." in name else name
+            return None if name in _SHELLS or "." in name else _CALLED.get(name, name)
     return None
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import re2
 
-from bot.diagnosis.commands import only_logs_in, setting_of, tolerated
+from bot.diagnosis.commands import only_logs_in, only_pushes_git, setting_of, tolerated
 from bot.diagnosis.credential_count import CredentialCount
 from bot.diagnosis.diagnosis import Diagnosis
 from bot.diagnosis.job_log import Line, LineReader
@@ -36,6 +36,8 @@ _NPM_LIKE = frozenset({"npm", "github-packages"})
 _MANIFESTS = ("package.json", "pyproject.toml", "Cargo.toml")
 LINES_OF_MESSAGE = 8  # that npm prints of one error
 LINES_AFTER = 6  # read after a line whose tool prints the reason below it
+# semantic-release marks each line with what it is: these are no errors, whatever they quote.
+_SAYS_GOOD = re2.compile(r"\[semantic-release\][^›\n]*› +[ℹ✔] ")
 # Messages that a tool breaks into lines: a word they hold, how they begin, and what their other lines look like.
 _WRAPPED = (
     ("×", re2.compile(r"^(?:Error: +)?\s*×\s"), re2.compile(r"^\s*[│├╰]")),  # pnpm 12
@@ -189,7 +191,7 @@ class LogReader:
         if named := self._book.registry_of_command(step.command):
             self._registry = named
         if step.setting == "publish":
-            self._publishing = self._publishing or not only_logs_in(step.command)
+            self._publishing = self._publishing or not (only_logs_in(step.command) or only_pushes_git(step.command))
             self._tools.read_command(step.command)
             self._packages.read_command(step.command)
             self._dry_run = self._dry_run or "--dry-run" in step.command
@@ -218,6 +220,9 @@ class LogReader:
             self._packages.read_script(line.text)
         elif "manifest" in found.marks and any(name in step.command for name in _MANIFESTS):
             self._packages.read_manifest(line.text)
+        if "shell-speaks" in found.marks:
+            # Where only prompts tell the steps apart, the script that ran the last of them may be speaking.
+            self._setting = "other" if step.setting in QUIET and not step.headed else step.setting
         if step.setting in QUIET and not (step.setting == "build" and self._client_publishes(line)):
             return
         if "lifecycle" in found.marks:
@@ -281,6 +286,8 @@ class LogReader:
             rules = self._book.without_registries(rules, _NPM_LIKE)
         if "nothing-to-publish" in found.clues:
             rules = ()  # a guard that says why it does nothing
+        if _SAYS_GOOD.search(line.shown):
+            rules = self._book.without_registries(rules)
         if self._tells_what_was_read(line, found):
             rules = self._book.without_registries(rules)
         if "test-result" in found.marks or tolerated(self._steps.current.command):

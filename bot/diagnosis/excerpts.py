@@ -51,7 +51,8 @@ class Excerpts:
             wanted += [line for line in reading.good_lines if line.number in succeeded][:1]
             wanted += [finding.hit.line for finding in findings[1:]]
         elif cause in ("published", "staged", "not-a-publish"):
-            wanted += reading.good_lines
+            staged = [line for clues in reading.clues.values() for line in clues.get("awaits-approval", ())]
+            wanted += [*staged, *reading.good_lines]
         return self._masked(wanted or self._last_lines())
 
     @staticmethod

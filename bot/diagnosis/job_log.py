@@ -23,6 +23,7 @@ _ESCAPES = re2.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]_P^X][^\x07\x1b]*(?:\x07
 _STAMP = re2.compile(
     r"^(?:\x{FEFF}?\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+\-]\d\d:?\d\d)?\]? ?"
     r"(?:[0-9a-f]{2}[OE]\+? ?)?)+|^\x{FEFF}"
+    r"|^\[\d\d:\d\d:\d\d [AP]M\] "  # semantic-release's own
     r"|^\[?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:\](?:[WE]:| :)?|Z)?\s+(?:\[Step \d+/\d+\] )?"  # Jenkins, Drone, TeamCity
     r"|^\[Container\] \d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)? "  # CodeBuild
     r"|^(?:simple|build|error|command)\t\d\d-\w{3}-\d{4} \d\d:\d\d:\d\d\t"  # Bamboo
@@ -36,7 +37,8 @@ _PREFIX = re2.compile(
     r"^\s*(?:"
     r"#\d+ (?:\d+\.\d+ )?"  # docker build: step number, seconds
     r"|🦋 +(?:info |warn |error |success |note )?"  # changesets
-    r"|\[\d{1,2}:\d\d:\d\d(?: [AP]M)?\] (?:\[[@\w/.\-]+\] )+(?:› )?(?:[ℹ✔✘⚠] +)?"  # semantic-release
+    r"|(?:\[\d{1,2}:\d\d:\d\d(?: [AP]M)?\] )?\[semantic-release\] (?:\[[@\w/.\-]+\] )*(?:› )?(?:[ℹ✔✘⚠] +)?"
+    r"|\[\d{1,2}:\d\d:\d\d(?: [AP]M)?\] (?:\[[@\w/.\-]+\] )+(?:› )?(?:[ℹ✔✘⚠] +)?"
     r"|(?:@[\w.\-]+/)?[\w.\-]+:[\w:.\-]+: "  # turborepo: package:task:
     r"|\[(?:@[\w.\-]+/)?[a-z][\w.\-]*\]: "  # yarn workspaces foreach
     r"|[\w./@\-]+ (?:pre|post)?(?:publish|publishOnly|prepublishOnly|release)(?:[\w:\-]*)\$?[:|] "  # pnpm -r

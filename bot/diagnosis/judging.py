@@ -32,6 +32,7 @@ _SENTENCES = {
 }
 _FIXES = {
     "staged": ("A maintainer approves it with 2FA: `npm stage list PACKAGE`, then `npm stage approve ID`.",),
+    "validated": ("Publish the validated deployment in the Central Portal: https://central.sonatype.com/publishing.",),
     "unknown": ("Re-run the publish step with `npm_config_loglevel: verbose`, and read the last lines of its log.",),
 }
 
@@ -211,11 +212,12 @@ def _build_failed(reading: Reading, echoes: list[Finding]) -> _Verdict:
 
 
 def _succeeded(reading: Reading, published: list[PackageOutcome]) -> _Verdict:
-    staged = bool(reading.packages.outcomes) and any(p.outcome == "staged" for p in reading.packages.outcomes)
+    staged = reading.awaits_approval or any(p.outcome == "staged" for p in reading.packages.outcomes)
     if reading.dry_run:
         return _Verdict("not-a-publish", "succeeded", "other", "A dry run succeeded; nothing was published.", 0.85)
     if staged:
-        return _Verdict("staged", "staged", "publish", _SENTENCES["staged"], 0.95, fix=_FIXES["staged"])
+        fix = _FIXES["validated" if reading.awaits_approval else "staged"]
+        return _Verdict("staged", "staged", "publish", _SENTENCES["staged"], 0.95, fix=fix)
     also = []
     seen = set()
     for finding in reading.overcome:
@@ -229,9 +231,10 @@ def _succeeded(reading: Reading, published: list[PackageOutcome]) -> _Verdict:
 
 def _nothing_found(reading: Reading) -> _Verdict:
     failed = reading.failed_step
-    tried = reading.publishing and (failed is None or failed.setting in ("publish", "other"))
+    ships = failed is not None and reading.ships(failed)
+    tried = ships or (reading.publishing and (failed is None or failed.setting in ("publish", "other")))
     before_publish = failed is not None and failed.setting == "build" and reading.steps.publishing_job
-    if failed is not None and failed.setting != "publish" and not (reading.publish_tried or before_publish):
+    if failed is not None and failed.setting != "publish" and not (ships or reading.publish_tried or before_publish):
         phase: Phase = "install" if failed.setting == "install" else "other"
         sentence = "A step failed that does not publish."
         return _Verdict("not-a-publish", "failed", phase, sentence, 0.6, also=[_may_be("unknown", 0.3)])
@@ -278,7 +281,7 @@ def _compose(reading: Reading, verdict: _Verdict, excerpts: Excerpts) -> Diagnos
     failed = verdict.outcome == "failed" and bool(verdict.findings)
     first: Any = verdict.findings[0] if failed else None
     package, version = _package_of(reading, verdict, first)
-    if failed and first.rule.cause != "not-a-publish":
+    if failed and first.rule.cause != "not-a-publish" and verdict.phase != "install":
         for finding in verdict.findings:
             name = finding.hit.named.package
             if name and reading.packages.outcome_of(name) != "published" and finding.hit.setting != "install":
@@ -310,7 +313,8 @@ def _compose(reading: Reading, verdict: _Verdict, excerpts: Excerpts) -> Diagnos
 
 def _tool_of(reading: Reading, verdict: _Verdict, first: Any) -> str | None:
     """Who published; where nobody did, the program that failed."""
-    if verdict.cause not in ("not-a-publish", "build-failed") or verdict.outcome != "failed":
+    unpublished = ("not-a-publish", "build-failed", *(() if reading.tools.tool else ("install-auth",)))
+    if verdict.cause not in unpublished or verdict.outcome != "failed":
         return reading.tools.tool
     step = reading.steps.all[first.hit.step] if first is not None else reading.failed_step
     if step is None or step.setting == "publish" or not step.command:
@@ -326,7 +330,7 @@ def _package_of(reading: Reading, verdict: _Verdict, first: Any) -> tuple[str | 
         skipped = [p for p in reading.packages.outcomes if p.outcome == "skipped"]
         if not outcomes and len(skipped) == 1:
             return skipped[0].package, skipped[0].version
-        if not outcomes and verdict.cause == "published":
+        if not outcomes and verdict.cause in ("published", "staged"):
             named = reading.packages.current
             return named.package, named.version
         return None, None

@@ -38,6 +38,8 @@ MARKS: dict[str, tuple[str, ...]] = {
         r"Not Found - GET https?://[^ ?]+(?: |$)|\bNo match found for version\b|^npm (?:ERR!|error) notarget ",
     ),
     "missing": (r"' is not in (?:this|the npm) registry|could not be found or you do not have permission",),
+    # The step's own script, as its shell reports it: whatever it had run is over.
+    "shell-speaks": (r"^(?:\S*/)?[\w.\-]+: line \d+: |^/(?:usr/)?bin/(?:ba|z|da)?sh: (?:line )?\d+: ",),
     "installed": (
         r"^(?:added|up to date|changed|removed) \d* ?packages?|^up to date|^Done in |YN0000: · Done",
         r"packages? installed",
@@ -49,7 +51,7 @@ MARKS: dict[str, tuple[str, ...]] = {
         r"^changeset publish|Publishing packages|nx-release-publish|^\[3/[45]\] Publishing",
         r"^Publishing \"|^Publish(?:ing)? a new version of|Verify authentication for registry|Start step \"publish\"",
         r"^(?:- |\[INFO\] )?Uploading |^🚀 Uploading \d+ package",
-        r"^Publishing \S+ \(\S+\) to |PublicationTo\w+Repository",
+        r"^Publishing \S+ \(?\S+\)? to |PublicationTo\w+Repository",
         r"Pushing \S+ to |The push refers|^Trusted publishing exchange|is being published because",
         r"error occurred while publishing",
     ),

@@ -47,11 +47,11 @@ def code_of(reading: Reading, findings: Sequence[Finding]) -> str | None:
     ]
     if near and _NPM_LINE.search(text):
         return str(min(near)[2])
+    if rule.echo:
+        return "ELIFECYCLE" if any("ELIFECYCLE" in f.hit.line.text for f in findings) else None
     codes = [str(c) for c in (m.group(1) for m in _CODE.finditer(text)) if c not in _NOT_CODES]
     if codes:
         return codes[0]
-    if rule.echo:
-        return "ELIFECYCLE" if any("ELIFECYCLE" in f.hit.line.text for f in findings) else None
     if near and registry in (None, "npm", "github-packages"):
         return min(near)[2]
     match = _STATUS.search(text)

@@ -59,7 +59,7 @@ _BEGINS_TEXTS = (
     rf"^\s*File: {_NAME}-(?P<version>\d[\w.]*)\.gem",
     rf"^Pushing {_NAME}-(?P<version>\d[\w.]*)\.gem",
     rf"^🚀 +{_NAME}@{_VERSION}",
-    rf"YN0009: {_NAME}@workspace:",
+    rf"YN00(?:00|09): {_NAME}@workspace:",
     rf"^{_NAME} (?P<version>\d[\w.]*) built to \S+\.gem\.?$",
     rf"^The push refers to repository \[{_IMAGE}\]",
     r"^\[INFO\] -+< (?P<group>[\w.\-]+):(?P<artifact>[\w.\-]+) >-+$",
@@ -67,6 +67,7 @@ _BEGINS_TEXTS = (
     rf"^Uploading \S+ to (?:https?:/)?{_MAVEN_PATH}",
     rf"^Building {_NAME} {_VERSION}$",  # mix
     rf"^Publishing {_NAME} {_VERSION} to https?://",  # dart, flutter
+    r"^pkg:maven/(?P<group>[\w.\-]+)/(?P<artifact>[\w.\-]+)@(?P<version>\d[\w.\-]*):?$",
     rf"oidc/token/exchange/package/{_IN_PATH}(?:\s|$)",
     rf"^(?:INFO +)?Publishing '(?P<package>[\w\-]+\.[\w\-]+) {_VERSION}'",  # vsce
 )
@@ -94,7 +95,7 @@ _PUBLISHED_TEXTS = (
     rf"^✅ Published package {_NAME}@{_VERSION}",
     rf"[Pp]ublished {_NAME}@{_VERSION}(?: to (?:dist-tag|npm)| on |\s*$)",
     rf"^lerna success published {_NAME} {_VERSION}",
-    rf"^ *Published {_NAME} {_LOOSE_VERSION} at registry",
+    rf"^ *(?:Published|Uploaded) {_NAME} {_LOOSE_VERSION} (?:at|to) registry",
     rf"^Successfully (?:published|registered gem:) {_NAME} (?:v|\()?(?P<version>\d[\w.]*)",
     rf"^- {_NAME}@{_VERSION} published",
     rf"^https?://[^/\s]+/project/{_NAME}/(?P<version>\d[\w.!+]*)/$",
@@ -390,6 +391,8 @@ class Packages:
         """The version under which the package was named, if need be in the other spelling of PyPI's names."""
         if package in self._announced:
             return self._announced[package]
+        if package in self._outcomes:
+            return self._outcomes[package].version
         plain = plain_name(package)
         return next((version for name, version in self._announced.items() if plain_name(name) == plain), None)
 

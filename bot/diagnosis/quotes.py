@@ -34,6 +34,12 @@ QUOTE_ANCHORS = (
     r"● Console|stderr \| |stdout \| |-- Captured |^=====+ |PASS |Test Suites: ",
 )
 
+# Subjects of commits, as git and those that read its history show them, and names of branches and tags.
+_SUBJECT = re2.compile(
+    r"(?:^|› +ℹ +)Analyzing commit: |^(?:HEAD is now at|Previous HEAD position was) [0-9a-f]{7,40} |^Commit message: \""
+    r"|^\[[\w./\- ()]+ [0-9a-f]{7,40}\] |^[0-9a-f]{7,40} (?:\([^)]*\) )?[A-Za-z]|^ ?\* \[new (?:branch|tag|ref)\] "
+    r"|^(?:[*\-] +)?(?:feat|fix|docs|chore|refactor|perf|revert)(?:\([\w\-./, ]+\))?!?: \S"
+)
 _CLIENT = re2.compile(r"npm (?:ERR!|error|notice|warn|WARN) ")
 # Before the client's name: a sign of a diff, a list, a quotation, a heading, a test's report.
 _SIGN = re2.compile(r"^\s*(?:[+<>*•]\s|[+\-]npm |- (?:[A-Z*`\[]|npm )|\d+[.)] |#{1,6} [A-Z*`]|E {2,}|⧗)")
@@ -83,7 +89,7 @@ class Quotes:
                 if begins.search(line.shown):
                     self._ends, self._over = ends, line.number + most
                     return True
-        return not line.parts and self._quotes_client(line)
+        return not line.parts and (bool(_SUBJECT.search(line.text)) or self._quotes_client(line))
 
     @staticmethod
     def signed(line: Line) -> bool:

@@ -16,6 +16,11 @@ from bot.diagnosis.steps import Step, Steps
 from bot.diagnosis.tools import OIDC_SINCE, Tools
 
 _NPM_TOKEN = re2.compile(r"NPM|NODE_AUTH|BUN_|YARN|^INPUT_TOKEN|REGISTRY_TOKEN|PUBLISH_TOKEN")
+_REGISTRY_TOKEN = re2.compile(
+    _NPM_TOKEN.pattern
+    + r"|PYPI|TWINE|UV_PUBLISH|CARGO_REG|CRATES|GEM_HOST|RUBYGEMS|NUGET|MAVEN_CENTRAL|OSSRH|SONATYPE|VSCE"
+    r"|OVSX|HEX_API|PUB_TOKEN|DOCKERHUB"
+)
 _RELEASES = re2.compile(r"(?i)releas|publish|version|changelog|\btags?\b|\bship|deliver")
 _VERB = re2.compile(r"\b(?:PUT|POST)\b")
 _ERROR_LIKE = re2.compile(
@@ -91,6 +96,12 @@ class Reading:
         named = bool(_RELEASES.search(f"{self.steps.job} {step.command}"))
         return named or self.publishing or self.steps.publishing_job
 
+    @staticmethod
+    def ships(step: Step) -> bool:
+        """Whether a script of unknown contents means to publish: it is called so, and has a registry's credential."""
+        armed = any(kind == "set" and _REGISTRY_TOKEN.search(name) for name, kind in step.tokens.items())
+        return step.setting == "other" and armed and bool(_RELEASES.search(step.command))
+
     @property
     def publish_tried(self) -> bool:
         """Whether a publish began; what a script says it would do in another case does not count."""
@@ -115,6 +126,11 @@ class Reading:
     def succeeded(self) -> bool:
         """Whether a client said that a publish went through."""
         return bool(self.success_lines)
+
+    @property
+    def awaits_approval(self) -> bool:
+        """Whether a registry took what was uploaded and waits for a person to publish it."""
+        return any("awaits-approval" in clues for clues in self.clues.values())
 
     @property
     def nothing_to_publish(self) -> bool:

@@ -23,8 +23,9 @@ _STRUCTURE = (
     r"##\[(?:group\]Run|error\]|section\]Start|section\]Finish)|::error|section_start:",
     r"exit code [1-9]|exited with|exit status [1-9]|Job (?:failed|succeeded)",
     r"^Run [a-zA-Z./$@\"(\[#]|^#!/bin/(?:ba)?sh -e|Finished: |Done in [0-9]|Running after[_ ]script",
-    rf"(?:^|[ZK\x07]\]?) ?{_COLOURS}[$+]{_COLOURS} [@a-zA-Z./\[]",  # a command, or a package that was published
-    r"> @?[\w./\-]+@[^ ]* [a-z]|^> [a-z]|Z > [a-z]",
+    # A command, or a package that was published.
+    rf"(?:^|[ZK\x07]\]?|0[0-9a-f][OE]\+?) ?{_COLOURS}[$+]{_COLOURS} [@a-zA-Z./\[]",
+    r"> @?[\w./\-]+@[^ ]* [a-z]|^> [a-z]|[ZOE] > [a-z]",
     r"Successfully (?:built|created package) |: PASSED|Built (?:wheel|[a-z0-9._-]+-[0-9])|Failed to upload ",
     r"Complete job name: |Download action repository '",
     (
@@ -48,7 +49,7 @@ _RUNNER = (
     r"Failed!|error CS|COMPILATION|Coverage|threshold|is missing|would reformat|style issues",
     r"heap out of memory|ENOSPC|package-lock|matching distribution|find a version|Exit handler|Segmentation",
     r"core dumped|script \"|resolve (?:dependencies|plugin)|collect dependencies|artifact descriptor|Non-resolvable",
-    r"Could not GET|NU1301|Credentials not correct|HTTP error 40|status client error",
+    r"Could not (?:GET|transfer)|NU1301|Credentials not correct|HTTP error 40|status client error",
     r"Authentication is required for|Bad username or password for|pull access denied|source metadata|anonymous token",
     r"/manifests/|successful HTTP response",
     r"`id-token`|did not inject|federated|AADSTS|[Aa]ssume[ R]|OpenIDConnect|attribute condition|id-token",
@@ -58,7 +59,8 @@ _RUNNER = (
     r"Authentication is required for|Bad username or password for|pull access denied|source metadata|anonymous token",
     r"/manifests/|successful HTTP response",
     r"command git |ls-remote|downloading repository|GIT_[A-Z_]*FAILED|exit(?:ed with)? code:? 128",
-    r"(?:TOKEN|_KEY|PASSWORD|_PAT|_AUTH)\b.{0,80}(?:set|missing|empty|defined|required|provided|found|configured)",
+    r"(?:TOKEN|_KEY|PASSWORD|_PAT|_AUTH)\b.{0,80}(?:set|missing|empty|defined|required|provided|found|configured|unbound)",
+    r"KeyError: |key not found: |variable not found: |could not be resolved",
     r"(?:[Mm]issing|[Ee]mpty|[Uu]ndefined|[Uu]nset|[Nn]o|[Rr]equire[sd]?|must|set|MISSING)"
     r" .{0,80}[A-Z](?:TOKEN|_KEY|PASSWORD|_PAT)\b",
 )

@@ -83,10 +83,12 @@ _INSTALL_TOKEN = (
 _INSTALL_REFUSED = "Fetching private dependencies failed: their registry refused the credential. Nothing was published."
 
 
-def _install_refused(registry: str, *patterns: str, settings: frozenset[Setting] = _EVERYWHERE) -> Rule:
+def _install_refused(
+    registry: str, *patterns: str, settings: frozenset[Setting] = _EVERYWHERE, requires: str = ""
+) -> Rule:
     """The words of one client. Where each names a read, they count wherever they stand."""
     return Rule(
-        f"install/{registry}-refused",
+        f"install/{registry}-refused" if not requires else f"install/{requires}-refused",
         "install-auth",
         _INSTALL_REFUSED,
         patterns,
@@ -94,6 +96,7 @@ def _install_refused(registry: str, *patterns: str, settings: frozenset[Setting]
         confidence=0.85,
         settings=settings,
         registry=registry,
+        requires=frozenset({requires}) if requires else frozenset(),
         maybe=(Maybe("not-a-publish", 0.15, "the dependency's name or address is wrong"),),
     )
 
@@ -108,6 +111,7 @@ INSTALL_AUTH_RULES = (
         ),
         r"^> Could not GET 'https?://[^']+'\. Received status code 40[13] from server",
     ),
+    _install_refused("maven", rf"Could not transfer artifact [^\n]*{_REFUSED}", requires="maven-reads"),
     _install_refused(
         "nuget",
         r"error NU1301: +(?:Unable to load the service index[^\n]*|Response status code[^\n]*: )40[13]\b",
@@ -129,12 +133,13 @@ INSTALL_AUTH_RULES = (
     _install_refused(
         "crates",
         r"failed to get successful HTTP response from [^\n]*, got 40[13]\b",
+        r"failed to authenticate when downloading repository",
     ),
     _install_refused(
         "other",
         r"\bgit@[\w.\-]+: Permission denied \(publickey|could not read Username for '?https?://",
         r"fatal: Authentication failed for|terminal prompts disabled|(?i)fatal: could not read from remote repository",
-        r"failed to authenticate when downloading repository|remote: (?:Repository not found|Invalid username)",
+        r"remote: (?:Repository not found|Invalid username)",
         settings=anywhere("install"),
     ),
     _install_refused(
@@ -154,7 +159,8 @@ GUARD_RULES = (
         "The workflow stopped itself: the variable that should hold the registry's credential is empty or not set.",
         (
             _VARIABLE + r"[^\n.]{0,50}\b(?:not (?:been )?(?:set|found|provided|configured|defined|available|present)"
-            r"|missing|empty|unset|undefined|required|blank)\b",
+            r"|missing|empty|unset|undefined|required|blank|unbound variable|parameter (?:null or )?not set)\b",
+            r"(?:KeyError: ['\"]|key not found: ['\"]|environment variable not found: )" + _VARIABLE,
             r"(?i:\b(?:missing|undefined|empty|unset|must (?:set|provide)|please (?:set|provide)|requires?))"
             r"\b[^\n.]{0,60}" + _VARIABLE,
             r"(?i)\bnpm (?:auth(?:entication)? |access |publish )?token (?:is |was )?"
@@ -186,6 +192,7 @@ BUILD_RULES = (
             r"npm (?:ERR!|error) command (?:failed|sh -c)",
             r"error: script \"[\w:\-]+\" exited with code [1-9]|error: \"[\w:\-]+\" script exited",
             r"Lifecycle script \(?[\w:\-]+\)? (?:failed|exited)|YN0009: .*couldn't be built successfully",
+            r"YN0036: \w+ script failed",
             r"script \"[\w:\-]+\" (?:failed|errored)",
             r"ERR_PNPM_(?:PREPUBLISH|PREPARE|PREPACK)",
             r"error: failed to verify package tarball",

@@ -27,7 +27,7 @@ _COMMANDS = (
     r"(?:[A-Z_]+=\S* +)*(?:npm|npx|pnpm|pnpx|yarn|bun|bunx|node|corepack|lerna|changeset|nx|turbo"
     r"|rush|lage|beachball|auto|vlt|deno|jsr"
     r"|cargo|release-plz|twine|uv|uvx|python3?|pip3?|pipx|poetry|flit|hatch|pdm|maturin|tox|nox|gem|bundle|rake"
-    r"|dotnet|nuget|docker|podman|buildah|skopeo|crane|helm|oras|mvn|gradle|go|goreleaser|git|sbt|jreleaser|gh|glab|make|just|task"
+    r"|dotnet|nuget(?:\.exe)?|mono|docker|podman|buildah|skopeo|crane|helm|oras|mvn|gradle|go|goreleaser|git|sbt|jreleaser|gh|glab|make|just|task"
     r"|sh|bash|\.?/[\w./\-]+|[\w\-]*lint[\w\-]*|zizmor|shellcheck|textlint|cspell|knip|publint|attw|size-limit"
     r"|semantic-release|release-it|aws|gcloud|az|kubectl|terraform|tofu"
     r"|echo|for|if|cd|set|export|curl|wget|sudo|vp|vsce|ovsx|jest|vitest|mocha|pytest|ruff|mypy|eslint|tsc|prettier"
@@ -47,7 +47,7 @@ _PROMPT = re2.compile(_PROMPTED)
 _TASK = r"^##\[section\]Starting: "
 _TASK_BEGINS = re2.compile(_TASK)
 _RULED = re2.compile(r"^={20,}")
-_CALLED = re2.compile(r"^\[command\](?:\S*/)?(\S.*)")
+_CALLED = re2.compile(r"^(?:##)?\[command\](?:\S*/)?(\S.*)")
 _CLIENT_BANNER = r"^(?:yarn|bun) (?:run|publish|install) v"
 _CLIENT = re2.compile(_CLIENT_BANNER)
 _CLIENT_ENDS = r"^(?:✨ +)?Done in \d"
@@ -56,7 +56,8 @@ _CIRCLED = r"^#!/bin/(?:ba)?sh -e"
 _CIRCLE = re2.compile(_CIRCLED)
 _FAILURE = (
     r"^(?:##\[error\]|::error)|^Error: Process completed with exit code [1-9]|^Process completed with exit code [1-9]"
-    r"|^(?:Exited with code exit status [1-9]|The command \".*\" exited with [1-9]|🚨 Error: The command exited with"
+    r"|^(?:Exited with code exit status [1-9]|The command \".*\" (?:failed and )?exited with [1-9]"
+    r"|🚨 Error: The command exited with"
     r"|Process exited with code [1-9]|Command did not exit successfully|\[go\] Task status: failed"
     r"|\[[\w /.\-]+\] +❌ +Failure - )"
 )
@@ -76,7 +77,7 @@ _STARTED = re2.compile(_STARTING)
 # Said of the whole job, at its end: GitLab's is about the last command of the script, Jenkins' about any.
 _SCRIPT_FAILURE = r"^ERROR: Job failed"
 _SCRIPT_FAILED = re2.compile(_SCRIPT_FAILURE)
-_JOB_FAILURE = r"^(?:ERROR: )?script returned exit code [1-9]|^Finished: FAILURE"
+_JOB_FAILURE = r"^(?:ERROR: )?script returned exit code [1-9]|^Finished: FAILURE|^Done\. Your build exited with [1-9]"
 _JOB_FAILED = re2.compile(_JOB_FAILURE)
 _SUCCESS = r"^(?:Job succeeded|Finished: SUCCESS|Done\. Your build exited with 0\.|CircleCI received exit code 0)"
 _SUCCEEDED = re2.compile(_SUCCESS)
@@ -106,6 +107,7 @@ _GIVEN_COMMAND = re2.compile(
     r"^  (?:command|commands|cmd|run|script|publish|publish-command|release-command): +(\S.*)$"
 )
 _SET_IN = re2.compile(r"^  (?:(?:env|with):$|shell: |  [\w\-]+:(?: |$))")  # of a header on the copied page
+_SHELL_NAMED = re2.compile(r"^shell: (?:/|[A-Z]:\\|\S+ [^\n]*\{0\})")
 _GIVEN_CODE = re2.compile(r"^actions/github-script@")
 _CHILD_LINE = r"^> (?:@?[\w./\-]+@\S* )?([a-z@./$]\S*.*)$"  # npm prints the package and script, then the command
 _CHILD = re2.compile(_CHILD_LINE)
@@ -168,6 +170,7 @@ class Steps:
         self._variables = False  # the header's script is over, its variables are being listed
         self._plain = False
         self._indented = False  # the copied page sets the header in by two spaces
+        self._shell_named = False  # the last line of the header named the shell: variables or output follow
         self._clients = 0  # of yarn and bun that run: their `$ command` lines are scripts of the package, no steps
         self._circle = False
         self._shell = False  # the next line is the first command of a Jenkins pipeline's shell
@@ -202,6 +205,7 @@ class Steps:
             or self._more > 0
             or self._task > 0
             or line.shown.startswith("##[")
+            or self._shell_named
             or (self._plain and (self._indented or not line.shown.startswith(" ")))
         )
 
@@ -372,9 +376,14 @@ class Steps:
                 self.read(line)
                 return
             text = text[2:]
+        shell_named, self._shell_named = self._shell_named, bool(_SHELL_NAMED.search(text))
         if text.startswith("##[endgroup]"):
             self._header = 0
             self._close_header(step)
+        elif shell_named and not self._plain and text != "env:":
+            self._header = 0  # the mark of its end has been lost
+            self._close_header(step)
+            self.read(line)
         elif not text.startswith(" "):
             if text in ("env:", "with:") or text.startswith("shell:"):
                 self._variables = step.headed = True
@@ -385,7 +394,7 @@ class Steps:
                 self.read(line)
             else:
                 self._add_command(step, line)
-        elif not self._variables:
+        elif not self._variables and not _IS_ACTION.search(step.command):
             self._add_command(step, line)
         elif value := _ENV_VALUE.search(text):
             step.tokens[value.group(1)] = _kind_of_value(value.group(2).strip())

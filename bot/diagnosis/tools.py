@@ -42,7 +42,11 @@ TOOLS: tuple[tuple[str, str, str], ...] = (
     ),
     ("release-plz", r"\brelease-plz\b", r"\brelease-plz\b"),
     ("cargo-release", r"\bcargo[ \-]release\b", r"^ *Upgrading \S+ from \d\S* to \d"),
-    ("cargo", r"\bcargo\b.*\bpublish\b", r"registry at https?://crates\.io|registry `crates-io`|crates\.io index"),
+    (
+        "cargo",
+        r"\bcargo(?: +[+\-]\S+)* +publish\b",
+        r"registry at https?://crates\.io|registry `crates-io`|crates\.io index",
+    ),
     ("release-gem", r"\brelease-gem\b|configure-rubygems-credentials", r"rubygems/release-gem@"),
     ("gem", r"\bgem +push|\brake +release", r"^Pushing (?:gem|\S+\.gem) to"),
     ("NuGet/login", r"\bNuGet/login\b", r"^Token exchange failed"),

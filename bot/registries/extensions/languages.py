@@ -21,7 +21,8 @@ ANCHORS = (
     r"\(Mix\)|hexpm|No authenticated user|\[!\] |trunk|pub\.dev|Pub needs|has no permission|anaconda|token has expired",
     r"Personal Access Token is not set|electron-builder|Galaxy|snapcraft|[Cc]lojars|Hackage|api key|API key",
     (
-        r"Building [a-z]|already (?:exists|published|pushed)|duplicate entry|\(40[0-9]\)|\(status: 4"
+        r"calling [A-Za-z]|publishing (?:is|from|with) "
+        r"|Building [a-z]|already (?:exists|published|pushed)|duplicate entry|\(40[0-9]\)|\(status: 4"
         r"|macaroon|authorization to upload"
     ),
 )
@@ -33,6 +34,25 @@ _REPLACE = (
 )
 
 RULES = (
+    Rule(
+        "languages/pub-publisher",
+        "oidc-publisher-mismatch",
+        "pub.dev does not take the package from this run: repository, tag pattern or environment differ.",
+        (
+            r"The calling [\w ]+ is not allowed to publish",
+            r"publishing (?:from github|with [^\n]{0,60}) is not enabled",
+            r"publishing is (?:only allowed from|configured to)",
+        ),
+        (
+            (
+                "On pub.dev, compare the package's automated publishing with this run: repository, tag pattern, "
+                "environment."
+            ),
+            "Publish from the tag that the pattern names, then re-run.",
+        ),
+        settings=_HERE,
+        docs="https://dart.dev/tools/pub/automated-publishing",
+    ),
     Rule(
         "languages/no-token",
         "token-missing",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.diagnosis.rule import Clue, Maybe, Rule
+from bot.registries.repository_managers import EXISTS
 
 NAME = "maven"
 HOSTS = r"(?:^|\.)(?:sonatype\.(?:org|com)|maven\.org|apache\.org)$"
@@ -24,7 +25,22 @@ ANCHORS = (
     r"Upload failed|[Nn]amespace|already exists|provided but not found|[Mm]issing signature|is missing|not defined",
     r"Building .* [0-9]+\.[0-9]|\[INFO\] -+<|Execution failed for task|fingerprint|BUILD SUCCESSFUL",
 )
-CLUES = (Clue("step-succeeded", (r"BUILD SUCCESS",)),)
+CLUES = (
+    Clue("step-succeeded", (r"BUILD SUCCESS",)),
+    Clue(
+        "awaits-approval",
+        (r"Deployment will require manual publishing|has been validated\. To finish publishing visit",),
+    ),
+    # What was asked of a repository could not be read; "from/to" says nothing of the direction.
+    Clue(
+        "maven-reads",
+        (
+            r"Could not (?:resolve|collect) dependencies|Failed to (?:read artifact descriptor|collect dependencies)",
+            r"Non-resolvable (?:parent|import) POM|or one of its dependencies could not be resolved",
+            r"Could not (?:resolve all (?:files|dependencies|artifacts)|determine the dependencies) ",
+        ),
+    ),
+)
 
 _STATUS = (
     r"(?i:status(?: code)?:? |status code |status code received from \w+: |Return code is: "
@@ -83,6 +99,7 @@ RULES = (
             )
             + _STATUS
             + r"409\b",
+            *EXISTS,
         ),
         ("If a re-run met it, nothing is to be done.", "Else raise the version."),
     ),

@@ -127,17 +127,6 @@ OIDC_RULES = (
         docs=fixes.TRUSTED_DOCS,
     ),
     Rule(
-        "npm/exchange-failed",
-        "oidc-failed",
-        "The exchange of the workflow's identity for a publishing token failed.",
-        (*_AUTH, *FORBIDDEN),
-        fixes.READ_OIDC_REASON,
-        requires=frozenset({"oidc-exchange-failed"}),
-        confidence=0.85,
-        maybe=(Maybe("oidc-publisher-mismatch", 0.3, "the trusted publisher differs from this run in some field"),),
-        docs=fixes.TRUSTED_DOCS,
-    ),
-    Rule(
         "npm/exchange-not-permitted",
         "oidc-permission-missing",
         (
@@ -149,6 +138,17 @@ OIDC_RULES = (
         requires=frozenset({"oidc-no-permission"}),
         confidence=0.85,
         maybe=(_TOKEN_MAYBE,),
+        docs=fixes.TRUSTED_DOCS,
+    ),
+    Rule(
+        "npm/exchange-failed",
+        "oidc-failed",
+        "The exchange of the workflow's identity for a publishing token failed.",
+        (*_AUTH, *FORBIDDEN),
+        fixes.READ_OIDC_REASON,
+        requires=frozenset({"oidc-exchange-failed"}),
+        confidence=0.85,
+        maybe=(Maybe("oidc-publisher-mismatch", 0.3, "the trusted publisher differs from this run in some field"),),
         docs=fixes.TRUSTED_DOCS,
     ),
     Rule(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.diagnosis.rule import Maybe, Rule
 from bot.registries.npm import fixes
 from bot.registries.npm.texts import P, code, status
+from bot.registries.repository_managers import EXISTS
 
 PACKAGE_RULES = (
     Rule(
@@ -71,6 +72,20 @@ PACKAGE_RULES = (
         maybe=(Maybe("version-exists", 0.3, "the version is on the registry"),),
     ),
     Rule(
+        "npm/version-exists",
+        "version-exists",
+        "This version is already on the registry and cannot be published again.",
+        (
+            r"(?i)cannot publish over (?:the )?(?:previously published|existing)",
+            r"\bEPUBLISHCONFLICT\b",
+            r"(?i)this (?:package|version)[^.]{0,60}already (?:been published|exists)",
+            r"(?i)version [\"'`]?v?\d[^ ]* already (?:exists|published)",
+            r"already present in (?:the )?registry",
+            *EXISTS,
+        ),
+        fixes.BUMP,
+    ),
+    Rule(
         "npm/restaged",
         "already-staged",
         "This version is already staged or being processed by the registry.",
@@ -90,19 +105,6 @@ PACKAGE_RULES = (
             Maybe("registry-outage", 0.15, "a later run succeeds"),
         ),
         docs=fixes.STAGE_DOCS,
-    ),
-    Rule(
-        "npm/version-exists",
-        "version-exists",
-        "This version is already on the registry and cannot be published again.",
-        (
-            r"(?i)cannot publish over (?:the )?(?:previously published|existing)",
-            r"\bEPUBLISHCONFLICT\b",
-            r"(?i)this (?:package|version)[^.]{0,60}already (?:been published|exists)",
-            r"(?i)version [\"'`]?v?\d[^ ]* already (?:exists|published)",
-            r"Package version already exists|already present in (?:the )?registry",
-        ),
-        fixes.BUMP,
     ),
     Rule(
         "npm/name",

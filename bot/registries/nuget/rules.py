@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.diagnosis.rule import Clue, Maybe, Rule
+from bot.registries.repository_managers import EXISTS
 
 NAME = "nuget"
 HOSTS = r"(?:^|\.)nuget\.org$"
@@ -50,6 +51,7 @@ RULES = (
             r"409[^\n]{0,20}\(?[^\n]{0,120}already exists",
             r"already exists (?:and cannot be modified|at feed)",
             r"Response status code does not indicate success: 409",
+            *EXISTS,
             r"To skip already published packages, use the option -SkipDuplicate",
         ),
         ("If a re-run met it, pass `--skip-duplicate`.", "Else raise the version."),

@@ -6,6 +6,7 @@ Source of the texts: warehouse's upload view and OIDC views, twine, gh-action-py
 from __future__ import annotations
 
 from bot.diagnosis.rule import Clue, Maybe, Rule
+from bot.registries.repository_managers import EXISTS
 
 NAME = "pypi"
 HOSTS = r"(?:^|\.)(?:test\.)?pypi\.org$|^upload\.pypi\."
@@ -217,6 +218,7 @@ RULES = (
         (
             r"(?i)file already exists|local file and index file do not match",
             r"(?i)This filename has already been used|already uploaded|File \S+ already exists",
+            *EXISTS,
         ),
         (
             "If a re-run after a partial success met it, pass `--skip-existing` (or `skip-existing: true`).",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.diagnosis.rule import Clue, Maybe, Rule
+from bot.registries.repository_managers import EXISTS
 
 NAME = "rubygems"
 HOSTS = r"(?:^|\.)rubygems\.org$"
@@ -86,6 +87,7 @@ RULES = (
         (
             r"Repushing of gem versions is not allowed|(?i)has already been (?:pushed|taken|yanked)",
             r"already been pushed to rubygems|tag v?\S+ has already been created",
+            *EXISTS,
         ),
         ("If a re-run met it, nothing is to be done.", "Else raise the version."),
     ),
