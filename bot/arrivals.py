@@ -1,7 +1,8 @@
 """Deliveries on their way in. Those that arrive together are stored together: one statement and one durable commit.
 
-A commit costs the same for one row as for thirty, and each statement more is a change between threads that a busy
-process pays dearly for. While one lot is being committed the next one gathers.
+A commit costs the same for one row as for thirty. While one lot is being committed the next one gathers. Each call
+that lets go of the interpreter may cost the writer's thread its turn until the loop has read another request, so it
+makes few of them: what is small is packed before it gets there.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from storage.database import Conflict, Connection, Database
 from storage.deliveries import Arrival, Received
 
 MOST_AT_ONCE = 256
-ENOUGH = 16  # to begin with while others are still being read
+ENOUGH = 12  # to begin with while others are still being read
 CROWD = 8
+SMALL = 64 * 1024  # bytes: packed in the loop, in less time than a change of threads takes
 
-_Waiting = tuple[Arrival, asyncio.Future[Received]]
+_Waiting = tuple[Arrival, bytes | None, asyncio.Future[Received]]  # the body packed already, or None
 
 
 class Arrivals:
@@ -45,7 +47,8 @@ class Arrivals:
         """Returns once it is durable; raises StorageError. A caller that is cancelled does not stop it."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Received] = loop.create_future()
-        self._waiting.append((arrival, future))
+        packed = deliveries.packed(arrival.body) if len(arrival.body) <= SMALL else None
+        self._waiting.append((arrival, packed, future))
         self._on_their_way += 1
         if not self._asked:
             if len(self._waiting) >= ENOUGH:
@@ -79,11 +82,16 @@ class Arrivals:
         while self._waiting and len(taken) < MOST_AT_ONCE:
             taken.append(self._waiting.popleft())
         if taken:
-            deliveries.receive_new(connection, webhook.cleaned([arrival for arrival, _ in taken]), self._now())
+            cleaned = webhook.cleaned([arrival for arrival, _, _ in taken])
+            bodies = [
+                packed if packed is not None and clean is arrival else deliveries.packed(clean.body)
+                for clean, (arrival, packed, _) in zip(cleaned, taken, strict=True)
+            ]
+            deliveries.receive_new(connection, cleaned, bodies, self._now())
         return [Received.NEW] * len(taken)
 
     def _receive_known(self, taken: list[_Waiting], connection: Connection) -> list[Received]:
-        return deliveries.receive_all(connection, webhook.cleaned([arrival for arrival, _ in taken]), self._now())
+        return deliveries.receive_all(connection, webhook.cleaned([arrival for arrival, _, _ in taken]), self._now())
 
     def _settle(self, taken: list[_Waiting], received: list[Received], error: BaseException | None) -> None:
         if isinstance(error, Conflict):
@@ -95,7 +103,7 @@ class Arrivals:
             self._waiting.clear()
         self._on_their_way -= len(taken)
         self._ask_now()  # when more wait than one statement takes
-        for place, (_, future) in enumerate(taken):
+        for place, (_, _, future) in enumerate(taken):
             if future.done():
                 continue
             if error is not None:

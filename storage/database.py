@@ -14,7 +14,7 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -52,8 +52,12 @@ class Conflict(StorageError):
     ours = True
 
 
+# By name; by place where there are many, because Python's sqlite3 lets go of the interpreter to look up each name.
+Params = Mapping[str, object] | Sequence[object]
+
+
 class Connection:
-    """What repository functions see: SQL with named parameters in, dict rows out. Portable SQL only."""
+    """What repository functions see: SQL with parameters in, dict rows out. Portable SQL only."""
 
     def __init__(self, raw: sqlite3.Connection) -> None:
         self._raw = raw
@@ -68,14 +72,14 @@ class Connection:
         finally:
             self.delivery = None
 
-    def execute(self, sql: str, params: Mapping[str, object] | None = None) -> int:
+    def execute(self, sql: str, params: Params | None = None) -> int:
         """Run one statement; returns the number of rows it changed."""
         return self._raw.execute(sql, params or {}).rowcount
 
     def execute_many(self, sql: str, rows: Iterable[Mapping[str, object]]) -> None:
         self._raw.executemany(sql, rows)
 
-    def all(self, sql: str, params: Mapping[str, object] | None = None) -> list[Row]:
+    def all(self, sql: str, params: Params | None = None) -> list[Row]:
         return self._raw.execute(sql, params or {}).fetchall()
 
     def one(self, sql: str, params: Mapping[str, object] | None = None) -> Row | None:

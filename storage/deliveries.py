@@ -97,18 +97,19 @@ def receive(
     return receive_all(connection, [Arrival(guid, event, action, repository, body)], now)[0]
 
 
-def receive_new(connection: Connection, arrivals: Sequence[Arrival], now: datetime) -> None:
-    """Keep deliveries of which none is known, nearly always the case, in one statement.
+def receive_new(connection: Connection, arrivals: Sequence[Arrival], bodies: Sequence[bytes], now: datetime) -> None:
+    """Keep deliveries of which none is known, nearly always the case, in one statement. `bodies`: `packed` theirs.
 
     Raises Conflict, and keeps none of them, if one is known.
     """
-    connection.execute(_insertion(len(arrivals)), _inserted(arrivals, now))
+    connection.execute(_insertion(len(arrivals)), _inserted(arrivals, bodies, now))
 
 
 def receive_all(connection: Connection, arrivals: Sequence[Arrival], now: datetime) -> list[Received]:
     """Keep deliveries. GitHub redelivers under the same GUID: a dead one comes to life again, a done one stays."""
     insertion = _insertion(len(arrivals)) + " ON CONFLICT (guid) DO NOTHING RETURNING guid"
-    new = {row["guid"] for row in connection.all(insertion, _inserted(arrivals, now))}
+    bodies = [packed(arrival.body) for arrival in arrivals]
+    new = {row["guid"] for row in connection.all(insertion, _inserted(arrivals, bodies, now))}
     received = []
     for arrival in arrivals:
         if arrival.guid in new:
@@ -144,23 +145,16 @@ def first_received(connection: Connection) -> datetime | None:
 @functools.cache
 def _insertion(count: int) -> str:
     """One statement for all: each one more is a change between threads while others wait."""
-    columns = ", ".join(
-        f"(:guid{place}, :event{place}, :action{place}, :repository{place}, :body{place}, :at, 'new', :at)"
-        for place in range(count)
-    )
-    insertion = "INSERT INTO deliveries (guid, event, action, repository, body, received_at, state, due_at) VALUES "
-    return insertion + columns
+    insertion = "INSERT INTO deliveries (guid, event, action, repository, body, received_at, due_at, state) VALUES "
+    return insertion + ", ".join(["(?, ?, ?, ?, ?, ?, ?, 'new')"] * count)
 
 
-def _inserted(arrivals: Sequence[Arrival], now: datetime) -> dict[str, object]:
-    params: dict[str, object] = {"at": to_ms(now)}
-    for place, arrival in enumerate(arrivals):
-        params[f"guid{place}"] = arrival.guid
-        params[f"event{place}"] = arrival.event
-        params[f"action{place}"] = arrival.action
-        params[f"repository{place}"] = arrival.repository
-        params[f"body{place}"] = packed(arrival.body)
-    return params
+def _inserted(arrivals: Sequence[Arrival], bodies: Sequence[bytes], now: datetime) -> list[object]:
+    at = to_ms(now)
+    values: list[object] = []
+    for arrival, body in zip(arrivals, bodies, strict=True):
+        values += (arrival.guid, arrival.event, arrival.action, arrival.repository, body, at, at)
+    return values
 
 
 def _known(connection: Connection, guid: str, now: datetime) -> Received:

@@ -54,7 +54,7 @@ async def _measure(folder: Path, *, full: bool) -> list[Figure]:
         status.update("many tokens")
         figures += await scale.measure(database, stored, TOKENS, repeats=200 if full else 50)
         status.update("accepting webhooks")
-        figures += await acceptance.measure(database, stored, requests=10_000 if full else 3_000)
+        figures += await acceptance.measure(database, stored, requests=4_000 if full else 2_000)
         status.update("webhook to Slack")
         figures += await latency.measure(folder, {1: 60, 50: 3_000} if full else {1: 15, 50: 500})
         status.update("one token, many failures")
