@@ -147,7 +147,10 @@ async def test_a_rolling_restart_loses_no_webhook_and_doubles_none(
             jobs = [job_from_log("release", npm_logs.rejected(f"@acme/r{number}"))]
             run = outside.github.add_run(f"acme/r{number}", jobs=jobs)
             event, payload = "workflow_run", payloads.workflow_run(run)
-        answered.append((await outside.github.send(event, payload, url=to)).status)
+        sent = await outside.github.send(event, payload, url=to)
+        if not sent.status:  # it left before the connection was its own: what stands before both asks the other one
+            sent = await outside.github.send(event, payload, url=f"{serving.url}/github/webhooks", guid=sent.guid)
+        answered.append(sent.status)
 
     async def keep_delivering() -> None:
         async with asyncio.TaskGroup() as group:
