@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from storage.audit import Entry
@@ -25,7 +25,8 @@ LONG = timedelta(days=1)  # what has been open for so long is worth a digest by 
 @dataclass(frozen=True, slots=True)
 class News:
     """`changed`: what happened (`added`, ...) -> names of tokens; `open`: unresolved incidents, oldest first, the first
-    of `open_total`; `long_open`: how many of them nobody put off are older than a day. `at`: when it was looked up."""
+    of `open_total`; `long_open`: how many of them are older than a day, put off by nobody and explained by no other.
+    `at`: when it was looked up."""
 
     at: datetime
     changed: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -63,7 +64,6 @@ def news(
         elif entry.action == "incident.reopen":
             resolved.discard(name)
     oldest_first = sorted(open_, key=lambda incident: (incident.opened_at, incident.id))
-    awake = [one for one in oldest_first if one.state != "snoozed"]
     return News(
         at=now,
         changed=tuple(
@@ -75,9 +75,41 @@ def news(
         resolved=len(resolved),
         open=tuple(oldest_first),
         open_total=open_total,
-        long_open=sum(now - one.opened_at >= LONG for one in awake),
+        long_open=_long_open(oldest_first, now),
         staged=tuple(staged),
     )
+
+
+def in_repositories(found: News, chosen: Callable[[str], bool]) -> News:
+    """What of it is open or waits in some repositories, for a channel of theirs."""
+    open_ = tuple(one for one in found.open if chosen(one.repo))
+    return News(
+        at=found.at,
+        open=open_,
+        open_total=len(open_),
+        long_open=_long_open(open_, found.at),
+        staged=tuple(one for one in found.staged if chosen(one.repo)),
+    )
+
+
+def without(found: News, told: Sequence[News]) -> News:
+    """What of it is not told elsewhere; what changed is told here."""
+    incidents = {one.id for other in told for one in other.open}
+    staged = {one for other in told for one in other.staged}
+    open_ = tuple(one for one in found.open if one.id not in incidents)
+    return replace(
+        found,
+        open=open_,
+        open_total=found.open_total - len(incidents),
+        long_open=_long_open(open_, found.at),
+        staged=tuple(one for one in found.staged if one not in staged),
+    )
+
+
+def _long_open(open_: Iterable[Incident], now: datetime) -> int:
+    """Nobody put them off, and no other one explains them."""
+    awake = (one for one in open_ if one.state != "snoozed" and one.muted_by is None)
+    return sum(now - one.opened_at >= LONG for one in awake)
 
 
 def of_person(found: News, user: str) -> News:

@@ -51,7 +51,7 @@ def failed(connection: Connection, failure: FailedRun, now: datetime) -> Decisio
         incident = incident_states.wake(connection, incident, now)
         _note(connection, incident, "incident.wake", "something else went wrong", now)
     incident = muting.sort_out(connection, incident, failure.sure, now)
-    _say(connection, failure, incident, decision, changed, now)
+    _say(connection, failure, incident, decision, changed, target.repo != incident.repo, now)
     if incident.token_id != target.token_id and decision.action is not Action.POST:
         _call_the_people_of_another_token(connection, incident, now)
     return decision
@@ -161,6 +161,7 @@ def _say(
     incident: Incident,
     decision: Decision,
     changed: str | None,
+    elsewhere: bool,
     now: datetime,
 ) -> None:
     if incident.muted_by is not None:
@@ -181,7 +182,7 @@ def _say(
     elif changed is not None and (told is None or now - told >= CHANGES_APART):
         line = thread.another_cause(incident, failure.facts, changed)
     elif told is None or now - told >= LINES_APART:
-        line = thread.failed_again(incident, failure.facts)
+        line = thread.failed_again(incident, failure.facts, elsewhere=elsewhere)
     else:
         return
     announce.say_in_thread(connection, incident, line, key=key, now=now)

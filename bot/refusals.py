@@ -27,7 +27,9 @@ class Trouble:
 
 
 _INVITE = "Type `/invite @Tokenwatch` there."
-_OTHER = "or name another channel in ALERT_CHANNEL, DIGEST_CHANNEL or CHANNEL_ROUTES and restart the bot."
+_OTHER = (
+    "or name another channel in ALERT_CHANNEL, DIGEST_CHANNEL, CHANNEL_ROUTES or DIGEST_ROUTES and restart the bot."
+)
 _POSTING = f"Let apps post there (channel settings, Posting permissions), {_OTHER}"
 _REINSTALL = "Install the app again, set SLACK_BOT_TOKEN to its new token and restart the bot."
 _AT_SLACK = "Ask an admin of the Slack workspace to let the app in again."

@@ -94,10 +94,14 @@ def digest(
         entry = _entry(token, end[0], end[1], already_said, now, today, zone, ladder, following)
         if entry is not None:
             entries.append(entry)
-    if not any(entry.rung is not None or entry.is_over for entry in entries):
-        return None
     entries.sort(key=lambda entry: (entry.days_left, entry.ends_at, entry.token.name))
-    return Digest(today, tuple(entries))
+    made = Digest(today, tuple(entries))
+    return made if is_news(made) else None
+
+
+def is_news(digest: Digest) -> bool:
+    """Whether it is worth saying: a rung was crossed, or something is over."""
+    return any(entry.rung is not None or entry.is_over for entry in digest.entries)
 
 
 def of_person(digest: Digest, user: str) -> Digest | None:
@@ -105,7 +109,7 @@ def of_person(digest: Digest, user: str) -> Digest | None:
     mine = tuple(entry for entry in digest.entries if user in (entry.token.owner, entry.token.backup_owner))
     # The owner's rungs are recorded with the owner's own message.
     found = Digest(digest.day, mine, frozenset({entry.token.owner for entry in mine if entry.token.owner} - {user}))
-    return found if any(entry.rung is not None or entry.is_over for entry in mine) else None
+    return found if is_news(found) else None
 
 
 def with_tokens(digest: Digest, tokens: Iterable[Token]) -> Digest:

@@ -9,6 +9,7 @@ import difflib
 import functools
 import os
 import re
+from collections.abc import Iterable
 from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -185,6 +186,11 @@ class Settings(BaseSettings):
     channel_routes: Annotated[tuple[tuple[str, str], ...], NoDecode, BeforeValidator(_routes)] = Field(
         (), description="Other channels for some repositories: acme/ui=C1,acme/*=C2; the first match wins."
     )
+    digest_routes: Annotated[tuple[tuple[str, str], ...], NoDecode, BeforeValidator(_routes)] = Field(
+        (),
+        description="Other channels for the daily digest of some repositories, as in CHANNEL_ROUTES: each is told of"
+        " the tokens used in its repositories alone, the digest channel of all others.",
+    )
     github_webhook_secret: OptionalSecret = Field(
         None, description="Webhook secret; a comma-separated list while it is being rotated."
     )
@@ -268,11 +274,13 @@ class Settings(BaseSettings):
 
     def channel_for(self, repo: str) -> str | None:
         """Where cards of this repository go: the first matching route, else the alert channel."""
-        for pattern, channel in self.channel_routes:
-            wanted = re.escape(pattern if "/" in pattern else f"{pattern}/*").replace(r"\*", ".*")
-            if re.fullmatch(wanted, repo, re.IGNORECASE):
-                return channel
-        return self.alert_channel
+        return _routed(self.channel_routes, repo) or self.alert_channel
+
+    def digest_channel_for(self, repos: Iterable[str]) -> str | None:
+        """Where the digest tells of what belongs to these repositories: the channel that all of them share, else the
+        digest channel."""
+        found = {_routed(self.digest_routes, repo) for repo in repos}
+        return (found.pop() if len(found) == 1 else None) or self.operators_channel
 
     @property
     def operators_channel(self) -> str | None:
@@ -300,6 +308,15 @@ class Settings(BaseSettings):
                 "neither GITHUB_TOKEN nor GITHUB_APP_ID with GITHUB_PRIVATE_KEY is set: no job log can be read"
             )
         return lines
+
+
+def _routed(routes: Iterable[tuple[str, str]], repo: str) -> str | None:
+    """The channel of the first route that fits."""
+    for pattern, channel in routes:
+        wanted = re.escape(pattern if "/" in pattern else f"{pattern}/*").replace(r"\*", ".*")
+        if re.fullmatch(wanted, repo, re.IGNORECASE):
+            return channel
+    return None
 
 
 @functools.cache

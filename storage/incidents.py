@@ -259,10 +259,10 @@ def unresolved_with_run(connection: Connection, repo: str, run_id: int) -> Incid
 
 
 def latest(connection: Connection, *, unresolved: bool = False, limit: int = 50) -> list[Incident]:
-    """Newest first."""
-    where = "WHERE state <> 'resolved'" if unresolved else ""
+    """The last seen first; of unresolved ones those that others explain last."""
+    where = "WHERE state <> 'resolved' ORDER BY muted_by IS NOT NULL," if unresolved else "ORDER BY"
     rows = connection.all(
-        f"SELECT * FROM incidents {where} ORDER BY last_seen_at DESC, id DESC LIMIT :limit",  # noqa: S608 - constant
+        f"SELECT * FROM incidents {where} last_seen_at DESC, id DESC LIMIT :limit",  # noqa: S608 - constant
         {"limit": limit},
     )
     return [_incident(row) for row in rows]

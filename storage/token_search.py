@@ -150,3 +150,19 @@ _STATES: dict[State, str] = {
 
 def _literal(word: str) -> str:
     return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def repositories_of_ending(connection: Connection, before: datetime) -> dict[int, set[str]]:
+    """Token id -> the repositories it is used in, of those that a digest may name: that end before then, or get round
+    2FA."""
+    rows = connection.all(
+        """
+        SELECT u.token_id, u.repo FROM token_uses u JOIN tokens t ON t.id = u.token_id
+        WHERE t.revoked_at IS NULL AND (t.expires_at < :before OR t.bypass_2fa = 1)
+        """,
+        {"before": to_ms(before)},
+    )
+    found: dict[int, set[str]] = {}
+    for row in rows:
+        found.setdefault(row["token_id"], set()).add(row["repo"])
+    return found

@@ -70,7 +70,7 @@ def unsafe(text: str, *, mentions: frozenset[str] = frozenset(), urls: frozenset
         inner = construct[1:-1]
         is_ours = (
             inner.removeprefix("@") in mentions
-            or re.fullmatch(r"!date\^-?\d+\^[{}a-z_ ]+\|[0-9A-Z:\- ]+", inner) is not None
+            or re.fullmatch(r"!date\^-?\d+\^[{}a-z_ ()]+\|[0-9A-Z:\- ]+", inner) is not None
             or inner.partition("|")[0].replace("&amp;", "&") in urls
         )
         if not is_ours:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,15 @@ import pytest
 from bot.clock import next_digest
 from bot.daily_news import News, news
 from bot.demo.outside import Outside
-from bot.demo.slack.workspace import GUEST, JONAS, MARA, OPS, RELEASES, Message
+from bot.demo.slack.workspace import BOT_USER, GUEST, JONAS, MARA, OPS, RELEASES, Channel, Message
 from bot.messages.digest import MOST_OWNERS, digest_message, unheard
 from bot.reminders import Digest, digest, of_person
 from bot.workdays import Workdays, read_weekdays
 from storage import audit, people, reminders
 from storage.audit import Entry
 from storage.database import Database
-from storage.tokens import Token
+from storage.incidents import Incident
+from storage.tokens import Token, Use
 from tests import npm_logs
 from tests.running import Running, running_bot, settings_for
 from tests.slack_limits import problems
@@ -32,6 +34,13 @@ FRIDAY = datetime(2026, 11, 27, 10, 0, tzinfo=UTC)
 
 def dm_of(running: Running, user: str) -> list[Message]:
     return running.cards(running.outside.slack.workspace.dm(user).id)
+
+
+def _open_since(at: datetime) -> Incident:
+    return Incident(
+        1, "f", "open", "npm", "no-access", "no-access", None, "acme/ui", "release.yml", "@acme/ui", "1.0.0", 1, at, at,
+        None, None, None, None, None, None, None, None, RELEASES, "incident:1", "{}",
+    )  # fmt: skip
 
 
 async def morning(running: Running, at: datetime) -> None:
@@ -190,6 +199,42 @@ async def test_what_is_open_for_long_is_a_digest_of_its_own(outside: Outside, tm
         await morning(running, TUESDAY + timedelta(days=2))
         assert "somebody is on it" in str(running.cards(OPS)[-1].blocks)
         assert "Since the last digest*  added `added-now`" in str(running.cards(OPS)[-1].blocks)
+
+
+async def test_a_team_has_a_digest_of_its_own_and_nothing_is_told_twice(outside: Outside, tmp_path: Path) -> None:
+    team = "C07UITEAM01"
+    outside.slack.workspace.add_channel(Channel(team, "ui-team", {BOT_USER}))
+    settings = settings_for(outside, tmp_path, digest_routes=f"acme/ui*={team}")
+    async with running_bot(outside, settings, hands_at(TUESDAY - timedelta(hours=2))) as running:
+        uses = {"ui": ("acme/ui", "acme/ui-kit"), "both": ("acme/ui", "acme/api"), "api": ("acme/api",), "none": ()}
+        for name, repos in uses.items():
+            used_by = tuple(Use(repo, ".github/workflows/r.yml", "NPM_TOKEN") for repo in repos)
+            add_token(running.db, f"of-{name}", timedelta(days=3), TUESDAY, used_by=used_by)
+        await running.deliver_run(npm_logs.rejected(), repo="acme/ui")
+        await running.deliver_run(npm_logs.rejected("@acme/api"), repo="acme/api")
+        await running.worked(2)
+        await morning(running, TUESDAY + timedelta(hours=23))
+        (own,), (shared,) = running.cards(team), running.cards(OPS)
+        assert "`of-ui`" in str(own.blocks) and "`acme/ui`" in str(own.blocks)
+        assert "`of-ui`" not in str(shared.blocks)
+        for name in ("of-both", "of-api", "of-none"):
+            assert f"`{name}`" in str(shared.blocks) and f"`{name}`" not in str(own.blocks)
+        opened = str(own.blocks).split("Open incidents")[1]
+        assert "acme/ui" in opened and "acme/api" not in opened
+        opened = str(shared.blocks).split("Open incidents")[1]
+        assert "acme/api" in opened and "`acme/ui`" not in opened.split("Since the last")[0]
+        said = running.db.read_now(reminders.said)
+        assert len(said) == 4, "each rung counts as said, wherever it was"
+        await morning(running, TUESDAY + timedelta(days=1, hours=23))
+        assert "1 incident has been open for more than a day" in running.cards(team)[-1].text
+        assert len(running.cards(team)) == 2
+
+
+def test_what_another_incident_explains_is_no_news_by_itself() -> None:
+    old = _open_since(TUESDAY - timedelta(days=2))
+    assert news([], [old], 1, TUESDAY).worth_telling
+    assert not news([], [replace(old, muted_by=7)], 1, TUESDAY).worth_telling
+    assert not news([], [replace(old, state="snoozed")], 1, TUESDAY).worth_telling
 
 
 async def test_versions_that_wait_for_approval_are_told(outside: Outside, tmp_path: Path) -> None:

@@ -133,17 +133,18 @@ async def test_who_says_that_they_are_still_on_it_keeps_it(running: Running) -> 
 
 async def test_what_nobody_claims_is_escalated_once_to_the_backup_owner_and_the_channel(running: Running) -> None:
     await with_card(running, owned=True)
-    await later(running, hours=23, minutes=58)
-    assert said(running) == []
+    await later(running, minutes=1)
+    assert said(running) == [f"Also for <@{JONAS.id}> (the backup owner of `npm-acme-ci`)."]
+    await later(running, hours=23, minutes=57)
+    assert len(said(running)) == 1
     await later(running, minutes=3)
-    (line,) = said(running)
-    assert f"<@{JONAS.id}>, you are the backup owner of `npm-acme-ci`" in line
-    (reply,) = running.outside.slack.messages(running.cards()[0].channel, thread=running.cards()[0].ts)
-    assert reply.broadcast, "the channel sees it too"
+    assert f"<@{JONAS.id}>, you are the backup owner of `npm-acme-ci`" in said(running)[1]
+    replies = running.outside.slack.messages(running.cards()[0].channel, thread=running.cards()[0].ts)
+    assert [reply.broadcast for reply in replies] == [False, True], "the channel sees it too"
     assert "Nobody is on it: escalated" in shown(running)
     for _ in range(3):
         await later(running, hours=30)
-    assert len(said(running)) == 1
+    assert len(said(running)) == 2
     assert actions(running)[0] == ("incident.escalate", "bot")
 
 

@@ -113,7 +113,7 @@ def test_an_open_card_read_aloud():
         "•  the token is alive but may not publish this package. "
         "What would confirm it: its package list lacks @acme/ui.\n"
         "How we know: Its end was 2026-11-22, as recorded.\n"
-        "Failed once, <!date^1795512600^{date_short_pretty} {time}|2026-11-24 09:30 UTC>\n"
+        "Failed once, <!date^1795512600^{date_short_pretty} {time} ({ago})|2026-11-24 09:30 UTC>\n"
         "<https://github.com/acme/ui/actions/runs/1|Open the run>  ·  "
         "<https://docs.npmjs.com/about-access-tokens|Read more>\n"
         "Missing evidence: the registry did not answer.\n"

@@ -133,6 +133,7 @@ def test_relative_times_read_as_people_say_them(delta, said):
 
 def test_dates_are_shown_in_the_readers_zone_and_fall_back_to_utc():
     assert t.date(NOW) == "<!date^1795512600^{date_short_pretty} {time}|2026-11-24 09:30 UTC>"
+    assert t.age(NOW) == "<!date^1795512600^{date_short_pretty} {time} ({ago})|2026-11-24 09:30 UTC>"
     assert t.day(NOW) == "<!date^1795512600^{date_short_pretty}|2026-11-24>"
 
 

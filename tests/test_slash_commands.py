@@ -133,7 +133,7 @@ async def test_incidents_lists_what_is_open(running: Running) -> None:
     await with_card(running)
     said = await say(running, "incidents")
     assert "1 incident is open" in said and "acme/ui" in said
-    assert "nobody is on it" in said and "No. 1 " in said
+    assert "nobody is on it" in said and "*No. 1*" in said
 
 
 async def test_claim_takes_the_one_that_is_open_and_says_so(running: Running) -> None:

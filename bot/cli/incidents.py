@@ -32,7 +32,7 @@ def incidents() -> None:
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_(everything: bool, limit: int, as_json: bool) -> None:
-    """Incidents, the last seen first."""
+    """Incidents, the last seen first; what others explain is last."""
     with open_database() as db:
         found = db.read_now(store.latest, unresolved=not everything, limit=limit)
         items = db.read_now(_awaited, found)

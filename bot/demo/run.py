@@ -84,6 +84,7 @@ async def started_bot(outside: Outside, folder: Path, now: Callable[[], datetime
         alert_channel=RELEASES,
         digest_channel=OPS,
         channel_routes=(),
+        digest_routes=(),
         github_webhook_secret=WEBHOOK_SECRET,
         github_app_id=None,
         github_private_key=None,

@@ -40,7 +40,11 @@ async def slack_findings(settings: Settings, client: AsyncWebClient, *, connect:
         yield Finding("slack", state, said, "Add it to the app and reinstall it.")
     if connect and settings.slack_app_token is not None:
         yield await _socket_mode(client, settings.slack_app_token.get_secret_value())
-    named = {settings.alert_channel, settings.digest_channel, *(channel for _, channel in settings.channel_routes)}
+    named = {
+        settings.alert_channel,
+        settings.digest_channel,
+        *(channel for _, channel in (*settings.channel_routes, *settings.digest_routes)),
+    }
     for channel in sorted(name for name in named if name):
         yield await _channel(client, channel)
 

@@ -87,12 +87,16 @@ def since_then(incident: Incident, around: Around) -> list[str]:
     if incident.state == "resolved":
         following = around.goes_on_in
         return [f"It goes on here: {around.link(following, _title(following))}"] if following else []
+    quiet = ""
+    if around.explained_by is not None:
+        other = around.explained_by
+        quiet = f"Quiet for now, because this probably explains it: {around.link(other, _title(other))}"
     staged = [item for item in around.items if item.state == "staged" and not item.settled]
     waits = ""
     if staged:
         since = min(item.since for item in staged)
         names = t.listed([t.code(item.name) for item in staged[:MOST_NAMES]], MOST_NAMES, len(staged))
-        waits = f"Waits for approval: {names}, staged {t.date(since)}."
+        waits = f"Waits for approval: {names}, staged {t.age(since)}."
     alone = [item for item in around.items if item.tag and not item.settled]
     tag = ""
     if len(around.items) == 1 and alone:
@@ -100,7 +104,7 @@ def since_then(incident: Incident, around: Around) -> list[str]:
     over = (
         f"It looks over since {t.date(incident.over_at)}: what failed has to be run again." if incident.over_at else ""
     )
-    return [line for line in (t.sentence(incident.note, 400) if incident.note else "", waits, tag, over) if line]
+    return [line for line in (quiet, t.sentence(incident.note, 400) if incident.note else "", waits, tag, over) if line]
 
 
 def relatives(incident: Incident, facts: Facts, around: Around) -> list[Part | None]:
@@ -108,9 +112,6 @@ def relatives(incident: Incident, facts: Facts, around: Around) -> list[Part | N
     if incident.state == "resolved":
         return []
     lines = [f"Before, it was: {t.sentence(said, 300)}" for said in reversed(facts.before)]
-    if around.explained_by is not None:
-        other = around.explained_by
-        lines.append(f"Quiet for now, because this probably explains it: {around.link(other, _title(other))}")
     if around.previous is not None:
         ended = f", over since {t.date(around.previous.resolved_at)}" if around.previous.resolved_at else ""
         lines.append(f"It is back: {around.link(around.previous, f'incident {around.previous.id}')}{ended}.")

@@ -145,7 +145,7 @@ def _fallback(incident: _Failure, facts: Facts) -> str:
     said_already = bool(incident.package and incident.package in facts.sentence) or incident.cause in WITHOUT_A_RUN
     named = "" if said_already else f"{what}, "
     where = t.sentence(f"{named}{incident.repo}, {workflow_words(incident.workflow)}")
-    if isinstance(incident, Incident) and incident.state == "resolved":
+    if isinstance(incident, Incident) and _is_over(incident):
         return f"Resolved: {t.sentence(incident.resolution or 'closed', 300)} It was: {verdict} {where}"
     first = f" What to do first: {t.sentence(facts.advice[0].replace('`', ''))}" if facts.advice else ""
     return f"{verdict} {where}{first}"
@@ -165,12 +165,16 @@ def _state(incident: Incident) -> str:
     if incident.state == "snoozed":
         until = f" until {t.date(incident.snoozed_until)}" if incident.snoozed_until else ""
         why = f": {t.sentence(incident.snooze_reason, 300)}" if incident.snooze_reason else "."
-        return f"Snoozed{until} by {t.mention(incident.snoozed_by)}{why}"
+        kept = incident.claimed_by if incident.claimed_by != incident.snoozed_by else None
+        whose = f" {t.mention(kept)} is on it afterwards." if kept else ""
+        return f"Snoozed{until} by {t.mention(incident.snoozed_by)}{why}{whose}"
     if incident.state == "claimed":
-        since = f" since {t.date(incident.claimed_at)}" if incident.claimed_at else ""
+        since = f" since {t.age(incident.claimed_at)}" if incident.claimed_at else ""
         asked = f" Asked {t.date(incident.nudged_at)} whether that still holds." if incident.nudged_at else ""
         return f"{t.mention(incident.claimed_by)} is on it{since}.{asked}"
-    return f"Nobody is on it: escalated {t.date(incident.escalated_at)}." if incident.escalated_at else ""
+    if incident.state == "open" and incident.escalated_at is not None:
+        return f"Nobody is on it: escalated {t.date(incident.escalated_at)}."
+    return ""
 
 
 def _unseen(facts: Facts) -> str:
@@ -206,12 +210,13 @@ def _then(facts: Facts) -> list[Part | None]:
 
 def _token(incident: _Failure, facts: Facts, token: Token | None, now: datetime) -> list[Part | None]:
     if not facts.auth:
-        return [context(BLAMELESS.get(incident.verdict, BLAMELESS_ELSE))]
+        is_said = "not at fault" in facts.sentence
+        return [] if is_said else [context(BLAMELESS.get(incident.verdict, BLAMELESS_ELSE))]
     if token is None and facts.token_ties:
         names = t.listed([t.code(name) for name in facts.token_ties[:5]], 5, len(facts.token_ties))
         return [section(f"*Token*  One of {names}: on record they fit this workflow alike.", rank=_TOKEN)]
     if token is None:
-        if incident.verdict not in TOKEN_AT_FAULT:
+        if incident.verdict not in TOKEN_AT_FAULT or _is_over(incident):
             return []
         return [
             section(
@@ -233,6 +238,10 @@ def _token(incident: _Failure, facts: Facts, token: Token | None, now: datetime)
     elif why:
         lines.append(f"How it was matched: {why}.")
     return [section(*lines, rank=_TOKEN)]
+
+
+def _is_over(incident: _Failure) -> bool:
+    return isinstance(incident, Incident) and incident.state == "resolved"
 
 
 def _owner(token: Token) -> str:
@@ -297,10 +306,10 @@ def _history(incident: Incident, facts: Facts, where: str = "") -> str:
         return f"Seen {t.date(incident.opened_at)}"
     verb = "Failed" if incident.verdict != "staged" else "Staged"
     if incident.occurrences < 2:
-        return f"{verb} once, {t.date((facts.seen_late and _failed_at(facts)) or incident.opened_at)}"
+        return f"{verb} once, {t.age((facts.seen_late and _failed_at(facts)) or incident.opened_at)}"
     return (
         f"{verb} {incident.occurrences:,} times{where} since {t.date(incident.opened_at)}, "
-        f"last {t.date(incident.last_seen_at)}"
+        f"last {t.age(incident.last_seen_at)}"
     )
 
 

@@ -164,9 +164,11 @@ def _open(news: News) -> list[Part]:
 def _incident(incident: Incident, news: News) -> str:
     facts = Facts.from_json(incident.facts)
     state = {"claimed": "  ·  somebody is on it", "snoozed": "  ·  put off"}.get(incident.state, "")
+    if incident.muted_by is not None:
+        state = f"  ·  probably explained by no. {incident.muted_by}"
     run = f"  ·  {t.link(facts.run_url, 'open the run')}" if facts.run_url and t.is_url(facts.run_url) else ""
     age = t.span(news.at - incident.opened_at)
-    return f"{age}: {t.sentence(facts.sentence, 160)} {t.code(incident.repo, 80)}{state}{run}"
+    return f"No. {incident.id}, {age}: {t.sentence(facts.sentence, 160)} {t.code(incident.repo, 80)}{state}{run}"
 
 
 def _staged(staged: Sequence[Awaited], news: News) -> list[Part]:

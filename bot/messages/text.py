@@ -187,6 +187,12 @@ def date(moment: datetime) -> str:
     return f"<!date^{int(moment.timestamp())}^{{date_short_pretty}} {{time}}|{iso(moment)}>"
 
 
+def age(moment: datetime) -> str:
+    """`date` of something past, and how long ago that is whenever it is read."""
+    stamp = int(moment.timestamp())
+    return f"<!date^{stamp}^{{date_short_pretty}} {{time}} ({{ago}})|{iso(moment)}>"
+
+
 def day(moment: datetime) -> str:
     """The day alone, in the zone of each reader."""
     fallback = moment.astimezone(UTC).strftime("%Y-%m-%d")

@@ -16,11 +16,11 @@ from storage.tokens import Token
 MOST_NAMES = 5
 
 
-def failed_again(incident: Incident, facts: Facts) -> Message:
-    """Names nobody: the card already told the owner."""
+def failed_again(incident: Incident, facts: Facts, *, elsewhere: bool = False) -> Message:
+    """Names nobody: the card already told the owner. `elsewhere`: in another repository than the last time."""
     run = f"run {facts.run_number}" if facts.run_number else "the run"
     attempt = f", attempt {facts.attempt}" if facts.attempt > 1 else ""
-    where = f"{t.link(facts.run_url, run)}{attempt}"
+    where = f"{f'{t.code(incident.repo)} ' if elsewhere else ''}{t.link(facts.run_url, run)}{attempt}"
     return _line(f"Failed again: {where}. That makes {t.count(incident.occurrences, 'time')}.")
 
 

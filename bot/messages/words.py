@@ -49,7 +49,7 @@ BLAMELESS = {
     "release-missing": "No failed run of it was heard of, so nothing says that a token is at fault.",
     "release-staged": "Nothing failed: a person has to approve it.",
     "version-exists": "The version is out. No token has to be replaced for it.",
-    "staged": "Nothing failed. A maintainer has to approve the version before anybody can install it.",
+    "staged": "Nothing failed.",
 }
 BLAMELESS_ELSE = "No token is at fault."
 

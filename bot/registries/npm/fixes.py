@@ -158,8 +158,8 @@ FIX_REPOSITORY = (
     "Provenance needs a public repository; for a private one publish with `--provenance=false`.",
 )
 WAIT = ("Wait for the time the registry names (or some minutes), then re-run.", "Publish fewer packages at once.")
-RETRY = ("Re-run the failed job; the credential is not at fault.", "If it goes on, look at https://status.npmjs.org.")
+RETRY = ("Re-run the failed job.", "If it goes on, look at https://status.npmjs.org.")
 CHECK_NETWORK = (
-    "Re-run the failed job; the credential is not at fault.",
+    "Re-run the failed job.",
     "If it fails again, check proxy, DNS and firewall of the runner, and the registry URL.",
 )
