@@ -188,8 +188,8 @@ class Settings(BaseSettings):
     )
     digest_routes: Annotated[tuple[tuple[str, str], ...], NoDecode, BeforeValidator(_routes)] = Field(
         (),
-        description="Other channels for the daily digest of some repositories, as in CHANNEL_ROUTES: each is told of"
-        " the tokens used in its repositories alone, the digest channel of all others.",
+        description="Other channels for the daily digest of some repositories: acme/ui=C1; what is used elsewhere too"
+        " stays in the digest channel.",
     )
     github_webhook_secret: OptionalSecret = Field(
         None, description="Webhook secret; a comma-separated list while it is being rotated."

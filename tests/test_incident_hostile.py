@@ -109,6 +109,7 @@ def test_a_hundred_packages_and_forty_repositories_are_one_card() -> None:
         assert said in str(made.blocks)
 
 
+@unhurried
 @given(hostile.text, st.lists(hostile.incidents, max_size=4))
 def test_whatever_is_typed_finds_only_what_is_there(typed, incidents):
     found = fitting(incidents, typed)
