@@ -226,7 +226,7 @@ async def test_a_team_has_a_digest_of_its_own_and_nothing_is_told_twice(outside:
         said = running.db.read_now(reminders.said)
         assert len(said) == 4, "each rung counts as said, wherever it was"
         await morning(running, TUESDAY + timedelta(days=1, hours=23))
-        assert "a day: " in str(running.cards(team)[-1].blocks).split("Open incidents")[1]
+        assert "No. 1, 2 days: " in str(running.cards(team)[-1].blocks).split("Open incidents")[1]
         assert len(running.cards(team)) == 2
 
 
