@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-from bot.incidents import Facts
+from bot.incidents import Facts, answers_for
 from bot.messages import thread
 from bot.messages.around import Around
 from bot.messages.card import incident_card
@@ -80,6 +80,15 @@ def call(
     }
     if people:
         say_in_thread(connection, incident, thread.also_for(people), key=key, now=now)
+
+
+def call_owners(connection: Connection, incident: Incident, now: datetime) -> None:
+    """It waits for somebody, and those whose token it is may not have heard of it: an edit mentions nobody, and while
+    somebody looked after it nobody else was called."""
+    if incident.token_id is None or incident.state != "open" or incident.muted_by is not None:
+        return
+    blamed = answers_for(tokens.by_id(connection, incident.token_id), Facts.from_json(incident.facts))
+    call(connection, incident, blamed, None, key=f"people:{incident.token_id}:{now.timestamp()}", now=now)
 
 
 def point_to_card(

@@ -171,6 +171,7 @@ async def _change(
             announce.post_card(connection, changed, now)  # it was quiet until somebody closed it
         announce.edit_card(connection, changed, now)
         announce.say_in_thread(connection, changed, line(changed), key=f"{action}:{now.timestamp()}", now=now)
+        announce.call_owners(connection, changed, now)
         if changed.state == "resolved":
             settling.freed(connection, incident, now)
         elif resolved:

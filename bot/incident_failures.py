@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from bot import announce, muting, settling
 from bot.github.run import Run
-from bot.incidents import Action, Decision, Facts, Known, Leaving, answers_for, decide, what_changed
+from bot.incidents import Action, Decision, Facts, Known, Leaving, decide, what_changed
 from bot.messages import thread
-from storage import audit, awaited, incident_states, incidents, runs, tokens
+from storage import audit, awaited, incident_states, incidents, runs
 from storage.awaited import Failed
 from storage.database import Connection
 from storage.incidents import Incident, NewIncident
@@ -52,17 +52,10 @@ def failed(connection: Connection, failure: FailedRun, now: datetime) -> Decisio
         _note(connection, incident, "incident.wake", "something else went wrong", now)
     incident = muting.sort_out(connection, incident, failure.sure, now)
     _say(connection, failure, incident, decision, changed, target.repo != incident.repo, now)
-    if incident.token_id != target.token_id and decision.action is not Action.POST:
-        _call_the_people_of_another_token(connection, incident, now)
+    speaks_again = target.muted_by is not None and incident.muted_by is None
+    if decision.action is not Action.POST and (speaks_again or incident.token_id != target.token_id):
+        announce.call_owners(connection, incident, now)
     return decision
-
-
-def _call_the_people_of_another_token(connection: Connection, incident: Incident, now: datetime) -> None:
-    """An edit mentions nobody: whose token it is now would not hear of it. Whoever looks after it does."""
-    if incident.token_id is None or incident.state != "open" or incident.muted_by is not None:
-        return
-    blamed = answers_for(tokens.by_id(connection, incident.token_id), Facts.from_json(incident.facts))
-    announce.call(connection, incident, blamed, None, key=f"people:{incident.token_id}", now=now)
 
 
 def _known(connection: Connection, failure: FailedRun, now: datetime) -> Known:

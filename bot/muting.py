@@ -71,6 +71,7 @@ def release(connection: Connection, over: Incident, now: datetime) -> None:
             announce.edit_card(connection, spoken, now)
             line = thread.no_longer_explained(over)
             announce.say_in_thread(connection, spoken, line, key=f"unmuted:{now.timestamp()}", now=now)
+            announce.call_owners(connection, spoken, now)
         else:
             announce.post_card(connection, spoken, now)
     if quiet:

@@ -58,6 +58,7 @@ def _give_back(connection: Connection, incident: Incident, now: datetime) -> Non
     announce.edit_card(connection, free, now)
     key = f"given-back:{now.timestamp()}"
     announce.say_in_thread(connection, free, thread.given_back(incident), key=key, now=now)
+    announce.call_owners(connection, free, now)
 
 
 def _escalate(connection: Connection, incident: Incident, now: datetime) -> None:
@@ -81,6 +82,7 @@ def _snoozes_ended(connection: Connection, now: datetime) -> bool:
         if awake.muted_by is None:
             key = f"snooze-over:{incident.snoozed_until}"
             announce.say_in_thread(connection, awake, thread.snooze_over(incident), key=key, now=now)
+            announce.call_owners(connection, awake, now)
     return bool(ended)
 
 

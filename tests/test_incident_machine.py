@@ -26,9 +26,10 @@ from bot.errors import TellUser
 from bot.evidence import Published
 from bot.github.run import Run
 from bot.incident_failures import FailedRun
+from bot.incident_people import IncidentPeople
 from bot.incidents import Facts, is_outage
 from bot.settings import Settings
-from storage import awaited, incidents, tokens
+from storage import audit, awaited, incidents, outbox, tokens
 from storage.awaited import Awaited, Failed
 from storage.database import Connection, Database
 from storage.incidents import Incident, NewIncident
@@ -39,11 +40,12 @@ WORKFLOW = ".github/workflows/release.yml"
 PEOPLE = ("U0ANN", "U0BEN")
 KINDS = {
     # verdict, cause, fingerprint, token, sure
-    "dead": ("token-expired", "no-access", "npm|token:1", True, True),
-    "refused": ("no-access", "no-access", None, True, False),  # only a guess that it is the same token
-    "unknown": ("unknown", "unknown", None, False, False),
-    "own": ("oidc-publisher-mismatch", "oidc-publisher-mismatch", None, False, True),
-    "outage": ("registry-outage", "registry-outage", "npm|outage", False, False),
+    "dead": ("token-expired", "no-access", "npm|token:1", 1, True),
+    "refused": ("no-access", "no-access", None, 1, False),  # only a guess that it is the same token
+    "unknown": ("unknown", "unknown", None, None, False),
+    "dead-too": ("token-revoked", "token-rejected", "npm|token:2", 2, True),
+    "own": ("oidc-publisher-mismatch", "oidc-publisher-mismatch", None, None, True),
+    "outage": ("registry-outage", "registry-outage", "npm|outage", None, False),
 }
 
 
@@ -54,14 +56,17 @@ def _database() -> Database:
     atexit.register(folder.cleanup)
     database = Database.open(f"sqlite:///{Path(folder.name) / 'life.db'}")
     atexit.register(database.close)
-    known = Token(name="org", owner="U0OWNER", backup_owner="U0BACKUP")
-    database.write_now(tokens.add, known, datetime(2026, 11, 1, tzinfo=UTC))
+    for known in (
+        Token(name="org", owner="U0OWNER", backup_owner="U0BACKUP"),
+        Token(name="other", owner="U0OTHER", backup_owner="U0BACKUP"),
+    ):
+        database.write_now(tokens.add, known, datetime(2026, 11, 1, tzinfo=UTC))
     return database
 
 
 def _empty_database() -> Database:
     def emptied(connection: Connection) -> None:
-        for table in ("incidents", "occurrences", "awaited", "messages", "runs", "audit"):
+        for table in ("incidents", "occurrences", "awaited", "messages", "runs", "audit", "due_jobs"):
             connection.execute(f"DELETE FROM {table}")
 
     _database().write_now(emptied)
@@ -96,7 +101,7 @@ class IncidentLife(RuleBasedStateMachine):
     # --- what happens ------------------------------------------------------------------------------------------------
 
     def fail_run(self, repo: str, kind: str, run_id: int, attempt: int) -> None:
-        verdict, cause, shared, with_token, sure = KINDS[kind]
+        verdict, cause, shared, token_id, sure = KINDS[kind]
         release = self.releases[repo]
         run = Run(repo, run_id, attempt, WORKFLOW, conclusion="failure", number=run_id, completed_at=self.at)
         facts = Facts(sentence=f"It failed: {verdict}", repo=repo, run_id=run_id)
@@ -105,7 +110,7 @@ class IncidentLife(RuleBasedStateMachine):
             registry="npm",
             cause=cause,
             verdict=verdict,
-            token_id=1 if with_token else None,
+            token_id=token_id,
             repo=repo,
             workflow=WORKFLOW,
             package=f"@{repo}",
@@ -153,8 +158,12 @@ class IncidentLife(RuleBasedStateMachine):
 
     @rule(hours=st.sampled_from([0.1, 1, 5, 23, 30]))
     def time_goes_by(self, hours: float) -> None:
+        quiet = self.quiet()
         self.at += timedelta(hours=hours)
         self.db.write_now(nudges.due, self.deps.settings, self.at)
+        asyncio.run(IncidentPeople(self.deps).watch())
+        still = self.quiet()
+        assert {ident: still[ident] for ident in quiet} == quiet, "what another incident explains spoke"
         for incident in self.open():
             if is_outage(incident):
                 self.db.write_now(outages.over, incident.id, self.at)
@@ -168,6 +177,17 @@ class IncidentLife(RuleBasedStateMachine):
                 self.releases[item.repo].failing = False  # this person says so
                 self.forget_elsewhere(item.repo, incident.id)
         self.act(incident, who, what)
+
+    @precondition(lambda self: self.open())
+    @rule(data=st.data(), who=st.sampled_from(PEOPLE), to=st.sampled_from(PEOPLE))
+    def somebody_hands_one_over(self, data: st.DataObject, who: str, to: str) -> None:
+        incident = data.draw(st.sampled_from(self.open()))
+        with contextlib.suppress(TellUser):
+            asyncio.run(incident_changes.hand_over(self.deps, incident.id, who, to, "yours"))
+
+    @rule()
+    def slack_takes_what_waits(self) -> None:
+        self.db.write_now(_taken)
 
     @rule(data=st.data(), who=st.sampled_from(PEOPLE))
     def somebody_opens_one_again(self, data: st.DataObject, who: str) -> None:
@@ -197,6 +217,12 @@ class IncidentLife(RuleBasedStateMachine):
 
     def published(self, repo: str) -> Published:
         return Published(f"@{repo}", True, frozenset(self.registry[repo]))
+
+    def quiet(self) -> dict[int, int]:
+        """What was said so far under incidents that others explain."""
+        return {
+            one.id: len(self.db.read_now(_replies, one.card_key)) for one in self.open() if one.muted_by is not None
+        }
 
     def look(self) -> None:
         readings = {f"@{repo}": self.published(repo) for repo in REPOS}
@@ -267,12 +293,54 @@ class IncidentLife(RuleBasedStateMachine):
                     assert item.version in self.registry[item.repo]
 
     @invariant()
-    def nobody_is_mentioned_again_and_again(self) -> None:
+    def everybody_is_called_once_and_by_no_edit(self) -> None:
         for incident in self.db.read_now(incidents.latest, limit=1000):
+            post = self.db.read_now(_post, incident.card_key)
             replies = self.db.read_now(_replies, incident.card_key)
-            opened = 1 + sum("again" in text.lower() or "reopened" in text.lower() for text in replies)
-            assert sum("<@U0BACKUP>" in text for text in replies) <= opened
-            assert sum("<@U0OWNER>" in text for text in replies) <= opened
+            for user in ("U0OWNER", "U0OTHER", "U0BACKUP"):
+                also = sum(f"<@{user}>" in text for text in replies if text.startswith("Also for"))
+                assert also + (f"<@{user}>" in post) <= 1, f"{user} was called twice"
+                asked = sum(f"<@{user}>" in text for text in replies if not text.startswith("Also for"))
+                again = sum(text.startswith(("Open again", "Reopened", "Nobody is on it")) for text in replies)
+                assert asked <= 1 + again, f"{user} was asked again and again"
+            if post and incident.state == "open" and incident.muted_by is None and incident.token_id is not None:
+                token = self.db.read_now(tokens.by_id, incident.token_id)
+                assert token is not None and token.owner is not None
+                assert self.db.read_now(outbox.mentioned, incident.card_key, token.owner), (
+                    f"the card names {token.owner}, who never heard of it"
+                )
+
+    @invariant()
+    def the_history_tells_each_state_and_who_made_it(self) -> None:
+        for incident in self.db.read_now(incidents.latest, limit=1000):
+            state, holder = "", None
+            for entry in reversed(self.db.read_now(audit.of_subject, f"incident:{incident.id}", limit=1000)):
+                match entry.action:
+                    case "incident.open":
+                        state = "open"
+                    case "incident.claim":
+                        state, holder = "claimed", entry.who
+                    case "incident.hand-over":
+                        state, holder = "claimed", entry.details.split()[1].rstrip(":")
+                    case "incident.give-back":
+                        state, holder = "open", None
+                    case "incident.snooze":
+                        state = "snoozed"
+                    case "incident.wake" | "incident.reopen":
+                        state = "claimed" if holder else "open"
+                    case "incident.resolve":
+                        state = "resolved"
+            assert (incident.state, incident.claimed_by) == (state, holder), f"incident {incident.id}"
+
+
+def _post(connection: Connection, key: str) -> str:
+    return str(connection.value("SELECT blocks FROM messages WHERE key = :key AND kind = 'post'", {"key": key}) or "")
+
+
+def _taken(connection: Connection) -> None:
+    connection.execute(
+        "UPDATE messages SET state = 'sent', ts = '1795512600.' || seq, sent_at = made_at WHERE ts IS NULL"
+    )
 
 
 def _posts(connection: Connection) -> list[str]:
@@ -286,8 +354,8 @@ def _replies(connection: Connection, about: str) -> list[str]:
 
 # Without shrinking: that takes minutes, and a life is short enough to be read as it was found.
 IncidentLife.TestCase.settings = settings(
-    max_examples=60,
-    stateful_step_count=20,
+    max_examples=80,
+    stateful_step_count=25,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=list(HealthCheck),
