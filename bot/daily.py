@@ -46,6 +46,7 @@ class _Looked:
     open: list[Incident]
     open_total: int
     staged: list[Awaited]
+    shared: Mapping[int, int]
     repos: Mapping[int, Collection[str]] = field(default_factory=dict)
 
 
@@ -114,6 +115,7 @@ def _look(connection: Connection, now: datetime, horizon: datetime, *, with_repo
         open=incidents.oldest_open(connection, limit=MOST_INCIDENTS),
         open_total=incidents.count_open(connection),
         staged=awaited.staged(connection, limit=MOST_STAGED),
+        shared=awaited.repositories(connection),
     )
 
 
@@ -134,7 +136,7 @@ def _letters(
     stops = {token.id: stop.at for token in looked.stopping if token.id and (stop := loses_publishing(token))}
     everybody = {token.id: token for token in (*looked.stopping, *looked.ending)}
     found = digest(everybody.values(), looked.said, now, zone, ladder, stops, following=following)
-    told = news(looked.changes, looked.open, looked.open_total, now, looked.staged)
+    told = news(looked.changes, looked.open, looked.open_total, now, looked.staged, looked.shared)
     whole = replace(found or Digest(now.astimezone(zone).date(), ()), directly=looked.directly)
     letters = [
         letter

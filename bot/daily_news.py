@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from storage.audit import Entry
@@ -26,7 +26,7 @@ LONG = timedelta(days=1)  # what has been open for so long is worth a digest by 
 class News:
     """`changed`: what happened (`added`, ...) -> names of tokens; `open`: unresolved incidents, oldest first, the first
     of `open_total`; `long_open`: how many of them are older than a day, put off by nobody and explained by no other.
-    `at`: when it was looked up."""
+    `at`: when it was looked up; `shared`: in how many repositories an incident waits, where it is more than one."""
 
     at: datetime
     changed: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -36,6 +36,7 @@ class News:
     open_total: int = 0
     long_open: int = 0
     staged: tuple[Awaited, ...] = ()
+    shared: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def worth_telling(self) -> bool:
@@ -48,6 +49,7 @@ def news(
     open_total: int,
     now: datetime,
     staged: Sequence[Awaited] = (),
+    shared: Mapping[int, int] | None = None,
 ) -> News:
     """`changes`: audit rows since the last digest, oldest first; `staged`: versions that wait for approval."""
     said: dict[str, str] = {}
@@ -77,6 +79,7 @@ def news(
         open_total=open_total,
         long_open=_long_open(oldest_first, now),
         staged=tuple(staged),
+        shared=shared or {},
     )
 
 
@@ -89,6 +92,7 @@ def in_repositories(found: News, chosen: Callable[[str], bool]) -> News:
         open_total=len(open_),
         long_open=_long_open(open_, found.at),
         staged=tuple(one for one in found.staged if chosen(one.repo)),
+        shared=found.shared,
     )
 
 
@@ -115,7 +119,7 @@ def _long_open(open_: Iterable[Incident], now: datetime) -> int:
 def of_person(found: News, user: str) -> News:
     """What of it concerns one person alone: the incidents they took."""
     mine = tuple(incident for incident in found.open if incident.claimed_by == user)
-    return News(at=found.at, open=mine, open_total=len(mine))
+    return News(at=found.at, open=mine, open_total=len(mine), shared=found.shared)
 
 
 def _told(before: str | None, word: str) -> str:

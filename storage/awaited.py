@@ -112,6 +112,19 @@ def open_of(connection: Connection, incident_id: int) -> list[Awaited]:
     return [awaited for awaited in of(connection, incident_id) if not awaited.settled]
 
 
+def repositories(connection: Connection) -> dict[int, int]:
+    """Unresolved incident -> in how many repositories something is waited for, of those that have more than one."""
+    rows = connection.all(
+        """
+        SELECT a.incident_id, COUNT(DISTINCT lower(a.repo)) AS repos FROM awaited a
+        JOIN incidents i ON i.id = a.incident_id
+        WHERE a.settled_at IS NULL AND i.state <> 'resolved'
+        GROUP BY a.incident_id HAVING COUNT(DISTINCT lower(a.repo)) > 1
+        """
+    )
+    return {row["incident_id"]: row["repos"] for row in rows}
+
+
 def staged(connection: Connection, *, limit: int) -> list[Awaited]:
     """Versions that wait for a person's approval, the longest first."""
     rows = connection.all(

@@ -200,7 +200,7 @@ async def test_one_token_in_many_repositories_is_one_card_with_a_list_that_shrin
     (card,) = running.cards()
     assert "Failed 12 times in 12 repositories" in shown(card)
     assert "12 of 12 workflows still to publish" in shown(card)
-    assert "And 2 more." in shown(card)
+    assert "And 2 more still to publish." in shown(card)
     assert len(running.thread(card)) == 1, "one line, not one for each repository"
     for number in range(11):
         running.outside.registry.publish(f"@acme/r{number}", "1.1.0")

@@ -77,9 +77,16 @@ def where(items: Sequence[Awaited]) -> list[Part | None]:
     over = [place for place in places.values() if all(item.settled for item in place)]
     shown = (*waiting[:MOST_PLACES], *over[: MOST_OVER if waiting else MOST_PLACES])
     lines = [_place(place) for place in shown]
-    more = len(places) - len(lines)
+    more = [
+        f"{left:,} more {what}"
+        for left, what in (
+            (len(waiting) - MOST_PLACES, "still to publish"),
+            (len(over) - (MOST_OVER if waiting else MOST_PLACES), "not waited for any more"),
+        )
+        if left > 0
+    ]
     title = f"*{len(waiting):,} of {t.count(len(places), 'workflow')} still to publish*"
-    return [section(title, *t.bullets(lines), f"And {more:,} more." if more else "", rank=_PLACES)]
+    return [section(title, *t.bullets(lines), f"And {t.listed(more)}." if more else "", rank=_PLACES)]
 
 
 def since_then(incident: Incident, around: Around) -> list[str]:

@@ -167,8 +167,10 @@ def _incident(incident: Incident, news: News) -> str:
     if incident.muted_by is not None:
         state = f"  ·  probably explained by no. {incident.muted_by}"
     run = f"  ·  {t.link(facts.run_url, 'open the run')}" if facts.run_url and t.is_url(facts.run_url) else ""
+    repos = news.shared.get(incident.id, 1)
+    where = t.code(incident.repo, 80) if repos < 2 else t.count(repos, "repository", "repositories")
     age = t.span(news.at - incident.opened_at)
-    return f"No. {incident.id}, {age}: {t.sentence(facts.sentence, 160)} {t.code(incident.repo, 80)}{state}{run}"
+    return f"No. {incident.id}, {age}: {t.sentence(facts.sentence, 160)} {where}{state}{run}"
 
 
 def _staged(staged: Sequence[Awaited], news: News) -> list[Part]:

@@ -12,7 +12,9 @@ DIRECT, CHANNEL = "direct", "channel"
 WORDS = {"direct": DIRECT, "dm": DIRECT, "me": DIRECT, "on": DIRECT, "channel": CHANNEL, "off": CHANNEL}
 
 
-def digest_choice(by: str, channel: str | None, following: datetime | None, *, is_new: bool) -> Message:
+def digest_choice(
+    by: str, channel: str | None, following: datetime | None, *, is_new: bool, team_digests: bool = False
+) -> Message:
     """`following`: when the next digest is due; None when no channel is set, and then there is none at all."""
     if channel is None or following is None:
         said = "There is no digest yet: whoever runs the bot has to set DIGEST_CHANNEL or ALERT_CHANNEL."
@@ -23,7 +25,8 @@ def digest_choice(by: str, channel: str | None, following: datetime | None, *, i
         said = f"You hear of your tokens by direct message{now}, and are not mentioned in {where}."
         switch = f"To be told in {where} again: `/tokens digest channel`"
     else:
-        said = f"You are mentioned in the digest in {where}{now} when a token of yours ends soon."
+        teams = " or of your team" if team_digests else ""
+        said = f"You are mentioned in the digest in {where}{teams}{now} when a token of yours ends soon."
         switch = "To hear of yours alone, by direct message: `/tokens digest direct`"
     when = f"The next one is due {t.date(following)}, if there is anything to say."
     return message(f"{said} {when}", [section(said, when), context(switch)])

@@ -98,6 +98,7 @@ class Home:
     rotations: Sequence[RotationLine] = ()
     digest_by: str = "channel"
     digest_channel: str | None = None
+    team_digests: bool = False
     alert_channel: str | None = None
     heard: bool = True
 
@@ -228,4 +229,5 @@ def _digest(home: Home) -> list[Part | None]:
         button = Button("Tell me in the channel again", DIGEST, "channel")
         return [section("You hear of your tokens by direct message each morning that has news.", button=button)]
     button = Button("Tell me by direct message", DIGEST, "direct")
+    where = "the digest of your team or in " + where if home.team_digests else where
     return [section(f"You are mentioned in {where} when a token of yours ends soon.", button=button)]

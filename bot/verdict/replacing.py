@@ -37,11 +37,13 @@ def store(case: Case, token: Token | None) -> str:
     if secret is not None:
         command = commands.store_secret(secret.name, repo, secret.level, secret.environment)
         return f"Store it where the job reads it: `{command}`, then re-run the failed jobs."
-    uses = token.used_by if token else ()
-    use = next((use for use in uses if use.secret and use.level != "elsewhere"), None)
+    uses = [use for use in (token.used_by if token else ()) if use.secret and use.level != "elsewhere"]
+    use = next((use for use in uses if use.repo.lower() == repo.lower()), next(iter(uses), None))
     if use is not None and use.secret:
         command = commands.store_secret(use.secret, use.repo, use.level, use.environment)
-        return f"Store it: `{command}`, then re-run the failed jobs."
+        places = {(one.secret, one.level, one.environment, one.repo.lower()) for one in uses}
+        more = f" and in the other {len(places) - 1} places on its record" if len(places) > 2 else ""
+        return f"Store it: `{command}`{more}, then re-run the failed jobs."
     job = case.job
     if job is not None and job.token_variables and not job.secrets:
         # Another step fetches it, from a vault for example.

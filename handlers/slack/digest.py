@@ -27,4 +27,4 @@ async def shown(user: str, deps: Deps, *, is_new: bool) -> Message:
     by = await deps.db.read(people.digest_of, user)
     channel = settings.operators_channel
     following = next_digest(deps.now(), settings.zone, settings.reminder_time, settings.calendar) if channel else None
-    return digest_choice(by, channel, following, is_new=is_new)
+    return digest_choice(by, channel, following, is_new=is_new, team_digests=bool(settings.digest_routes))

@@ -62,7 +62,12 @@ async def _draw(user: str, chosen: HomeFilter, deps: Deps) -> None:
     now = deps.now()
     home = await deps.db.read(_look, user, chosen, now)
     settings = deps.settings
-    home = replace(home, digest_channel=settings.operators_channel, alert_channel=settings.alert_channel)
+    home = replace(
+        home,
+        digest_channel=settings.operators_channel,
+        team_digests=bool(settings.digest_routes),
+        alert_channel=settings.alert_channel,
+    )
     try:
         await deps.slack.views_publish(user_id=user, view=home_view(home, now))
     except SlackApiError as error:
