@@ -30,7 +30,8 @@ class Release:
 class Published:
     """What the registry shows of a name. `exists` is False for a name nobody has published (or a private one).
 
-    `newest`: the version that was published last, whatever its number.
+    `newest`: the version that was published last, whatever its number; `earlier`: those before it, the latest first, a
+    few of them, of which only the moment is known until somebody asks.
     """
 
     name: str
@@ -38,6 +39,12 @@ class Published:
     versions: frozenset[str] = frozenset()
     latest: str | None = None
     newest: Release | None = None
+    earlier: tuple[Release, ...] = ()
+
+    @property
+    def releases(self) -> tuple[Release, ...]:
+        """What is known of its latest versions, the newest first."""
+        return (*([self.newest] if self.newest else ()), *self.earlier)
 
 
 @dataclass(frozen=True, slots=True)

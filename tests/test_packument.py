@@ -43,7 +43,10 @@ async def test_versions_the_latest_tag_and_how_the_newest_came(outside: Outside,
         versions=frozenset({"2.3.0", "2.4.0", "1.9.9"}),
         latest="2.4.0",
         newest=Release("1.9.9", NOW + timedelta(hours=1), "token", "mara-k", repository=""),
+        earlier=(Release("2.4.0", NOW), Release("2.3.0", NOW - timedelta(days=9))),
     )
+    told = await npm.told("@acme/ui", Release("2.4.0", NOW))
+    assert (told.by, told.publisher) == ("oidc", "GitHub Actions")
 
 
 @pytest.mark.parametrize(("by", "how", "who"), [("oidc", "oidc", "GitHub Actions"), ("token", "token", "acme-ci")])

@@ -144,17 +144,6 @@ async def test_a_renamed_repository_is_told_before_npm_is_told_to_trust_its_old_
     assert "--repo=acme/design" in said and "--repo=acme/ui" not in said and "former name" not in said
 
 
-async def test_a_secret_that_is_written_again_after_the_proof_is_told(running: Running) -> None:
-    """Perhaps somebody put the old value back."""
-    await in_overlap(running)
-    running.hands.ahead += timedelta(hours=2)
-    stored(running)
-    await look(running)
-    assert "was written again" in shown(card(running))
-    assert steps.reached(rotation(running)) == "overlap"
-    assert len([line for line in thread(running) if "was written again" in line]) == 1
-
-
 async def test_what_was_published_before_a_secret_was_really_written_proves_nothing(running: Running) -> None:
     furnish(running)
     await start(running)

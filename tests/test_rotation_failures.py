@@ -130,7 +130,8 @@ async def test_a_green_run_makes_the_bot_look_at_once(running: Running) -> None:
     await look(running)
     running.db.write_now(lambda c: c.execute("UPDATE rotations SET look_at = look_at + 3600000"))
     published(running)
-    await running.deliver_run(npm_logs.published(), conclusion="success", completed_at=running.hands.now())
+    now = running.hands.now()
+    await running.deliver_run(npm_logs.published(), conclusion="success", started_at=now, completed_at=now)
     await running.worked(1)
     await running.bot.clock.tick()
     await running.worked()
@@ -145,8 +146,16 @@ async def test_a_private_package_is_proven_by_the_log_of_a_run_and_says_so(runni
     stored(running)
     await look(running)
     running.hands.ahead += timedelta(minutes=5)
-    await running.deliver_run(npm_logs.published(), conclusion="success", completed_at=running.hands.now())
+    now = running.hands.now()
+    before = now - timedelta(minutes=10)
+    await running.deliver_run(npm_logs.published(), conclusion="success", started_at=before, completed_at=now)
     await running.worked(1)
+    await look(running)
+    assert steps.reached(rotation(running)) == "stored", "that run began before the secret was written"
+    await running.deliver_run(
+        npm_logs.published(version="1.2.0"), conclusion="success", started_at=now, completed_at=now
+    )
+    await running.worked(2)
     await look(running)
     assert steps.reached(rotation(running)) == "overlap"
     assert "The log of a run of acme/ui says" in shown(card(running))

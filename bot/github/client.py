@@ -23,6 +23,7 @@ LOG_SILENCE_S = 30
 CHUNK = 256 * 1024
 MOST_SECRET_PAGES = 10  # 1,000 secrets, GitHub's own limit of an organisation; a repository may have 100
 GOOD_RUNS = 30
+LATEST_RUNS = 20
 MOST_JOB_PAGES = 10  # 1,000 jobs: more than GitHub's own limit of 256 a matrix
 MOST_RUN_PAGES = 10  # GitHub lists no more than 1,000 runs of a search
 
@@ -214,10 +215,19 @@ class GitHub(Asking):
 
     async def good_runs(self, run: Run) -> tuple[Run, ...]:
         """Runs of the same workflow file that succeeded before this one was over, newest first, this one left out."""
+        found = await self._runs(run, run.completed_at, f"status=success&per_page={GOOD_RUNS}")
+        return tuple(other for other in found if other.run_id != run.run_id)
+
+    async def runs_until(self, run: Run, at: datetime) -> tuple[Run, ...]:
+        """Runs of the same workflow file that were begun by then, newest first, whatever became of them; each as its
+        latest attempt."""
+        return await self._runs(run, at, f"per_page={LATEST_RUNS}")
+
+    async def _runs(self, run: Run, created_by: datetime | None, query: str) -> tuple[Run, ...]:
         file = quote(run.workflow.rpartition("/")[2], safe="")
-        path = f"/repos/{run.repo}/actions/workflows/{file}/runs?status=success&per_page={GOOD_RUNS}"
-        if run.completed_at is not None:
-            path += f"&created=%3C%3D{run.completed_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        path = f"/repos/{run.repo}/actions/workflows/{file}/runs?{query}"
+        if created_by is not None:
+            path += f"&created=%3C%3D{created_by.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
         try:
             reply = await self.call("GET", path, repo=run.repo, installation_id=run.installation_id)
         except GiveUp as gone:
@@ -225,7 +235,7 @@ class GitHub(Asking):
                 return ()  # a workflow that is not on the default branch has no page of its own
             raise
         found = [run_of(data, run.repo, run.installation_id) for data in _objects(reply, "workflow_runs")]
-        return tuple(other for other in found if other is not None and other.run_id != run.run_id)
+        return tuple(other for other in found if other is not None)
 
     async def has_tag(self, repo: str, name: str) -> bool:
         """Whether the repository has this git tag. Waits for better times when little is left of the rate limit."""

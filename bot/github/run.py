@@ -64,7 +64,7 @@ class JobStep:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job of an attempt. `labels`: what the runner was asked to be."""
+    """One job of an attempt. `labels`: what the runner was asked to be; `completed_at`: None while it runs."""
 
     job_id: int
     name: str
@@ -72,6 +72,8 @@ class Job:
     labels: tuple[str, ...] = ()
     url: str | None = None
     steps: tuple[JobStep, ...] = ()
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
 
     @property
     def failed(self) -> bool:
@@ -145,6 +147,8 @@ def job_of(data: Mapping[str, Any]) -> Job | None:
             for step in (steps if isinstance(steps, list) else ())
             if isinstance(step, dict)
         ),
+        started_at=moment_of(data.get("started_at")),
+        completed_at=moment_of(data.get("completed_at")),
     )
 
 

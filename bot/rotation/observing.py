@@ -6,7 +6,7 @@ Within one time budget, in parallel, each source optional. What could not be rea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from bot.deps import Deps
 from bot.errors import GiveUp, TryAgain
-from bot.evidence import Published, SecretAge
+from bot.evidence import Published, Release, SecretAge
 from bot.github.run import Run
 from bot.registries.npm.workflow import (
     Unreadable,
@@ -25,15 +25,19 @@ from bot.registries.npm.workflow import (
     read_workflow,
 )
 from bot.rotation import steps
+from bot.rotation.began import of_runs, places_of
 from bot.rotation.proofs import Seen, UseSeen
 from storage import runs, tokens
 from storage.database import Connection
 from storage.rotations import Rotation
+from storage.runs import RunRecord
 from storage.tokens import Token, Use
 
 BUDGET_S = 20.0
 AT_ONCE = 6  # requests to one host: GitHub asks not to be hurried
 MOST_PACKAGES = 20  # packuments read at one look
+MOST_EARLIER = 5  # versions of one package, before its newest
+MOST_WORKFLOWS = 10  # whose runs are asked for
 NEAR = timedelta(minutes=30)  # npm's last use and the end of the run that used it
 DEFAULT_BRANCH = "HEAD"
 T = TypeVar("T")
@@ -48,10 +52,13 @@ async def look_at(rotation: Rotation, deps: Deps) -> Seen:
         _uses(rotation, deps, asking),
         _published(rotation, deps, asking),
     )
+    runs, unread = await _runs(rotation, published, known["released"], deps, asking)
     return Seen(
         at=now,
         uses=uses,
         published=published,
+        runs=runs,
+        runs_unread=unread,
         blind=tuple(dict.fromkeys(asking.blind)),
         **known,
     )
@@ -265,6 +272,84 @@ async def _published(rotation: Rotation, deps: Deps, asking: Asking) -> dict[str
         return {}
     names = [name for name in steps.unproven(rotation) if "*" not in name][:MOST_PACKAGES]
     found = await asyncio.gather(
-        *(asking(f"{name} on the registry", partial(deps.npm.published, name)) for name in names)
+        *(asking(f"{name} on the registry", partial(_with_the_expected, rotation, name, deps)) for name in names)
     )
     return {name: published for name, published in zip(names, found, strict=True) if published is not None}
+
+
+async def _with_the_expected(rotation: Rotation, name: str, deps: Deps) -> Published:
+    """With the latest version after the switch that came the expected way, also where a newer one came another way."""
+    published = await deps.npm.published(name)
+    switch, newest = steps.switched_at(rotation), published.newest
+    expected = "oidc" if rotation.path == "trusted-publishing" else "token"
+    if switch is None or newest is None or newest.by in (expected, None):
+        return published
+    told: list[Release] = []
+    for release in published.earlier[:MOST_EARLIER]:
+        if release.published_at is None or release.published_at <= switch:
+            break
+        told.append(await deps.npm.told(name, release))
+        if told[-1].by == expected:
+            break
+    return replace(published, earlier=(*told, *published.earlier[len(told) :]))
+
+
+# --- the runs that published -----------------------------------------------------------------------------------------
+
+
+async def _runs(
+    rotation: Rotation,
+    published: Mapping[str, Published],
+    released: Sequence[RunRecord],
+    deps: Deps,
+    asking: Asking,
+) -> tuple[tuple[Run, ...], bool]:
+    """Runs of our workflows that may have published what is there since the switch, and whether some could not be
+    asked for now. A trusted publisher shows itself on the version: when its run began does not matter."""
+    switch = steps.switched_at(rotation)
+    if switch is None or rotation.path == "trusted-publishing" or not deps.github.configured:
+        return (), False
+    moments = [release.published_at for found in published.values() for release in found.releases]
+    if not steps.settled(rotation, "prove"):
+        moments += [record.completed_at for record in released]
+    since = [at for at in moments if at is not None and at > switch]
+    if not since:
+        return (), False
+    uses = [step.use for step in steps.steps_of(rotation, "store") if step.use is not None]
+    places = list(dict.fromkeys((use.repo, path) for use in uses if (path := workflow_path(use))))[:MOST_WORKFLOWS]
+    found = await asyncio.gather(
+        *(
+            asking(f"the runs of `{path}` in {repo}", partial(_runs_of, repo, path, max(since), deps))
+            for repo, path in places
+        )
+    )
+    runs = [run for of in found for run in of or ()]
+    by_job = await asyncio.gather(*(_by_its_jobs(rotation, run, since, deps, asking) for run in runs))
+    return tuple(run for run in by_job if run is not None), None in found or None in by_job
+
+
+async def _runs_of(repo: str, path: str, until: datetime, deps: Deps) -> tuple[Run, ...]:
+    try:
+        return await deps.github.runs_until(Run(repo, 0, 1, path), until)
+    except GiveUp:
+        return ()  # no right to see them: then it is not known when they began
+
+
+async def _by_its_jobs(
+    rotation: Rotation, run: Run, moments: Sequence[datetime], deps: Deps, asking: Asking
+) -> Run | None:
+    """The run as begun when its publishing job was, where GitHub hands out the secret no sooner: those of an
+    environment wait for whoever approves. None when that could not be asked."""
+    levels = {step.use.level for step in places_of(rotation, run) if step.use is not None}
+    if levels != {"environment"} or of_runs(rotation, [run]).when != "early":
+        return run
+    jobs = await asking(f"the jobs of a run of {run.repo}", partial(deps.github.jobs, run))
+    if jobs is None:
+        return None
+    begun = [
+        job.started_at
+        for job in jobs
+        if job.started_at is not None
+        and any(job.started_at <= at and (job.completed_at is None or at <= job.completed_at) for at in moments)
+    ]
+    return replace(run, started_at=min(begun)) if begun else run

@@ -15,9 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from bot.evidence import Published, SecretAge
+from bot.evidence import Published, Release, SecretAge
+from bot.github.run import Run
 from bot.registries.npm.workflow import WorkflowFacts
 from bot.rotation import steps
+from bot.rotation.began import Began, began, of_runs
 from bot.rotation.publishers import is_known, may_publish_for, trusted, workflows_for
 from bot.rotation.steps import LAG, Illegal
 from storage.rotations import Done, Kind, Rotation, Step
@@ -41,6 +43,7 @@ PROVES_TRUST: dict[Kind, str] = {
 WORD_STANDS_AFTER = timedelta(days=1)
 # The clock of whoever made the token may be off, and npm's list knows days better than seconds.
 MADE_BEFORE = timedelta(hours=1)
+A_RUN = timedelta(hours=6)  # the longest that a job of a hosted runner takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,8 @@ class Seen:
 
     `uses`: by the step's subject; `published`: by package; `old`: the record of the old token; `old_absent_at`: when an
     imported list of its account no longer had it; `new`: the record of the new token; `publishers`: records of trusted
-    publishers; `old_used_by`: the run that was under way when the old token was last used; `blind`: sentences.
+    publishers; `runs`: of the workflows at hand, so that it shows when one began (`runs_unread`: not all could be
+    asked for now); `old_used_by`: the run that was under way when the old token was last used; `blind`: sentences.
     """
 
     at: datetime
@@ -78,6 +82,8 @@ class Seen:
     new: Token | None = None
     publishers: tuple[Token, ...] = ()
     released: tuple[RunRecord, ...] = ()
+    runs: tuple[Run, ...] = ()
+    runs_unread: bool = False
     old_used_by: str | None = None
     blind: tuple[str, ...] = ()
 
@@ -168,8 +174,18 @@ def _stored(rotation: Rotation, step: Step, seen: Seen) -> Rotation:
         return rotation
     read = effective(found)
     if read is None or not written_since(read, step.since):
+        return _lost(rotation, step, found, seen.at)
+    again = " again" if step.done is not None and step.done.proof == "seen" else ""
+    return _ticked(rotation, step, read.updated_at, f"{place_words(read)} was written{again}.", seen.at)
+
+
+def _lost(rotation: Rotation, step: Step, found: UseSeen, now: datetime) -> Rotation:
+    """What was seen written is no longer what the job reads: it was deleted, or a nearer level has an older one."""
+    was_seen = step.done is not None and step.done.proof == "seen"
+    told = found.levels_read and (found.workflow is not None or not (step.use and step.use.workflow))
+    if not was_seen or not told or steps.reached(rotation) == "revoked":
         return rotation
-    return _ticked(rotation, step, read.updated_at, f"{place_words(read)} was written.", seen.at)
+    return steps.take_back(rotation, "store", step.subject, now)
 
 
 def _proven(rotation: Rotation, step: Step, seen: Seen) -> Rotation:
@@ -180,17 +196,38 @@ def _proven(rotation: Rotation, step: Step, seen: Seen) -> Rotation:
         return steps.take_back(rotation, "prove", step.subject, seen.at)
     after = max(switch, step.since)
     published = seen.published.get(step.subject)
-    newest = published.newest if published else None
     if published is None or not published.exists:
         return _proven_by_log(rotation, step, after, seen)
-    if newest is None or newest.published_at is None or newest.published_at <= after:
-        return rotation
-    expected = "oidc" if rotation.path == "trusted-publishing" else "token"
-    if newest.by != expected:
-        return rotation
-    how = "by its trusted publisher" if expected == "oidc" else "with a token"
-    what = f"`{published.name}` {newest.version} is on the registry, published {how}."
-    return _ticked(rotation, step, newest.published_at, what, seen.at)
+    trust = rotation.path == "trusted-publishing"
+    for release in published.releases:
+        at = release.published_at
+        if at is None or at <= after or release.by != ("oidc" if trust else "token"):
+            continue
+        what = f"`{published.name}` {release.version} is on the registry, published "
+        if trust:
+            return _ticked(rotation, step, at, f"{what}by its trusted publisher.", seen.at)
+        begun = release_began(rotation, seen, published.name, release)
+        if may_prove(begun, seen):
+            return _ticked(rotation, step, at, f"{what}with a token{_begun_words(begun, at - switch)}", seen.at)
+    return rotation
+
+
+def release_began(rotation: Rotation, seen: Seen, package: str, release: Release) -> Began:
+    """When the run that published it began."""
+    if release.published_at is None:
+        return Began()
+    return began(rotation, seen.runs, seen.released, package, release.version, release.published_at)
+
+
+def may_prove(begun: Began, seen: Seen) -> bool:
+    """A run that began before the switch proves nothing; while it could not be asked when it began, nothing yet."""
+    return begun.when == "after" or (begun.when == "unknown" and not seen.runs_unread)
+
+
+def _begun_words(begun: Began, since_switch: timedelta) -> str:
+    if begun.when == "after":
+        return ", in a run that began after the switch."
+    return ". When its run began is not known." if since_switch < A_RUN else "."
 
 
 def never_used(rotation: Rotation, new: Token | None, published_at: datetime) -> bool:
@@ -211,11 +248,19 @@ def _proven_by_log(rotation: Rotation, step: Step, after: datetime, seen: Seen) 
         return rotation
     for run in seen.released:
         about = not step.subject or run.package == step.subject
-        if about and run.completed_at is not None and run.completed_at > after:
+        if not about or run.completed_at is None or run.completed_at <= after:
+            continue
+        if may_prove(run_began(rotation, seen, run), seen):
             named = f"`{run.package}` {run.version or ''}".strip() if run.package else "a version"
             what = f"The log of a run of {run.repo} says that {named} was published."
             return _ticked(rotation, step, run.completed_at, what, seen.at)
     return rotation
+
+
+def run_began(rotation: Rotation, seen: Seen, record: RunRecord) -> Began:
+    """When this very attempt began."""
+    same = (record.repo.lower(), record.run_id, record.attempt)
+    return of_runs(rotation, [run for run in seen.runs if (run.repo.lower(), run.run_id, run.attempt) == same])
 
 
 def _revoked(rotation: Rotation, seen: Seen) -> Rotation:

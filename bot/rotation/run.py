@@ -25,7 +25,7 @@ from bot.rotation.choosing import NEVER
 from bot.rotation.failures import EVENT, meaning
 from bot.rotation.observing import look_at
 from bot.rotation.proofs import Seen, advance
-from bot.rotation.wrong_moves import LOOK, wrong_moves
+from bot.rotation.wrong_moves import LOOK, taken_back, wrong_moves
 from storage import audit, campaigns, rotations, tokens
 from storage.database import Connection
 from storage.rotations import Kind, Note, Rotation, Step
@@ -211,6 +211,7 @@ def settle(connection: Connection, ident: int, seen: Seen) -> Rotation | None:
         telling.say(
             connection, rotation, thread.settled(rotation, moved.settled), key=f"settled:{now.timestamp()}", now=now
         )
+    _say_taken_back(connection, amended, rotation, seen)
     _reconcile(connection, rotation, wrong_moves(rotation, seen), now)
     rotation = _overdue(connection, rotation, now)
     apply(connection, before, rotation, who="bot", now=now)
@@ -233,6 +234,12 @@ def _say_places(connection: Connection, before: Rotation, after: Rotation, now: 
     dropped = [step for subject, step in was.items() if subject not in are]
     if added or dropped:
         telling.say(connection, after, thread.places(added, dropped), key=f"places:{now.timestamp()}", now=now)
+
+
+def _say_taken_back(connection: Connection, before: Rotation, after: Rotation, seen: Seen) -> None:
+    note = taken_back(before, after, seen)
+    if note is not None and rotations.note(connection, after.id, note):
+        telling.say(connection, after, thread.noted([note]), key=note.key, now=seen.at)
 
 
 def apply(connection: Connection, before: Rotation, after: Rotation, *, who: str, now: datetime) -> None:

@@ -162,11 +162,8 @@ def find(rotation: Rotation, kind: Kind, subject: str = "") -> Step:
 
 
 def settled(rotation: Rotation, kind: Kind) -> bool:
-    """Whether this part of the checklist is through.
-
-    One release proves a token, since it is the same everywhere; trust is set up package by package, so each has to show
-    it.
-    """
+    """Whether this part of the checklist is through. One release proves a token, since it is the same everywhere;
+    trust is set up package by package, so each has to show it."""
     done = [step.done is not None for step in steps_of(rotation, kind)]
     return any(done) if kind == "prove" and rotation.path != "trusted-publishing" else all(done)
 
@@ -230,15 +227,15 @@ def unproven(rotation: Rotation) -> tuple[str, ...]:
 def tick(rotation: Rotation, kind: Kind, subject: str, done: Done, now: datetime) -> Rotation:
     """`mint`, `store`, `prove`, `revoke` or `retire` one step. `overlap` begins by itself.
 
-    A person's word is replaced by what the bot sees later, never the other way. That the old token is gone may be
-    *seen* at any time, since it is a fact; to *say* so before its turn takes an override with a reason. So does a
-    release that nobody but a person has seen: the old token's end rests on it.
+    A person's word is replaced by what the bot sees later, never the other way; a secret that was written again takes
+    the proof back. That the old token is gone may be *seen* at any time, since it is a fact; to *say* so before its
+    turn takes an override with a reason. So does a release that only a person has seen: the old one's end rests on it.
     """
     must_be_open(rotation)
     step = find(rotation, kind, subject)
     if kind == "overlap":
         raise Illegal("overlap", "The overlap begins by itself, and ends by itself.")
-    if step.done is not None and (step.done.proof == "seen" or done.proof == "said"):
+    if step.done is not None and not _says_more(rotation, step, step.done, done):
         raise Illegal("done-already", "This step is done already.")
     if done.override and not done.what.strip():
         raise Illegal("no-reason", "Going on without the proof needs a reason.")
@@ -262,10 +259,8 @@ def begin_overlap(rotation: Rotation, now: datetime) -> Rotation:
 
 
 def take_back(rotation: Rotation, kind: Kind, subject: str, now: datetime) -> Rotation:
-    """A step turned out not to be done: it and everything that rested on it is open again.
-
-    What happened before now is no proof of it any more. Not after the old token is gone.
-    """
+    """A step turned out not to be done: it and everything that rested on it is open again. What happened before now is
+    no proof of it any more. Not after the old token is gone."""
     must_be_open(rotation)
     step = find(rotation, kind, subject)
     if step.done is None:
@@ -378,6 +373,12 @@ def must_be_open(rotation: Rotation) -> None:
         raise Illegal("ended", "This rotation has ended.")
 
 
+def _says_more(rotation: Rotation, step: Step, was: Done, done: Done) -> bool:
+    """Seen instead of said; or a secret that was written once more, as long as that can still matter."""
+    secret = step.kind == "store" and rotation.path != "trusted-publishing" and reached(rotation) != "revoked"
+    return done.proof == "seen" and (was.proof == "said" or (secret and done.at > was.at))
+
+
 def _must_follow(rotation: Rotation, kind: Kind, done: Done, now: datetime) -> None:
     """Whether it is the step's turn."""
     if kind == "revoke":
@@ -415,8 +416,8 @@ def _deadline(rotation: Rotation, step: Step, now: datetime) -> datetime:
 
 
 def _unproven_before(rotation: Rotation, switch: datetime) -> Rotation:
-    """Somebody said that the secret was written, and it was written only later: what was published before was published
-    with the old value and proves nothing, and both have to live on from now."""
+    """The secret was written only after somebody said so, or was written again: what was published before was published
+    with another value and proves nothing, and both have to live on from now."""
 
     def kept(step: Step) -> Step:
         seen = step.done is not None and step.done.proof == "seen" and step.done.at < switch
@@ -436,11 +437,9 @@ def _with(rotation: Rotation, old: Step, new: Step) -> Rotation:
 
 def _next_name(name: str | None) -> str | None:
     """`ci-2026-11-20`, `ci-2026-11-20-2`, `ci-2026-11-20-3`, ..."""
-    if name is None:
-        return None
-    base, _, number = name.rpartition("-")
+    base, _, number = (name or "").rpartition("-")
     counted = bool(base) and number.isascii() and number.isdecimal() and len(number) < 2
-    return f"{base}-{int(number) + 1}" if counted else f"{name}-2"
+    return f"{base}-{int(number) + 1}" if counted else name and f"{name}-2"
 
 
 def one_of_each_place(uses: Iterable[Use]) -> list[Use]:

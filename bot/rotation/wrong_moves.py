@@ -10,9 +10,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from bot.evidence import SecretAge
+from bot.evidence import Published, SecretAge
 from bot.matching import covers
 from bot.rotation import steps
+from bot.rotation.failures import EVENT
 from bot.rotation.proofs import (
     Seen,
     UseSeen,
@@ -21,6 +22,7 @@ from bot.rotation.proofs import (
     level_words,
     never_used,
     place_words,
+    release_began,
     written_since,
 )
 from bot.rotation.publishers import is_known, trusted, workflows_for
@@ -49,6 +51,31 @@ def wrong_moves(rotation: Rotation, seen: Seen) -> tuple[Note, ...]:
             *_blind(seen),
         )
     )
+
+
+def taken_back(before: Rotation, after: Rotation, seen: Seen) -> Note | None:
+    """What one look took back, since what is stored now is not what was proven, or not what the job reads."""
+    was = {step.subject: step for step in steps.steps_of(before, "store") if step.done}
+    moved = [
+        (step, was[step.subject])
+        for step in steps.steps_of(after, "store")
+        if step.subject in was and step.done != was[step.subject].done
+    ]
+    lost = next((step for step, _ in moved if step.done is None), None)
+    unproven = steps.settled(before, "prove") and not steps.settled(after, "prove")
+    if lost is not None and lost.use is not None:
+        text = (
+            f"What was written for {_file(lost)} in {lost.use.repo} is no longer what it reads: the secret was "
+            "deleted, or a nearer level has an older one. Store the new token there again."
+        )
+    elif moved and unproven and (done := moved[0][0].done) is not None and (use := moved[0][0].use) is not None:
+        text = (
+            f"`{use.secret}` of {use.repo} was written again on {done.at:%Y-%m-%d at %H:%M} UTC, after the release "
+            "that had proven the new way: that says nothing of what is stored now. Publish once more, to prove it."
+        )
+    else:
+        return None
+    return Note(f"{EVENT}back:{seen.at.timestamp()}", "wrong", text, seen.at)
 
 
 _Said = Iterator[tuple[str, Literal["wrong", "fact", "ready"], str]]  # key, kind, sentence
@@ -118,31 +145,9 @@ def _about_uses(rotation: Rotation, seen: Seen) -> _Said:
             yield from _about_workflow(step, found)
         else:
             yield from _about_secret(rotation, step, found)
-    if rotation.path != "trusted-publishing" and steps.reached(rotation) in ("proven", "overlap"):
-        yield from _written_again(rotation, seen)
     if rotation.path == "trusted-publishing" and steps.reached(rotation) == "overlap":
         for step in steps.steps_of(rotation, "store"):
             yield from _still_reads(step, seen.uses.get(step.subject))
-
-
-def _written_again(rotation: Rotation, seen: Seen) -> _Said:
-    """A place that was written once more after the proof: nobody knows with what."""
-    proven = max((step.done.at for step in steps.steps_of(rotation, "prove") if step.done), default=seen.at)
-    told: set[tuple[str, str, str]] = set()
-    for step in steps.steps_of(rotation, "store"):
-        found = seen.uses.get(step.subject)
-        read = effective(found) if found is not None else None
-        if read is None or step.use is None or step.done is None or place_of(step.use) in told:
-            continue
-        if read.updated_at <= max(proven, step.done.at) + timedelta(seconds=1):
-            continue
-        told.add(place_of(step.use))
-        yield (
-            f"again:{step.subject}:{read.updated_at:%Y%m%d%H%M}",
-            "wrong",
-            f"{place_words(read)} of {step.use.repo} was written again on {read.updated_at:%Y-%m-%d at %H:%M} UTC, "
-            "after the proof. If that was not the new token, say under *Tick by hand* that the place is not done.",
-        )
 
 
 def _still_reads(step: Step, found: UseSeen | None) -> _Said:
@@ -260,6 +265,8 @@ def _about_releases(rotation: Rotation, seen: Seen) -> _Said:
     for step in steps.steps_of(rotation, "prove"):
         published = seen.published.get(step.subject)
         newest = published.newest if published else None
+        if published is not None and step.done is None:
+            yield from _begun_early(rotation, published, max(switch, step.since), seen)
         if newest is None or newest.published_at is None or newest.published_at <= max(switch, step.since):
             continue
         named = f"{step.subject} {newest.version}"
@@ -286,6 +293,24 @@ def _about_releases(rotation: Rotation, seen: Seen) -> _Said:
             "list says that the new token was never used. Perhaps the old value was stored again: store the new one "
             "once more, and publish again.",
         )
+
+
+def _begun_early(rotation: Rotation, published: Published, after: datetime, seen: Seen) -> _Said:
+    """A version after the switch that would prove it, had its run not begun before."""
+    for release in published.releases:
+        if release.by != "token" or release.published_at is None or release.published_at <= after:
+            continue
+        begun = release_began(rotation, seen, published.name, release)
+        if begun.when == "early" and begun.at is not None:
+            named = f"{published.name} {release.version}"
+            yield (
+                f"early:{named}",
+                "wrong",
+                f"{named} was published after the switch, but maybe by a run that had begun before it, on "
+                f"{begun.at:%Y-%m-%d at %H:%M} UTC: GitHub hands out a secret as it is when a run begins, so this "
+                "proves nothing. Publish once more.",
+            )
+            return
 
 
 def _about_old(rotation: Rotation, seen: Seen) -> _Said:

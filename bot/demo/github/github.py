@@ -72,12 +72,13 @@ class GitHub:
         title: str = "chore: release",
         number: int = 88,
         jobs: Sequence[Job] = (),
+        started_at: datetime | None = None,
         completed_at: datetime | None = None,
     ) -> Run:
         """A finished attempt of a run; give the same `run_id` and a higher `attempt` for a re-run."""
         number_of = run_id or next(self._run_ids)
         ends = completed_at or self.now()
-        starts = min([job.started_at for job in jobs if job.started_at] or [ends - timedelta(minutes=3)])
+        starts = started_at or min([job.started_at for job in jobs if job.started_at] or [ends - timedelta(minutes=3)])
         sha = sha or sha_for(f"{repo}/{number_of}")
         return self.world.add_run(
             Run(

@@ -29,6 +29,7 @@ LARGEST = 64 * 1024 * 1024
 LARGEST_MANIFEST = 1024 * 1024
 CHUNK = 256 * 1024
 REMEMBERED = 200  # packages
+EARLIER = 20  # versions before the newest that are kept
 WHOLE = "application/json"
 # The short form has no `time` and no `_npmUser`, but is a tenth of the size and lists every version.
 SHORT = "application/vnd.npm.install-v1+json"
@@ -48,6 +49,7 @@ class NpmRegistry:
         self._session = session
         self._url = url.rstrip("/")
         self._remembered: OrderedDict[str, tuple[str, Published]] = OrderedDict()
+        self._told: OrderedDict[tuple[str, str], Release] = OrderedDict()  # a version never changes
 
     async def published(self, name: str) -> Published:
         """A package as anybody can see it: its versions, and when and how the newest one came.
@@ -83,12 +85,14 @@ class NpmRegistry:
             raise TryAgain("registry-slow", "the registry did not answer in time") from error
         except aiohttp.ClientError as error:
             raise TryAgain("registry-unreachable", f"the registry did not answer: {type(error).__name__}") from error
+        releases = _releases(summary)
         published = Published(
             name=name,
             exists=True,
             versions=summary.versions,
             latest=summary.tags.get("latest"),
-            newest=await self._newest(name, summary),
+            newest=await self.told(name, releases[0]) if releases else None,
+            earlier=releases[1:],
         )
         # One that does not say who published it is asked again next time.
         if etag and form == WHOLE and published.newest is not None and published.newest.by is not None:
@@ -97,21 +101,15 @@ class NpmRegistry:
                 self._remembered.popitem(last=False)
         return published
 
-    async def _newest(self, name: str, summary: Summary) -> Release | None:
-        """The version that was published last, whatever its number; only what is still there counts."""
-        dated = [
-            (at, version)
-            for version, text in summary.times.items()
-            if version in summary.versions and _VERSION.fullmatch(version) and (at := moment_of(text))
-        ]
-        if not dated:
-            return None
-        at, version = max(dated)
-        release = Release(version, at)
+    async def told(self, name: str, release: Release) -> Release:
+        """The release with who published it and how; as it is when its manifest cannot be read."""
+        known = self._told.get((name, release.version))
+        if known is not None and known.published_at == release.published_at:
+            return known
         try:
             async with (
                 asyncio.timeout(MANIFEST_S),
-                self._session.get(f"{self._address(name)}/{quote(version, safe='')}") as reply,
+                self._session.get(f"{self._address(name)}/{quote(release.version, safe='')}") as reply,
             ):
                 _raise_for(reply, name)
                 body = await reply.content.read(LARGEST_MANIFEST)
@@ -119,7 +117,12 @@ class NpmRegistry:
                     body += more
         except (aiohttp.ClientError, TimeoutError, TryAgain):
             return release  # the version and its time are worth having by themselves
-        return _told_by(release, body)
+        told = _told_by(release, body)
+        if told.by is not None:
+            self._told[name, release.version] = told
+            while len(self._told) > REMEMBERED:
+                self._told.popitem(last=False)
+        return told
 
     def _address(self, name: str) -> str:
         return f"{self._url}/{quote(name, safe='@')}"
@@ -133,6 +136,16 @@ class NpmRegistry:
                     raise TryAgain("registry-refused", f"the registry answered {reply.status}")
         except (aiohttp.ClientError, TimeoutError) as error:
             raise TryAgain("registry-unreachable", f"the registry did not answer: {type(error).__name__}") from error
+
+
+def _releases(summary: Summary) -> tuple[Release, ...]:
+    """The versions that were published last, whatever their numbers; only what is still there counts."""
+    dated = [
+        (at, version)
+        for version, text in summary.times.items()
+        if version in summary.versions and _VERSION.fullmatch(version) and (at := moment_of(text))
+    ]
+    return tuple(Release(version, at) for at, version in sorted(dated, reverse=True)[: EARLIER + 1])
 
 
 async def _summary(reply: aiohttp.ClientResponse, name: str) -> Summary:
