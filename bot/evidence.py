@@ -101,7 +101,8 @@ class Evidence:
     `absent_secrets`: names that no level which could be read has; `unshared_secrets`: those of them that the
     organisation has for other repositories; `published`: the first of the packages, `others`: further ones of the run,
     the ones that went out included; `former_name`: of the repository, when the newest version was published; `tokens`:
-    stored ones that could have been used; `missing`: sentences about what could not be read.
+    stored ones that could have been used; `last_with_token`: the last good run whose version came with a token, looked
+    for where the newest one did not; `missing`: sentences about what could not be read.
     """
 
     packages: tuple[str, ...] = ()
@@ -113,6 +114,7 @@ class Evidence:
     others: tuple[Published, ...] = ()
     tokens: tuple[Token, ...] = ()
     last_good: GoodRun | None = None
+    last_with_token: GoodRun | None = None
     repository: Repository | None = None
     former_name: str | None = None
     elsewhere: tuple[Elsewhere, ...] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -16,9 +16,19 @@ from typing import Any, TypeVar
 from bot.deps import Deps
 from bot.diagnosis.diagnosis import Diagnosis
 from bot.errors import GiveUp, TryAgain
-from bot.evidence import Elsewhere, Evidence, Published, Repository, SecretAge, looked_up, packages_of, secrets_read
+from bot.evidence import (
+    Elsewhere,
+    Evidence,
+    GoodRun,
+    Published,
+    Repository,
+    SecretAge,
+    looked_up,
+    packages_of,
+    secrets_read,
+)
 from bot.github.run import Job, Run
-from bot.history import last_good
+from bot.history import good_runs, last_good
 from bot.metrics import METRICS
 from bot.registries.npm.workflow import (
     Unreadable,
@@ -39,6 +49,7 @@ MOST_SECRETS = 3  # names looked up, the likeliest ones
 MOST_ENVIRONMENTS = 3
 MOST_POSSIBLE = 10  # environments looked into when an expression names the job's
 MOST_PACKAGES = 4  # looked up on the registry
+MOST_EARLIER = 3  # versions before the newest
 # Causes behind which a trusted publisher can stand, which names the repository.
 _MAY_BE_TRUST = frozenset({"oidc-publisher-mismatch", "oidc-failed", "token-missing", "no-access"})
 DEPENDABOT = "dependabot[bot]"
@@ -62,6 +73,7 @@ async def gather(run: Run, diagnosis: Diagnosis, deps: Deps, job: Job | None = N
         ask("history", "the last good run", partial(deps.github.good_runs, run)) if has_file else _nothing(),
     )
     published = next((one for one in found if one.name == packages[0]), None)
+    good = good_runs(run, green or (), stored.went_well, published.releases if published else ())
     return Evidence(
         packages=packages,
         workflow=workflow,
@@ -71,7 +83,8 @@ async def gather(run: Run, diagnosis: Diagnosis, deps: Deps, job: Job | None = N
         published=published,
         others=tuple(one for one in found if one is not published),
         tokens=tuple(stored.tokens),
-        last_good=last_good(run, green or (), stored.went_well, published.newest if published else None),
+        last_good=last_good(good),
+        last_with_token=await _last_with_token(good, published, deps, ask),
         repository=repository,
         former_name=await _former_name(run, repository, published, deps, ask) if repository else None,
         elsewhere=tuple(_elsewhere(record) for record in stored.failed),
@@ -88,6 +101,25 @@ async def _on_registry(names: Sequence[str], deps: Deps, ask: _Asking) -> list[P
     found = [await one(name) for name in names[:1]]
     found += await asyncio.gather(*(one(name) for name in names[1:]))
     return [published for published in found if published is not None]
+
+
+async def _last_with_token(
+    good: Sequence[GoodRun], published: Published | None, deps: Deps, ask: _Asking
+) -> GoodRun | None:
+    """Where the newest version came by trust: the last one of this workflow that did not, which shows how long the
+    token worked."""
+    if published is None or published.newest is None or published.newest.by != "oidc":
+        return None
+    name, known = published.name, {release.version: release for release in published.releases}
+    ours = [one for one in good if one.published and one.version in known and one.package in (None, name)]
+    for one in ours[:MOST_EARLIER]:
+        release = known[one.version or ""]
+        if release.by is None:
+            told = await ask("registry", f"how {name} {release.version} came", partial(deps.npm.told, name, release))
+            release = told or release
+        if release.by == "token":
+            return replace(one, by="token")
+    return None
 
 
 async def _former_name(

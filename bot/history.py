@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from bot.evidence import GoodRun, Release
@@ -14,20 +14,26 @@ BEFORE_IT_BEGAN = timedelta(minutes=2)
 AFTER_IT_ENDED = timedelta(minutes=10)
 
 
-def last_good(run: Run, green: Iterable[Run], records: Iterable[RunRecord], newest: Release | None) -> GoodRun | None:
-    """The last run before `run` that is known to have published, else the last one that was green.
+def good_runs(
+    run: Run, green: Iterable[Run], records: Iterable[RunRecord], releases: Sequence[Release]
+) -> list[GoodRun]:
+    """The runs before `run` that went well, the latest first.
 
-    `green`: what GitHub lists of the same workflow; `records`: what we saw of it. A green run also published when the
-    newest version of the package appeared while it ran.
+    `green`: what GitHub lists of the same workflow; `records`: what we saw of it; `releases`: the package's latest
+    versions. A green run also published when one of them appeared while it ran.
     """
     known: dict[int, RunRecord] = {}
     for record in records:
         if record.run_id not in known or record.outcome == "published":
             known[record.run_id] = record
-    found = [_of_run(other, known.get(other.run_id), newest) for other in green if _before(other, run)]
+    found = [_of_run(other, known.get(other.run_id), releases) for other in green if _before(other, run)]
     listed = {other.run_id for other in green}
-    found += [_of_record(record, newest) for record in known.values() if record.run_id not in listed | {run.run_id}]
-    latest = sorted((good for good in found if good is not None), key=lambda good: good.completed_at, reverse=True)
+    found += [_of_record(record, releases) for record in known.values() if record.run_id not in listed | {run.run_id}]
+    return sorted((good for good in found if good is not None), key=lambda good: good.completed_at, reverse=True)
+
+
+def last_good(latest: Sequence[GoodRun]) -> GoodRun | None:
+    """The last one that is known to have published, else the last one that was green."""
     return next((good for good in latest if good.published), latest[0] if latest else None)
 
 
@@ -37,27 +43,27 @@ def _before(other: Run, run: Run) -> bool:
     return other.completed_at is not None and run.completed_at is not None and other.completed_at < run.completed_at
 
 
-def _of_run(run: Run, record: RunRecord | None, newest: Release | None) -> GoodRun | None:
+def _of_run(run: Run, record: RunRecord | None, releases: Sequence[Release]) -> GoodRun | None:
     if run.completed_at is None:
         return None
     if record is not None and record.outcome == "published":
-        return _published(run.completed_at, run.url, record, newest)
-    at = newest.published_at if newest else None
+        return _published(run.completed_at, run.url, record, releases)
     begun = run.started_at or run.completed_at
-    if newest and at and begun - BEFORE_IT_BEGAN <= at <= run.completed_at + AFTER_IT_ENDED:
-        return GoodRun(run.completed_at, run.url, published=True, version=newest.version, by=newest.by)
+    for release in releases:
+        at = release.published_at
+        if at is not None and begun - BEFORE_IT_BEGAN <= at <= run.completed_at + AFTER_IT_ENDED:
+            return GoodRun(run.completed_at, run.url, published=True, version=release.version, by=release.by)
     return GoodRun(run.completed_at, run.url)
 
 
-def _of_record(record: RunRecord, newest: Release | None) -> GoodRun | None:
+def _of_record(record: RunRecord, releases: Sequence[Release]) -> GoodRun | None:
     if record.completed_at is None:
         return None
     if record.outcome != "published":
         return GoodRun(record.completed_at)
-    return _published(record.completed_at, None, record, newest)
+    return _published(record.completed_at, None, record, releases)
 
 
-def _published(at: datetime, url: str | None, record: RunRecord, newest: Release | None) -> GoodRun:
-    """The registry tells of its newest version alone how it came."""
-    by = newest.by if newest is not None and newest.version == record.version else None
+def _published(at: datetime, url: str | None, record: RunRecord, releases: Sequence[Release]) -> GoodRun:
+    by = next((release.by for release in releases if release.version == record.version), None)
     return GoodRun(at, url, published=True, version=record.version, package=record.package, by=by)

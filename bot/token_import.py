@@ -10,15 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot.registries.npm.tokens import (
-    Listed,
-    is_token_list,
-    is_trust_list,
-    read_token_list,
-    read_trust_list,
-    same_token,
-    updated,
-)
+from bot.registries.npm.tokens import Listed, is_token_list, read_token_list, same_token, updated
+from bot.registries.npm.trust_list import by_package, is_trust_list, read_trust_list
 from bot.token_changes import differences, keep
 from bot.token_fields import Problem
 from bot.token_metadata import MetadataProblems, Record, json_values, parse_csv, parse_json
@@ -33,7 +26,8 @@ _LISTED_KINDS = ("granular", "classic", "automation")
 class Incoming:
     """What a file holds: `records` (ours), or `listed` (npm's token list, `is_list`), or `publishers` (its trust list).
 
-    `account`: whose list it is; tokens of other accounts are not expected in it.
+    `account`: whose list it is; tokens of other accounts are not expected in it. `silent`: packages for which npm
+    printed nothing: it has no publisher of theirs, or refused to say.
     """
 
     records: tuple[Record, ...] = ()
@@ -41,6 +35,7 @@ class Incoming:
     publishers: tuple[Token, ...] = ()
     is_list: bool = False
     account: str | None = None
+    silent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +49,66 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an import does. `revoked`: tokens that are gone from npm's list."""
+    """What an import does. `revoked`: tokens that are gone from npm's list; `silent`: see Incoming."""
 
     added: tuple[Token, ...] = ()
     changed: tuple[Change, ...] = ()
     revoked: tuple[Change, ...] = ()
     unchanged: tuple[Token, ...] = ()
+    silent: tuple[str, ...] = ()
 
 
 def read(text: str, *, account: str | None = None, package: str | None = None) -> Incoming:
     """What a file holds, whichever of the formats it has. Raises MetadataProblems."""
+    parts = by_package(text)
+    if parts:
+        return _trust_of_many(parts)
     if text.lstrip("\ufeff \t\r\n")[:1] not in ("{", "["):
         return Incoming(records=parse_csv(text))
     found = [(f"record {number}, line {line}", value) for number, line, value in json_values(text)]
     values = [value for _, value in found]
-    if len(values) == 1 and isinstance(values[0], dict) and set(values[0]) <= {"error", "code", "message"}:
-        raise MetadataProblems([Problem("", "", "is an error message of npm, not a list: run the command again")])
+    if len(values) == 1 and _is_error(values[0]):
+        raise MetadataProblems([Problem("", "", _AN_ERROR)])
     if is_trust_list(values):
         return Incoming(publishers=read_trust_list(found, package=package))
     if is_token_list(values):
         return Incoming(listed=read_token_list(found, account=account), is_list=True, account=account)
     return Incoming(records=parse_json(text))
+
+
+_AN_ERROR = "is an error message of npm, not a list: run the command again"
+
+
+def _is_error(value: object) -> bool:
+    return isinstance(value, dict) and bool(value) and set(value) <= {"error", "code", "message"}
+
+
+def _trust_of_many(parts: Sequence[tuple[str, int, str]]) -> Incoming:
+    publishers: list[Token] = []
+    problems: list[Problem] = []
+    silent: list[str] = []
+    for package, begins, text in parts:
+        about = f"package {package}"
+        if not text.strip():
+            silent.append(package)
+            continue
+        try:
+            # Empty lines above, so that every problem names the line of the file.
+            found = [(f"{about}, line {line}", value) for _, line, value in json_values("\n" * (begins - 1) + text)]
+            values = [value for _, value in found]
+            if any(map(_is_error, values)):
+                problems.append(Problem(about, "", _AN_ERROR))
+            elif not is_trust_list(values):
+                problems.append(Problem(about, "", "is not what npm trust list --json prints"))
+            else:
+                publishers += read_trust_list(found, package=package)
+        except MetadataProblems as wrong:
+            for problem in wrong.problems:
+                known = problem.where.startswith(about)
+                problems.append(problem if known else replace(problem, where=f"{about}, {problem.where}".rstrip(", ")))
+    if problems:
+        raise MetadataProblems(problems)
+    return Incoming(publishers=tuple(publishers), silent=tuple(silent))
 
 
 def bring_in(
@@ -113,7 +147,7 @@ def plan(
     if incoming.is_list:
         pairs, gone = _of_list(stored, incoming, names, now)
     elif incoming.publishers:
-        pairs, gone = _of_trust(stored, incoming.publishers, names), []
+        pairs, gone = _of_trust(stored, incoming.publishers, names)
     else:
         known = {token.name: token for token in stored}
         pairs = [(known.get(record.name), record.token(known.get(record.name))) for record in incoming.records]
@@ -125,6 +159,7 @@ def plan(
         changed=tuple(change for change in changes if change.fields),
         revoked=tuple(_change(token, replace(token, revoked_at=now)) for token in gone),
         unchanged=tuple(change.before for change in changes if not change.fields),
+        silent=incoming.silent,
     )
 
 
@@ -165,16 +200,34 @@ def _of_list(stored: Sequence[Token], incoming: Incoming, names: _Names, now: da
     return pairs, gone
 
 
-def _of_trust(stored: Sequence[Token], publishers: Iterable[Token], names: _Names) -> _Pairs:
-    known = {token.packages: token for token in stored}
+def _of_trust(stored: Sequence[Token], publishers: Iterable[Token], names: _Names) -> tuple[_Pairs, list[Token]]:
+    """Pairs of before and after, and the records of these packages that npm's list bears out no longer.
+
+    A record keeps its permission, so that direct publishers are not mixed up with those that may only stage; where
+    nothing else is left of a package, it takes on the other one.
+    """
+    incoming = list(publishers)
+    known: dict[tuple[str, ...], list[Token]] = {}
+    for token in sorted(stored, key=lambda token: token.revoked_at is not None):
+        known.setdefault(token.packages, []).append(token)
+    found: dict[int, Token] = {}
+    for same in (True, False):
+        for place, publisher in enumerate(incoming):
+            left = known.get(publisher.packages, [])
+            fitting = [token for token in left if not same or token.permission == publisher.permission]
+            if place not in found and fitting:
+                found[place] = fitting[0]
+                left.remove(fitting[0])
     pairs: _Pairs = []
-    for publisher in publishers:
-        before = known.get(publisher.packages)
+    for place, publisher in enumerate(incoming):
+        before = found.get(place)
         if before is None:
             pairs.append((None, replace(publisher, name=names.free(publisher.name))))
         else:
-            pairs.append((before, replace(before, permission=publisher.permission, used_by=publisher.used_by)))
-    return pairs
+            after = replace(before, permission=publisher.permission, used_by=publisher.used_by, revoked_at=None)
+            pairs.append((before, after))
+    told = {publisher.packages for publisher in incoming}
+    return pairs, [token for packages in told for token in known.get(packages, []) if token.revoked_at is None]
 
 
 class _Index:

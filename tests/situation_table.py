@@ -86,7 +86,7 @@ OF_TOKENS = (
               tokens=(Record(more={"permission": "read-write-stage-only"}),), rotates=True),
     Situation("made without bypass", wants_2fa, "token-needs-bypass",
               "Token acme-ci cannot publish unattended: it was made without 2FA bypass.",
-              "its record says that it does not bypass 2FA", "Create a token that bypasses 2FA: npm token create",
+              "its record says that it does not bypass 2FA", "Create another token: npm token create",
               tokens=(Record(more={"bypass_2fa": False}),), rotates=True),
     Situation("bypass that does not work", wants_2fa, "two-factor-required", "though token acme-ci bypasses it",
               "its record says that it bypasses 2FA", "See on the token's page", tokens=(Record(),), rotates=True),

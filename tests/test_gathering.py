@@ -12,7 +12,7 @@ from bot import gathering
 from bot.demo.github import job_from_log
 from bot.evidence import Elsewhere, Evidence, GoodRun, Release, SecretAge
 from bot.github.run import Run
-from bot.history import last_good
+from bot.history import good_runs, last_good
 from bot.metrics import METRICS
 from bot.triage import attempt_of, diagnose_run, explain
 from storage import runs, tokens
@@ -310,7 +310,7 @@ EARLIER = replace(
     ],
 )
 def test_which_run_was_the_last_good_one(green: list[Run], newest: Release | None, expected: GoodRun | None) -> None:
-    assert last_good(RUN, green, [], newest) == expected
+    assert last_good(good_runs(RUN, green, [], [newest] if newest else [])) == expected
 
 
 async def test_failures_of_the_same_registry_in_other_repositories_just_now(running: Running) -> None:

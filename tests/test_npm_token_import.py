@@ -224,6 +224,56 @@ TRUST = """{
 """
 
 
+ONE_STAGES = TRUST.replace('"environment"', '"permissions": ["createStagedPackage"], "environment"')
+
+
+def test_publishers_that_may_only_stage_are_told_from_those_that_publish(db: Database) -> None:
+    imported(db, ONE_STAGES, package="@acme/ui")
+    direct, stage = stored(db, "trust-@acme/ui"), stored(db, "trust-@acme/ui-stage")
+    assert (direct.permission, [use.workflow for use in direct.used_by]) == ("read-write", ["release.yml"])
+    assert (stage.permission, [use.workflow for use in stage.used_by]) == ("read-write-stage-only", ["stage.yml"])
+    assert stage.packages == ("@acme/ui",)
+    assert len(imported(db, ONE_STAGES, package="@acme/ui").unchanged) == 2
+    plan = imported(db, ONE_STAGES.split("\n\n")[0], package="@acme/ui")
+    assert [change.before.name for change in plan.revoked] == ["trust-@acme/ui-stage"]
+    assert stored(db, "trust-@acme/ui-stage").revoked_at is not None
+    imported(db, ONE_STAGES, package="@acme/ui")
+    assert stored(db, "trust-@acme/ui-stage").revoked_at is None, "it was set up again"
+
+
+def test_a_record_of_mixed_publishers_is_taken_apart_by_the_next_list(db: Database) -> None:
+    imported(db, TRUST, package="@acme/ui")
+    assert len(stored(db, "trust-@acme/ui").used_by) == 2
+    plan = imported(db, ONE_STAGES, package="@acme/ui")
+    assert [token.name for token in plan.added] == ["trust-@acme/ui-stage"]
+    assert len(stored(db, "trust-@acme/ui").used_by) == 1
+
+
+def test_the_trust_lists_of_many_packages_come_in_one_file(db: Database) -> None:
+    """As `for p in ...; do echo "$p"; npm trust list "$p" --json; done` prints them; one has no publisher."""
+    first, second = TRUST.split("\n\n")
+    plan = imported(db, f"@acme/ui\n{TRUST}\n@acme/none\n\nleft-pad\n{second}\n@acme/api\n{first}\n")
+    assert sorted(token.packages[0] for token in plan.added) == ["@acme/api", "@acme/ui", "left-pad"]
+    assert plan.silent == ("@acme/none",)
+    assert len(stored(db, "trust-@acme/ui").used_by) == 2
+    assert stored(db, "trust-left-pad").used_by == (Use("acme/ui", "stage.yml", None, "elsewhere", "npm publish"),)
+    assert not imported(db, f"@acme/ui\n\n@acme/api\n{first}\n").revoked, "no answer is no proof of absence"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('@acme/ui\n{\n  "type": "github",\n', "package @acme/ui.*not valid JSON"),
+        ('@acme/ui\n{"error": {"code": "EOTP"}}\n', "package @acme/ui: is an error message of npm"),
+        ('@acme/ui\n{"a": 1}\n', "package @acme/ui: is not what npm trust list --json prints"),
+        ("@acme/ui\n" + TRUST * 6, "package @acme/ui: has 12 publishers, and npm allows 10"),
+    ],
+)
+def test_what_is_wrong_in_one_of_many_trust_lists_is_said_of_that_package(text: str, says: str) -> None:
+    with pytest.raises(MetadataProblems, match=says):
+        read(text)
+
+
 def test_the_trust_list_of_a_package_becomes_one_trusted_publisher(db: Database) -> None:
     imported(db, TRUST, package="@acme/ui")
     token = stored(db, "trust-@acme/ui")

@@ -56,6 +56,7 @@ def shell(tmp_path: Path) -> Any:
     script = (
         f"#!{sys.executable}\nimport json, os, sys\n"
         "open(os.environ['CALLS'], 'a').write(json.dumps([os.path.basename(sys.argv[0]), *sys.argv[1:]]) + '\\n')\n"
+        "if sys.argv[0].endswith('python'): sys.stdin.read()\n"
     )
     for name in ("npm", "gh", "python"):
         (fakes / name).write_text(script)
@@ -225,10 +226,16 @@ def test_lists_are_piped_into_the_import(shell: Any, account: str | None) -> Non
     calls = sorted(shell(commands.import_list(account)))
     told = ["--account", account] if account else []
     assert calls == [["npm", "token", "list", "--json"], ["python", "-m", "bot", "tokens", "import", "-", *told]]
-    calls = sorted(shell(commands.trust_list("it's")))
+    calls = sorted(shell(commands.trust_list(["it's"])))
     assert calls == [
         ["npm", "trust", "list", "it's", "--json"],
         ["python", "-m", "bot", "tokens", "import", "-", "--package", "it's"],
+    ]
+    calls = sorted(shell(commands.trust_list(["it's", "@acme/$(reboot)"])))
+    assert calls == [
+        ["npm", "trust", "list", "@acme/$(reboot)", "--json"],
+        ["npm", "trust", "list", "it's", "--json"],
+        ["python", "-m", "bot", "tokens", "import", "-"],
     ]
 
 

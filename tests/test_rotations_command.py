@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from bot.rotation import steps
+from bot.rotation import amending, steps
 from storage import audit, rotations, tokens
 from storage.database import Database
 from storage.rotations import Done, Note
@@ -68,6 +69,23 @@ def test_show_tells_each_step_with_its_proof_and_the_history(filled: Path) -> No
     assert (store["step"], store["proof"]) == ("store", None)
     assert [row["action"] for row in shown["history"]] == ["rotation.start"]
     assert [note["text"] for note in shown["notes"]] == ["written at the wrong level"]
+    assert shown["bypass_2fa"] is False and shown["bypass_approved_by"] is None
+
+
+def test_show_names_who_approved_a_bypass(filled: Path) -> None:
+    db = Database.open(f"sqlite:///{filled / 'x.db'}")
+    token = db.write_now(tokens.add, Token(name="with-bypass"), NOW)
+    planned = steps.planned(
+        token, path="token", owner="U1", started_by="U1", now=NOW, second="U2", bypass=True, bypass_reason="nightly"
+    )
+    waiting = db.write_now(rotations.add, planned, look_at=NOW)
+    assert "bypasses two-factor, not approved yet: nightly" in run(filled, "show", str(waiting.id)).stdout
+    db.write_now(rotations.change, replace(amending.approve(planned, "U2", NOW), id=waiting.id))
+    db.close()
+    assert "bypasses two-factor, approved by U2, 2026" in run(filled, "show", str(waiting.id)).stdout
+    shown = json.loads(run(filled, "show", str(waiting.id), "--json").stdout)
+    assert (shown["bypass_2fa"], shown["bypass_reason"], shown["bypass_approved_by"]) == (True, "nightly", "U2")
+    assert shown["bypass_approved_at"].startswith("2026-")
 
 
 def test_the_audit_export_has_every_change(filled: Path) -> None:

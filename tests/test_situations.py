@@ -131,6 +131,7 @@ def _check(running: Running, situation: Situation, owner: str, card: Any, verdic
     assert ("[Start rotation]" in text) is situation.rotates
     for expected in situation.has:
         assert _own(expected, owner) in text
+    assert "--bypass-2fa" not in text, "that takes a second person, whom a rotation asks"
     for unwanted in situation.lacks:
         assert _own(unwanted, owner) not in text
 

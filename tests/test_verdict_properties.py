@@ -87,6 +87,8 @@ evidences = st.builds(
     tokens=st.lists(tokens, max_size=4).map(tuple),
     last_good=st.none()
     | st.builds(GoodRun, moment, st.none(), st.booleans(), optional_text, st.none() | packages, ways),
+    last_with_token=st.none()
+    | st.builds(GoodRun, moment, st.none(), st.just(True), optional_text, st.none(), st.just("token")),
     repository=st.none() | st.builds(Repository, repos, st.none() | st.integers(1), st.none() | st.integers(1), maybe),
     elsewhere=st.lists(st.builds(Elsewhere, repos, causes, st.none() | st.integers(1, 9), moment), max_size=5).map(
         tuple
@@ -177,6 +179,7 @@ NOTHING: dict[str, Any] = {
         "published",
         "tokens",
         "last_good",
+        "last_with_token",
         "repository",
         "elsewhere",
     )

@@ -369,6 +369,18 @@ async def test_a_release_by_oidc_proves_nothing_of_the_older_secret(running: Run
     assert said.verdict.code == "wrong-level-rotated"
 
 
+async def test_an_older_release_with_the_token_counts_though_the_newest_came_by_oidc(running: Running) -> None:
+    """Another workflow publishes by trust already; this one still has its token, which worked not long ago."""
+    running.outside.github.add_run(number=50, conclusion="success", completed_at=ago(9))
+    released = ((PACKAGE, "2.2.0", "token", 9), (PACKAGE, "2.3.0", "oidc", 1))
+    said = await explained(running, npm_logs.rejected(), released=released)
+    assert said.evidence.last_with_token is not None
+    assert (said.evidence.last_with_token.version, said.evidence.last_with_token.by) == ("2.2.0", "token")
+    assert said.verdict.code == "token-stopped-working"
+    assert "published 9 days ago and is dead now" in said.verdict.sentence
+    assert "the last good publish was on" in said.card and "(2.2.0)" in said.card
+
+
 async def test_a_release_with_the_token_after_the_other_level_was_renewed_is_not_explained_by_it(
     running: Running,
 ) -> None:

@@ -92,6 +92,10 @@ def _shown(rotation: Rotation) -> dict[str, Any]:
         "reached": steps.reached(rotation),
         "owner": rotation.owner,
         "second": rotation.second,
+        "bypass_2fa": rotation.bypass,
+        "bypass_reason": rotation.bypass_reason or None,
+        "bypass_approved_by": rotation.bypass_approved.by if rotation.bypass_approved else None,
+        "bypass_approved_at": iso(rotation.bypass_approved.at) if rotation.bypass_approved else None,
         "started_by": rotation.started_by,
         "started_at": iso(rotation.started_at),
         "switched_at": iso(steps.switched_at(rotation)),
@@ -123,6 +127,10 @@ def _print(rotation: Rotation, notes: list[Note], history: list[Entry]) -> None:
     click.echo(f"Rotation {rotation.id} of {rotation.token_name}: {STATE_WORDS[steps.state(rotation)]}")
     if rotation.end is None:
         click.echo(f"Next: {next_step(rotation, now)} ({rotation.owner})")
+    if rotation.bypass:
+        by = rotation.bypass_approved
+        approved = f"approved by {by.by}, {iso(by.at)}" if by else "not approved yet"
+        click.echo(f"The new token bypasses two-factor, {approved}: {rotation.bypass_reason}")
     for step in rotation.steps:
         mark = "x" if step.done else " "
         about = f": {label(step)}" if label(step) else ""

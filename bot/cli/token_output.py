@@ -20,6 +20,7 @@ from storage.audit import Entry
 from storage.tokens import Token
 
 _MOST_LINES = 200
+_MOST_SILENT = 10  # packages named in one line
 _LONG_NAME = 40
 _SOON = timedelta(days=14)
 _WIDE = 10_000  # of what goes to a file or a pipe: nothing there wraps
@@ -75,6 +76,11 @@ def print_plan(plan: Plan, *, dry_run: bool) -> None:
         f"{len(plan.added)} added, {len(plan.changed)} changed, {len(plan.revoked)} revoked, "
         f"{len(plan.unchanged)} unchanged"
     )
+    if plan.silent:
+        named = ", ".join(plan.silent[:_MOST_SILENT]) + (" and more" if len(plan.silent) > _MOST_SILENT else "")
+        console.print(
+            Text(f"npm printed nothing for {named}: no trusted publisher, or it refused. Nothing changes there.")
+        )
     console.print(Text(f"Would be: {counts}. Nothing was stored." if dry_run else f"{counts}."))
 
 
@@ -86,6 +92,7 @@ def plan_record(plan: Plan, *, dry_run: bool) -> dict[str, Any]:
         "changed": [_change_record(change) for change in plan.changed],
         "revoked": [_change_record(change) for change in plan.revoked],
         "unchanged": [token.name for token in plan.unchanged],
+        "silent": list(plan.silent),
     }
 
 

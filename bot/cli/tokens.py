@@ -233,7 +233,8 @@ def import_(
 ) -> None:
     """Import tokens from FILE (- for standard input): all or nothing.
 
-    FILE holds records as JSON or CSV (see export), or what npm token list --json or npm trust list --json printed.
+    FILE holds records as JSON or CSV (see export), or what npm token list --json or npm trust list --json printed. For
+    the trust lists of several packages, put each name on a line above what npm printed for it.
 
     Records change tokens of the same name by the fields they mention. npm's list updates the tokens it knows by id or
     by hint, and marks those as revoked that an earlier list of the same account had and this one has not.

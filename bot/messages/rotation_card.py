@@ -261,7 +261,7 @@ def _trust(rotation: Rotation, waiting: Sequence[Step], old: Token | None) -> li
         for use in publishers.workflows_for(rotation, name)
         if (line := commands.trust(name, use, stage_only=stage_only))
     ]
-    told = [line for step in waiting[:1] if (line := commands.trust_list(step.subject))]
+    told = [line for line in (commands.trust_list(names),) if line]
     guessed = [name for name in names if not publishers.is_known(rotation, name)]
     several = ""
     if guessed:
@@ -274,7 +274,7 @@ def _trust(rotation: Rotation, waiting: Sequence[Step], old: Token | None) -> li
         context(f"And {len(waiting) - MOST_LINES} more packages, shown as these are done.", rank=_COMMANDS)
         if len(waiting) > MOST_LINES
         else None,
-        context("Then let the bot see it, package by package:", rank=_PROOF) if told else None,
+        context("Then let the bot see it:", rank=_PROOF) if told else None,
         exact(told, rank=_PROOF),
     ]
 

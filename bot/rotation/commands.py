@@ -108,10 +108,14 @@ def trust(package: str, use: Use, *, stage_only: bool = False) -> str | None:
     return _line(words)
 
 
-def trust_list(package: str) -> str | None:
+def trust_list(packages: Sequence[str]) -> str | None:
     """Tells us what npm has on record: its output names no package, so we do."""
-    asked, told = _line(["npm", "trust", "list", package, "--json"]), _line(["--package", package])
-    return f"{asked} | python -m bot tokens import - {told}" if asked and told else None
+    if len(packages) == 1:
+        asked, told = _line(["npm", "trust", "list", packages[0], "--json"]), _line(["--package", packages[0]])
+        return f"{asked} | python -m bot tokens import - {told}" if asked and told else None
+    names = _line(packages)
+    each = 'do echo "$p"; npm trust list "$p" --json; done'
+    return f"for p in {names}; {each} | python -m bot tokens import -" if names else None
 
 
 def revoke(token: Token | None) -> list[str]:

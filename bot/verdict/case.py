@@ -112,14 +112,14 @@ class Case:
 
     @property
     def good_with_secret(self) -> GoodRun | None:
-        """The last run that published, unless it did so by OIDC, for all that is known, and used no secret."""
-        good = self.evidence.last_good
-        if good is None or not good.published or good.by == "oidc":
-            return None
+        """The last run that published, but for those that did so by OIDC, for all that is known, and used no secret."""
         by_trust = (self.newest is not None and self.newest.by == "oidc") or (
             bool(self.publishers) and (self.job is None or bool(self.job.id_token))
         )
-        return None if by_trust and good.by is None else good
+        for good in (self.evidence.last_good, self.evidence.last_with_token):
+            if good is not None and good.published and (good.by == "token" or (good.by is None and not by_trust)):
+                return good
+        return None
 
     @property
     def worked_since_written(self) -> timedelta | None:

@@ -16,6 +16,7 @@ from bot.evidence import SecretAge
 from storage.tokens import Token
 
 DAYS = 90  # npm: the longest a token that may write lives; left out it is 7
+STAGE_ONLY = "read-write-stage-only"
 LONGEST_GRANTS = 140  # characters: a command with more names than that is for the rotation, not for a card
 _PACKAGE = re.compile(r"(?:@[a-z0-9~-][a-z0-9._~-]{0,99}/)?[a-zA-Z0-9~-][a-zA-Z0-9._~-]{0,99}")
 _REPO = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}/[A-Za-z0-9_.-]{1,100}")
@@ -31,7 +32,8 @@ def package_word(name: str | None) -> str:
 
 def create_token(token: Token | None, packages: Sequence[str], now: datetime, *, reads: bool = False) -> str:
     """`npm token create` for what replaces `token`, or for a new one that may publish the packages (`reads`: only
-    install them)."""
+    install them). Never with a bypass of two-factor: a second person has to agree to that, which a rotation asks for.
+    """
     name = f"{token.name}-{now:%Y-%m-%d}" if token and _PLAIN.fullmatch(token.name) else "NAME"
     words = ["npm", "token", "create", "--name", name, "--expires", str(DAYS)]
     granted = [*(token.packages if token else ()), *packages]
@@ -48,8 +50,8 @@ def create_token(token: Token | None, packages: Sequence[str], now: datetime, *,
         words += [word for scope in scopes for word in ("--scopes", scope)]
     else:
         words += ["--packages", "PACKAGE"]
-    permission = ["read-only"] if reads else ["read-write", "--bypass-2fa"]
-    words += ["--packages-and-scopes-permission", *permission]
+    permission = STAGE_ONLY if token and token.permission == STAGE_ONLY else "read-write"
+    words += ["--packages-and-scopes-permission", "read-only" if reads else permission]
     return shlex.join(words)
 
 

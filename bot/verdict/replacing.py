@@ -28,7 +28,16 @@ def create(case: Case, token: Token | None, what: str) -> str:
     reads = case.diagnosis.phase == "install" and (token is None or token.permission == "read-only")
     command = commands.create_token(token, case.evidence.packages, case.now, reads=reads)
     default = policy.default_life("npm", "granular", "read-only" if reads else "read-write")
-    return f"{what}: `{command}`" + (f" (without `--expires` it lives {default.days} days)." if default else ".")
+    lives = f" (without `--expires` it lives {default.days} days)" if default else ""
+    return f"{what}: `{command}`{lives}.{_bypass(case, token)}"
+
+
+def _bypass(case: Case, token: Token | None) -> str:
+    """What a token needs to publish directly where nobody can type a password, and who has to agree to it."""
+    if case.diagnosis.phase != "publish" or (token is not None and token.permission == commands.STAGE_ONLY):
+        return ""
+    how = "`Start rotation`" if token is not None else "record it with `/tokens add`, then `/tokens rotate NAME`"
+    return f" To publish unattended it has to bypass 2FA, which takes a second person's approval: {how}."
 
 
 def store(case: Case, token: Token | None) -> str:

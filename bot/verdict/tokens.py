@@ -247,7 +247,7 @@ def needs_bypass(case: Case) -> Verdict | None:
         sentence=f"Token {named(token.name)} cannot publish unattended: it was made without 2FA bypass.",
         reasons=("its record says that it does not bypass 2FA, and a pipeline cannot type a one-time password",),
         advice=(
-            create(case, token, "Create a token that bypasses 2FA"),
+            create(case, token, "Create another token"),
             store(case, token),
             trust_instead(case),
         ),
@@ -295,8 +295,9 @@ def bypass_ignored(case: Case) -> Verdict | None:
         advice=(
             "See on the token's page whether `Bypass 2FA` is really ticked, and whether its owner's account has 2FA"
             " on.",
-            "If both are so, the secret holds another token: store this one again, or create one:"
-            f" `{commands.create_token(token, case.evidence.packages, case.now)}`.",
+            create(
+                case, token, "If both are so, the secret holds another token: store this one again, or create another"
+            ),
             trust_instead(case),
         ),
         match=case.match,
@@ -315,8 +316,7 @@ def wrong_address(case: Case) -> Verdict | None:
         advice=(
             "Run the publishing job on a runner with one of these addresses."
             + (" GitHub's hosted runners have no fixed ones." if hosted else ""),
-            "Or replace the token by one without an address list: "
-            f"`{commands.create_token(token, case.evidence.packages, case.now)}`.",
+            create(case, token, "Or replace the token by one without an address list"),
             store(case, token),
         ),
         match=case.match,
@@ -342,8 +342,7 @@ def lost_its_right(case: Case) -> Verdict | None:
         ),
         advice=(
             f"See whether the token's owner{account} may write: `{commands.collaborators(case.package)}`.",
-            "If not, give the right back, or let somebody who has it make the token: "
-            f"`{commands.create_token(token, case.evidence.packages, case.now)}`.",
+            create(case, token, "If not, give the right back, or let somebody who has it make the token"),
             store(case, token),
         ),
         match=case.match,

@@ -14,8 +14,8 @@ BYPASS_DOCS = "https://gh.io/npm-gat-bypass2fa-deprecation"
 
 CREATE_ANOTHER = (
     "Create a new token: `npm token create --name NAME --expires 90 --packages PACKAGE "
-    "--packages-and-scopes-permission read-write --bypass-2fa` (prints the value once; needs your password "
-    "and second factor)."
+    "--packages-and-scopes-permission read-write` (prints the value once; needs your password and second factor). To "
+    "publish unattended it has to bypass 2FA as well: only if a second person agrees, add `--bypass-2fa`."
 )
 STORE_IT = (
     "Store it under the secret name and at the level (environment, repository or organization) that the "
@@ -58,7 +58,7 @@ GRANT_ACCESS = (
     STORE_IT,
 )
 BYPASS_TWO_FACTOR = (
-    "Create a token that bypasses 2FA: " + CREATE_ANOTHER.removeprefix("Create a new token: "),
+    CREATE_ANOTHER,
     STORE_IT,
     MOVE_TO_OIDC,
 )
@@ -118,8 +118,7 @@ BY_A_PERSON = (
     "Take the step out of the workflow.",
 )
 ONE_TIME_PASSWORD = (
-    "A pipeline cannot type a one-time password. Replace the token by one with bypass 2FA: "
-    + CREATE_ANOTHER.removeprefix("Create a new token: "),
+    "A pipeline cannot type a one-time password. " + CREATE_ANOTHER,
     (
         "If the token has bypass 2FA already, the package may forbid tokens: look at its publishing access, and "
         "use trusted publishing."

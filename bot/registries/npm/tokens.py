@@ -1,8 +1,8 @@
-"""What npm itself says about tokens: `npm token list --json` of npm 9 to 12 and `npm trust list --json`. Pure.
+"""What npm itself says about tokens: `npm token list --json` of npm 9 to 12. Pure.
 
 npm's output differs by version: the key is a UUID up to npm 10 and `***` from 11 on, the short id comes with 11.18,
 the end is called `expiry` or `expires` and the allow-list `cidr` or `cidr_whitelist`. Source: npm's
-lib/commands/token.js and lib/commands/trust/, read at 9.9.4, 10.9.9, 11.7 to 11.21 and 12.2.
+lib/commands/token.js, read at 9.9.4, 10.9.9, 11.7 to 11.21 and 12.2.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from bot.token_metadata import MetadataProblems
 from storage.tokens import Token
 
 TOKEN_KEYS = frozenset({"token", "key", "readonly", "cidr_whitelist", "bypass_2fa", "expiry", "accessed"})
-TRUST_KEYS = frozenset({"file", "repository", "project_path", "claims", "permissions", "environment"})
-TRUST_TYPES = ("github", "gitlab", "circleci")
 _ID_LENGTH = 8  # of a key: enough for `npm token revoke`, too little to be a classic token, which was a UUID too
 _ALL_PACKAGES = "*"
 
@@ -44,13 +42,6 @@ def is_token_list(values: Sequence[object]) -> bool:
     )
 
 
-def is_trust_list(values: Sequence[object]) -> bool:
-    """Whether these look like the objects of `npm trust list --json`."""
-    return bool(values) and all(
-        isinstance(value, Mapping) and value.get("type") in TRUST_TYPES and TRUST_KEYS & set(value) for value in values
-    )
-
-
 def read_token_list(values: Iterable[tuple[str, object]], *, account: str | None = None) -> tuple[Listed, ...]:
     """(where, object) pairs of npm's token list as tokens. Raises MetadataProblems."""
     listed: list[Listed] = []
@@ -67,44 +58,6 @@ def read_token_list(values: Iterable[tuple[str, object]], *, account: str | None
     if problems:
         raise MetadataProblems(problems)
     return tuple(listed)
-
-
-def read_trust_list(values: Iterable[tuple[str, object]], *, package: str | None = None) -> tuple[Token, ...]:
-    """(where, object) pairs of npm's trust list as one trusted-publisher token a package.
-
-    npm prints the configurations of one package without naming it, so the person who imports must. Raises
-    MetadataProblems.
-    """
-    configs: dict[str, list[Mapping[str, Any]]] = {}
-    problems: list[Problem] = []
-    for where, raw in values:
-        if not isinstance(raw, Mapping):
-            problems.append(Problem(where, "", "must be an object of npm's trust list"))
-            continue
-        refused = credential_problems(raw, where)
-        named = raw.get("package") if isinstance(raw.get("package"), str) else package
-        if refused:
-            problems += refused
-        elif not named:
-            problems.append(Problem(where, "package", "npm's trust list does not name the package: say --package NAME"))
-        else:
-            configs.setdefault(str(named), []).append(raw)
-    tokens: list[Token] = []
-    for name, raws in configs.items():
-        record = {
-            "name": f"trust-{name}",
-            "kind": "trusted-publisher",
-            "permission": "read-write" if any(_publishes(raw) for raw in raws) else "read-write-stage-only",
-            "packages": [name],
-            "used_by": [_publisher(raw) for raw in raws],
-        }
-        read, wrong = read_fields(record, f"package {name}")
-        problems += wrong
-        if not wrong:
-            tokens.append(Token(**read))
-    if problems:
-        raise MetadataProblems(problems)
-    return tuple(tokens)
 
 
 def same_token(stored: Token, listed: Listed) -> bool:
@@ -174,11 +127,11 @@ def _read_token(raw: Mapping[str, Any], where: str, account: str | None) -> tupl
         "packages": packages,
         "scopes": scopes,
         "orgs": orgs,
-        "cidr": _first(raw, "cidr", "cidr_whitelist") or [],
+        "cidr": first_of(raw, "cidr", "cidr_whitelist") or [],
         "bypass_2fa": raw.get("bypass_2fa"),
         "hint": hint,
         "created_at": raw.get("created"),
-        "expires_at": _first(raw, "expiry", "expires"),
+        "expires_at": first_of(raw, "expiry", "expires"),
         "last_used_at": raw.get("accessed"),
         # false as well as null mean that it lives
         "revoked_at": raw.get("revoked") or None,
@@ -254,34 +207,8 @@ def _kept_end(stored: Token, news: Token) -> datetime | None:
     return stored.expires_at if news.expires_computed and not stored.expires_computed else None
 
 
-def _publisher(raw: Mapping[str, Any]) -> dict[str, Any]:
-    claims = raw.get("claims") if isinstance(raw.get("claims"), Mapping) else {}
-    assert isinstance(claims, Mapping)
-    reference = claims.get("workflow_ref") or claims.get("ci_config_ref_uri")
-    file = raw.get("file") or (reference.get("file") if isinstance(reference, Mapping) else None)
-    repo = _first(raw, "repository", "project_path", "project", "vcs_origin", "vcs-origin") or _first(
-        claims, "repository", "project_path", "oidc.circleci.com/vcs-origin"
-    )
-    return {
-        "repo": repo.removeprefix("https://").removeprefix("github.com/") if isinstance(repo, str) else repo,
-        "workflow": file,
-        "secret": None,
-        "level": "elsewhere",
-        "environment": raw.get("environment") or claims.get("environment"),
-    }
-
-
-def _publishes(raw: Mapping[str, Any]) -> bool:
-    """Configurations made before May 2026 name no permission: they may publish."""
-    permissions = raw.get("permissions")
-    return (
-        not isinstance(permissions, list)
-        or not permissions
-        or bool({"createPackage", "publish"} & set(map(str, permissions)))
-    )
-
-
-def _first(raw: Mapping[str, Any], *keys: str) -> Any:
+def first_of(raw: Mapping[str, Any], *keys: str) -> Any:
+    """The value of the first of these keys that has one."""
     return next((raw[key] for key in keys if raw.get(key) is not None), None)
 
 
