@@ -99,7 +99,8 @@ class Evidence:
     `packages`: names the failure is about; `secrets`: ages of the secrets that the publishing job names, the one it
     really reads first (environment before repository before organisation), levels that are overshadowed after it;
     `absent_secrets`: names that no level which could be read has; `unshared_secrets`: those of them that the
-    organisation has for other repositories; `published`: the first of the packages, `others`: further ones of the run,
+    organisation has for other repositories; `held_by`: environments of the repository that have the first of them,
+    while the job names none; `published`: the first of the packages, `others`: further ones of the run,
     the ones that went out included; `former_name`: of the repository, when the newest version was published; `tokens`:
     stored ones that could have been used; `last_with_token`: the last good run whose version came with a token, looked
     for where the newest one did not; `missing`: sentences about what could not be read.
@@ -110,6 +111,7 @@ class Evidence:
     secrets: tuple[SecretAge, ...] = ()
     absent_secrets: tuple[str, ...] = ()
     unshared_secrets: tuple[str, ...] = ()
+    held_by: tuple[str, ...] = ()
     published: Published | None = None
     others: tuple[Published, ...] = ()
     tokens: tuple[Token, ...] = ()

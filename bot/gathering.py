@@ -80,6 +80,7 @@ async def gather(run: Run, diagnosis: Diagnosis, deps: Deps, job: Job | None = N
         secrets=secrets.ages,
         absent_secrets=secrets.absent,
         unshared_secrets=secrets.unshared,
+        held_by=secrets.held_by,
         published=published,
         others=tuple(one for one in found if one is not published),
         tokens=tuple(stored.tokens),
@@ -220,6 +221,7 @@ class _Secrets:
     ages: tuple[SecretAge, ...] = ()
     absent: tuple[str, ...] = ()
     unshared: tuple[str, ...] = ()
+    held_by: tuple[str, ...] = ()
 
 
 async def _workflow_and_secrets(
@@ -275,7 +277,13 @@ async def _secrets(run: Run, workflow: WorkflowFacts, read: Sequence[str], deps:
     all_read = len(written) == len(levels) and len(environments) <= MOST_ENVIRONMENTS
     found = {age.name for age in ages}
     absent = tuple(name for name in names if name not in found | untold) if all_read else ()
-    return _Secrets(ages, absent, await _unshared(run, absent, deps, ask) if absent == names else ())
+    if absent != names:
+        return _Secrets(ages, absent)
+    in_none = not any(job.environment or job.environment_computed for job in workflow.jobs)
+    unshared, held_by = await asyncio.gather(
+        _unshared(run, absent, deps, ask), _holders(run, absent[0], deps, ask) if in_none else _no_holders()
+    )
+    return _Secrets(ages, absent, unshared, held_by)
 
 
 async def _of_possible_environments(
@@ -319,6 +327,17 @@ async def _unshared(run: Run, names: Sequence[str], deps: Deps, ask: _Asking) ->
     )
     known = {name.upper() for name in listed or ()}
     return tuple(name for name in names if name.upper() in known)
+
+
+async def _holders(run: Run, name: str, deps: Deps, ask: _Asking) -> tuple[str, ...]:
+    """Environments that have a secret of this name, which a job without an environment does not get."""
+    found = await ask("secrets", "which environments the repository has", partial(deps.github.environments, run)) or ()
+    read = await _read_levels(run, tuple(map(_environment, found[:MOST_POSSIBLE])), deps, ask)
+    return tuple(level.environment or "" for level, listed in read if name.upper() in listed)
+
+
+async def _no_holders() -> tuple[str, ...]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,9 @@ class PublishAttempt:
     `workflow`: path of the file that the run started from (`workflow_ref`); `called_workflow`: the reusable workflow
     that holds the publishing job (`job_workflow_ref`), as written in `uses`; `secrets`: names the publish step reads,
     best first, or empty; `secret`: when the one it really reads was last written, and at which level; `event`, `actor`,
-    `from_fork`: what started the run; `runners`: labels of the job's runner; `failed_at`: when the run was over.
+    `from_fork`: what started the run; `runners`: labels of the job's runner; `started_at`: when GitHub handed out the
+    secret, which is when the run was queued, or its job started for one of an environment; `failed_at`: when the run
+    was over.
     """
 
     repo: str
@@ -36,6 +38,7 @@ class PublishAttempt:
     branch: str | None = None
     runners: tuple[str, ...] = ()
     secret: SecretAge | None = None
+    started_at: datetime | None = None
     failed_at: datetime | None = None
 
 

@@ -18,7 +18,7 @@ from bot.deps import Deps
 from bot.diagnosis.diagnosis import Diagnosis, PackageOutcome
 from bot.diagnosis.engine import LogReader
 from bot.errors import GiveUp, TryAgain
-from bot.evidence import Evidence, secrets_read
+from bot.evidence import Evidence, SecretAge, secrets_read
 from bot.gathering import gather
 from bot.github.run import Job, Run
 from bot.inbox import Worked
@@ -150,8 +150,15 @@ def attempt_of(run: Run, failure: Failure, evidence: Evidence) -> PublishAttempt
         branch=run.branch,
         runners=labels or (job.runners if job else ()),
         secret=evidence.secret,
+        started_at=_handed_out(run, failure.job, evidence.secret),
         failed_at=run.completed_at,
     )
+
+
+def _handed_out(run: Run, job: Job | None, secret: SecretAge | None) -> datetime | None:
+    """When GitHub read the secret for this attempt (GitHub docs, secrets in Actions)."""
+    begun = job.started_at if job is not None and secret is not None and secret.level == "environment" else None
+    return max(begun, run.started_at) if begun and run.started_at else run.started_at
 
 
 def as_incident(run: Run, failure: Failure, evidence: Evidence, verdict: Verdict, deps: Deps) -> NewIncident:

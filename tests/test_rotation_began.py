@@ -205,3 +205,21 @@ async def test_a_version_with_the_token_proves_it_though_a_newer_one_came_by_tru
     await look(running)
     assert steps.reached(rotation(running)) == "overlap"
     assert "`@acme/ui` 1.1.0 is on the registry, published with a token." in card(running).text + shown(card(running))
+
+
+async def test_nothing_is_concluded_where_an_expression_names_the_environment_that_may_hide_a_secret(
+    running: Running,
+) -> None:
+    computed = WORKFLOW.replace("    permissions", "    environment: ${{ inputs.to }}\n    permissions")
+    furnish(running, workflow=computed)
+    stored(running, repo="acme/ui", environment="npm", at=running.hands.now() - timedelta(days=90))
+    await start(running)
+    await made(running)
+    stored(running)
+    await look(running)
+    assert steps.reached(rotation(running)) == "minted"
+    said = shown(card(running))
+    assert "An expression names the environment in which acme/ui reads `NPM_TOKEN`" in said and "Tick by hand" in said
+    running.outside.github.world.secrets["repos/acme/ui/environments/npm"].clear()
+    await look(running)
+    assert steps.reached(rotation(running)) == "stored", "no environment has one: it is the repository's"

@@ -81,6 +81,7 @@ evidences = st.builds(
     secrets=st.lists(st.builds(SecretAge, names, levels, moment, optional_text), max_size=3).map(tuple),
     absent_secrets=st.lists(names, max_size=2).map(tuple),
     unshared_secrets=st.lists(names, max_size=2).map(tuple),
+    held_by=st.lists(names, max_size=4).map(tuple),
     published=st.none() | published,
     others=st.lists(published, max_size=3).map(tuple),
     former_name=st.none() | repos,

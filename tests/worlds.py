@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -111,7 +111,9 @@ async def explained(
     for one in known:
         running.db.write_now(tokens.add, one, datetime.now(UTC))
     run.setdefault("completed_at", datetime.now(UTC).replace(microsecond=0))
-    jobs = run.pop("jobs", None) or [job_from_log(job, log, labels=run.pop("labels", ("ubuntu-latest",)))]
+    labels, job_started_at = run.pop("labels", ("ubuntu-latest",)), run.pop("job_started_at", None)
+    failed = job_from_log(job, log, labels=labels)
+    jobs = run.pop("jobs", None) or [replace(failed, started_at=job_started_at) if job_started_at else failed]
     made = github.add_run(jobs=jobs, **run)
     deps = running.bot.deps
     found = await deps.github.run(made.repo, made.id)

@@ -37,6 +37,7 @@ BUDGET_S = 20.0
 AT_ONCE = 6  # requests to one host: GitHub asks not to be hurried
 MOST_PACKAGES = 20  # packuments read at one look
 MOST_EARLIER = 5  # versions of one package, before its newest
+MOST_ENVIRONMENTS = 10  # looked into when an expression names the job's
 MOST_WORKFLOWS = 10  # whose runs are asked for
 NEAR = timedelta(minutes=30)  # npm's last use and the end of the run that used it
 DEFAULT_BRANCH = "HEAD"
@@ -184,11 +185,29 @@ async def _use(use: Use, deps: Deps, asking: Asking, listed: _Secrets) -> UseSee
             mine = name.upper() == use.secret.upper()
             (ages if mine else others).append(SecretAge(name, level, at, environment))
     unread = [level for (_, level), written in zip(levels, answers, strict=True) if written is None]
+    computed = not use.environment and facts is not None and any(job.environment_computed for job in facts.jobs)
+    if computed and await _may_be_hidden(use, deps, asking, listed):
+        hidden = (
+            f"An expression names the environment in which {use.repo} reads `{use.secret}`, and one of them may have a "
+            "secret of that name, so nothing is concluded. Say under *Tick by hand* when it is stored where it is read."
+        )
+        return UseSeen((), tuple(others), facts, hidden)
     # A level that could not be read may overshadow those that could: then nothing below it is what the job reads.
     blind = f"Could not see every level of `{use.secret}` in {use.repo}, so nothing is concluded." if unread else None
     if unread and (not ages or _rank(unread[0]) < _rank(ages[0].level)):
         ages = []
     return UseSeen(tuple(ages), tuple(others), facts, blind, levels_read=not unread)
+
+
+async def _may_be_hidden(use: Use, deps: Deps, asking: Asking, listed: _Secrets) -> bool:
+    """Whether an environment may have a secret of this name: when an expression names the job's environment, nobody can
+    tell from outside which of them the job reads."""
+    found = await asking(f"the environments of {use.repo}", partial(deps.github.environments, Run(use.repo, 0, 1, "")))
+    if found is None or len(found) > MOST_ENVIRONMENTS:
+        return True
+    answers = await asyncio.gather(*(listed.at(use.repo, "environment", name) for name in found))
+    name = (use.secret or "").upper()
+    return any(written is None or name in map(str.upper, written) for written in answers)
 
 
 def _rank(level: str) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bot.evidence import Published
-from bot.registries.npm.workflow import PublishingJob, WorkflowFacts
+from bot.registries.npm.workflow import PublishingJob, WorkflowFacts, surely_hosted
 from bot.rotation.publishers import may_publish_for, trusted
 from storage.tokens import Token, Use
 
@@ -20,7 +20,6 @@ MOST_LINES = 6
 Verdict = Literal["ok", "change", "blocks", "unknown"]
 OLDEST_NPM = (11, 5, 1)
 FIRST_NODE_WITH_IT = 24  # Node 20 and 22 bring npm 10
-_HOSTED = re.compile(r"(?:ubuntu|windows|macos)-[\w.\-]+")
 _NUMBER = re.compile(r"\d+")
 _MARKS: dict[Verdict, str] = {"blocks": "In the way", "change": "To change", "unknown": "To look at"}
 
@@ -114,7 +113,7 @@ def _of_job(where: str, job: PublishingJob, inside: str) -> list[Check]:
 def _runner(job: PublishingJob) -> tuple[Verdict, str]:
     if any(label.lower() == "self-hosted" for label in job.runners):
         return "blocks", "runs on a self-hosted runner, whose identity npm does not take"
-    if job.runners and all(_HOSTED.fullmatch(label) for label in job.runners):
+    if surely_hosted(job.runners):
         return "ok", "runs on a runner of GitHub"
     return "unknown", "may run on a runner that GitHub does not host, which npm does not take"
 

@@ -6,6 +6,7 @@ publishing, new name, package list), and within a family the order in which thin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -35,6 +36,9 @@ ABOUT_A_TOKEN = (
     _DEAD | _RIGHTS | _FACTOR | {"tokens-disallowed", "bypass-restricted", "stage-required", "ip-not-allowed"}
 )
 _PUBLISHED_ANYWAY = ABOUT_A_TOKEN - {"install-auth", "bypass-restricted"} | OIDC | _MISSING | _TRANSIENT | {"unknown"}
+
+
+_OF_NPM_ALONE = re.compile(r"\bnpm (?:token|trust|stage|access|owner)\b|trusted publish|2FA|one-time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +196,12 @@ def _advice(case: Case) -> tuple[str, ...]:
         return tuple(_what_to_look_at(case))
     if case.npm and diagnosis.cause == "token-rejected" and diagnosis.phase == "publish" and not case.token_lives:
         return renewal(case, case.certain_token)
-    return commands.filled(diagnosis.fix, case.package, case.attempt.repo, case.attempt.workflow)
+    filled = commands.filled(diagnosis.fix, case.package, case.attempt.repo, case.attempt.workflow)
+    if diagnosis.registry != "other":
+        return filled
+    # npm publishes to any registry, but its commands for tokens and trust are for its own.
+    fitting = tuple(step for step in filled if not _OF_NPM_ALONE.search(step))
+    return renewal(case, case.certain_token) if diagnosis.cause in _DEAD else fitting
 
 
 def _finished(case: Case, verdict: Verdict) -> Verdict:

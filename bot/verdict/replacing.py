@@ -36,6 +36,9 @@ def _bypass(case: Case, token: Token | None) -> str:
     """What a token needs to publish directly where nobody can type a password, and who has to agree to it."""
     if case.diagnosis.phase != "publish" or (token is not None and token.permission == commands.STAGE_ONLY):
         return ""
+    ended = policy.rule("npm-bypass-direct-publish")
+    if ended is not None and ended.at <= case.now:
+        return f" {ended.says}"
     how = "`Start rotation`" if token is not None else "record it with `/tokens add`, then `/tokens rotate NAME`"
     return f" To publish unattended it has to bypass 2FA, which takes a second person's approval: {how}."
 

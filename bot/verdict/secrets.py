@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot import policy
+from bot.evidence import SecretAge
 from bot.matching import Candidate, Match, holds
 from bot.verdict import commands
 from bot.verdict.case import TRUSTED, Case
-from bot.verdict.phrases import LEVELS, ago, day, file_name, named, place, span
+from bot.verdict.phrases import LEVELS, ago, day, file_name, listed, named, place, span
 from bot.verdict.replacing import renewal
 from bot.verdict.verdict import Verdict
 from storage.tokens import Token
@@ -85,6 +86,8 @@ def absent(case: Case) -> Verdict | None:
         return None
     if named_first in evidence.unshared_secrets:
         return _not_shared(case, named_first)
+    if evidence.held_by:
+        return _without_environment(case, named_first)
     unread = any("secret" in sentence for sentence in evidence.missing)
     elsewhere = _kept_under_another_name(case, named_first)
     owner = repo.partition("/")[0]
@@ -106,6 +109,24 @@ def absent(case: Case) -> Verdict | None:
         ),
         match=case.match,
         sure=not unread,
+    )
+
+
+def _without_environment(case: Case, name: str) -> Verdict:
+    """Only an environment has it: somebody took the `environment:` out, or never put it in."""
+    held, file, name = case.evidence.held_by, file_name(case.attempt.workflow), named(name)
+    which = f"environment {listed(held)} has" if len(held) == 1 else f"environments {listed(held)} have"
+    return Verdict(
+        code="secret-absent",
+        sentence=f"The job of {file} runs in no environment, and only {which} a secret {name}.",
+        reasons=(f"{file} reads {name}; GitHub lists it for no level that a job without `environment:` gets",),
+        advice=(
+            f"Let the publishing job run in it: `environment: {named(held[0])}`. A trusted publisher or a rule of the"
+            " environment may count on it too.",
+            "Release again: a re-run uses the workflow file as it was. No token needs to be replaced.",
+        ),
+        match=case.match,
+        sure=True,
     )
 
 
@@ -205,13 +226,30 @@ def not_received(case: Case) -> Verdict | None:
 def renewed_since(case: Case) -> Verdict | None:
     """What failed is not what the secret holds now. Both times are GitHub's."""
     secret, failed = case.secret, case.attempt.failed_at
-    if secret is None or failed is None or secret.updated_at - failed <= timedelta(minutes=1):
+    if secret is None or failed is None:
         return None
+    if secret.updated_at - failed <= timedelta(minutes=1):
+        return _written_meanwhile(case, secret)
     name = named(secret.name)
     return Verdict(
         code="secret-renewed-since",
         sentence=f"{name} was written {ago(secret.updated_at, case.now)}, after this run failed: run it again.",
         reasons=(case.secret_fact, f"the run was over {ago(failed, case.now)}"),
+        advice=("Re-run the failed jobs: they read what the secret holds now.",),
+        sure=True,
+    )
+
+
+def _written_meanwhile(case: Case, secret: SecretAge) -> Verdict | None:
+    """GitHub hands a secret out as it is when the run is queued: this one had the value of before."""
+    started = case.attempt.started_at
+    if started is None or secret.updated_at <= started:
+        return None
+    return Verdict(
+        code="secret-renewed-since",
+        sentence=f"{named(secret.name)} was written {ago(secret.updated_at, case.now)}, while this run was under way,"
+        " which had the value of before: run it again.",
+        reasons=(case.secret_fact, f"the run had begun at {started:%H:%M} UTC, and GitHub hands out secrets then"),
         advice=("Re-run the failed jobs: they read what the secret holds now.",),
         sure=True,
     )

@@ -165,7 +165,7 @@ def publisher_mismatch(case: Case) -> Verdict | None:
             f" `npm trust revoke {commands.package_word(case.package)} --id=ID`."
             if case.npm
             else f"Add a trusted publisher for {first.actual} on the registry.",
-            _undo(first),
+            *_undo(first, case.attempt.called_workflow),
             "If the record is out of date, correct it: what npm has is in `npm trust list"
             f" {commands.package_word(case.package)}`."
             if case.npm
@@ -260,6 +260,11 @@ def differences_of(use: Use, case: Case) -> list[Difference]:
 def _mismatch(case: Case, first: Difference) -> str:
     package = case.package_name
     called = case.attempt.called_workflow
+    if first.what == "repository" and called and called.lower().startswith(f"{first.recorded.lower()}/"):
+        return (
+            f"The trusted publisher of {package} names {first.recorded}, where the reusable workflow is; the registry"
+            f" compares the repository that calls it, {first.actual}."
+        )
     if first.what == "workflow file" and called and file_name(called.partition("@")[0]) == first.recorded:
         return (
             f"The trusted publisher of {package} names {first.recorded}, the reusable workflow; the registry compares"
@@ -275,11 +280,13 @@ def _mismatch(case: Case, first: Difference) -> str:
     return f"The trusted publisher of {package} names {first.recorded}, but the run came from {first.actual}."
 
 
-def _undo(first: Difference) -> str:
+def _undo(first: Difference, called: str | None) -> tuple[str, ...]:
+    if called and first.recorded.lower() in called.lower():
+        return ()  # what is on record was never what called it
     if first.what == "environment":
-        return f"Or let the job run in {first.recorded}, which is trusted."
+        return (f"Or let the job run in {first.recorded}, which is trusted.",)
     exactly = ": upper and lower case and the extension count" if first.what == "workflow file" else ""
-    return f"Or give the {first.what} its old name back{exactly}."
+    return (f"Or give the {first.what} its old name back{exactly}.",)
 
 
 def _refs(case: Case) -> tuple[str, ...]:

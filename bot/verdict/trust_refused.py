@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot import policy
+from bot.registries.npm.workflow import surely_hosted
 from bot.verdict import commands
 from bot.verdict.case import Case
 from bot.verdict.phrases import day, file_name, named
@@ -103,6 +104,7 @@ def refused(case: Case) -> Verdict | None:
     where = f"environment {named(environment)}" if environment else "no environment"
     if job.environment_computed:
         where = "the environment that an expression names"
+    labels = "" if surely_hosted(case.attempt.runners) else ", ".join(case.attempt.runners)
     wanted = next((use.environment for _, use in case.publishers if use.environment), None)
     return Verdict(
         code=case.diagnosis.cause if said else "trust-refused",
@@ -116,9 +118,23 @@ def refused(case: Case) -> Verdict | None:
                 if wanted and job.environment_computed
                 else ()
             ),
+            *((f"its runner is labelled {named(labels, 80)}",) if labels else ()),
             *trust_reasons(case),
         ),
         advice=(
+            *(
+                (
+                    f"See whether GitHub hosts the runner {named(labels, 80)}: npm takes no identity from others, so"
+                    " publish from `runs-on: ubuntu-latest`.",
+                )
+                if labels
+                else ()
+            ),
+            *(
+                ("See that `@semantic-release/npm` is 13 or newer (semantic-release 25): older ones want a token.",)
+                if case.diagnosis.tool == "semantic-release"
+                else ()
+            ),
             f"Compare `npm trust list {commands.package_word(case.package)}` with this run: {named(case.attempt.repo)},"
             f" {file}, {where}; upper and lower case count.",
             f"If none fits, trust this workflow: `{trust_command(case)}`, then re-run the failed jobs.",

@@ -79,6 +79,8 @@ class GitHub:
         number_of = run_id or next(self._run_ids)
         ends = completed_at or self.now()
         starts = started_at or min([job.started_at for job in jobs if job.started_at] or [ends - timedelta(minutes=3)])
+        if started_at is None and ends - starts > timedelta(hours=6):
+            starts = ends - timedelta(minutes=3)  # a log of another day stands for one of today
         sha = sha or sha_for(f"{repo}/{number_of}")
         return self.world.add_run(
             Run(

@@ -15,7 +15,8 @@ BYPASS_DOCS = "https://gh.io/npm-gat-bypass2fa-deprecation"
 CREATE_ANOTHER = (
     "Create a new token: `npm token create --name NAME --expires 90 --packages PACKAGE "
     "--packages-and-scopes-permission read-write` (prints the value once; needs your password and second factor). To "
-    "publish unattended it has to bypass 2FA as well: only if a second person agrees, add `--bypass-2fa`."
+    "publish unattended it has to bypass 2FA as well: have a second person approve that first, which `/tokens rotate "
+    "NAME` asks for."
 )
 STORE_IT = (
     "Store it under the secret name and at the level (environment, repository or organization) that the "

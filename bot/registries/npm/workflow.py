@@ -24,14 +24,22 @@ __all__ = [
     "called_address",
     "parse_workflow",
     "read_workflow",
+    "surely_hosted",
 ]
 
 MOST_CALLED = 4
+_HOSTED = re.compile(r"(?:ubuntu|windows|macos)-[\w.\-]+")
 _HERE = re.compile(r"\./(\.github/workflows/[\w.\-]{1,200}\.ya?ml)")
 _THERE = re.compile(
     r"([A-Za-z0-9][\w\-]{0,99}/(?!\.\.?/)[\w.\-]{1,100})/(\.github/workflows/[\w.\-]{1,200}\.ya?ml)@([\w./\-]{1,250})"
 )
 Said = Literal["job", "workflow"]
+
+
+def surely_hosted(labels: Iterable[str]) -> bool:
+    """Whether GitHub hosts the runner, as far as its labels tell: larger ones may have any name."""
+    known = tuple(labels)
+    return bool(known) and all(_HOSTED.fullmatch(label.lower()) for label in known)
 
 
 @dataclass(frozen=True, slots=True)
