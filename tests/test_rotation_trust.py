@@ -132,6 +132,11 @@ async def test_the_way_to_no_token_at_all(running: Running) -> None:
     await press(running, rotation_card.TICK, {"reason": "revoked"})
     assert "gh secret delete NPM_TOKEN --repo acme/ui" in shown(card(running))
     await look(running)
+    assert "still reads `NPM_TOKEN`" in shown(card(running)) and rotation_card.STOP not in shown(card(running))
+    answer = await running.outside.slack.click(card(running), rotation_card.COMMANDS)
+    said = json.dumps(answer.replies[0].blocks)
+    assert "-          NODE_AUTH_TOKEN: ${{ secrets.NPM_TOKEN }}" in said
+    assert "undo the change of the workflow" in said and "store the old value" not in said
     assert rotation(running).end is None
     running.outside.github.world.secrets["repos/acme/ui"].pop("NPM_TOKEN")
     running.hands.ahead += timedelta(hours=25)

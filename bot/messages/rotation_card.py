@@ -281,7 +281,7 @@ def _trust(rotation: Rotation, waiting: Sequence[Step], old: Token | None) -> li
 
 def _change_workflows(waiting: Sequence[Step]) -> list[Part | None]:
     pages = [
-        t.link(page, words.label(step))
+        t.link(page, f"{step.use.repo}, {(step.use.workflow or '').rpartition('/')[2]}")
         for step in waiting[:5]
         if step.use and (page := commands.workflow_page(step.use))
     ]
@@ -326,7 +326,8 @@ def _revoke(rotation: Rotation, old: Token | None) -> list[Part | None]:
 def _delete(waiting: Sequence[Step]) -> list[Part | None]:
     uses = [step.use for step in waiting if step.use is not None]
     lines = [line for use in uses if (line := commands.delete(use))]
-    return [section("Take the secrets away that no workflow reads any more."), exact(lines, rank=_COMMANDS)]
+    first = "Where a workflow still reads one, take that out first: *Commands* shows the change for each file."
+    return [section("Take the secrets away that no workflow reads any more.", first), exact(lines, rank=_COMMANDS)]
 
 
 def _unproven(rotation: Rotation) -> str:
@@ -388,5 +389,5 @@ def _buttons(rotation: Rotation, now: datetime) -> Part | None:
         Button("Run the probe", PROBE, value) if kind == "prove" and rotation.path != "trusted-publishing" else None,
         Button("Commands", COMMANDS, value),
         Button("Hand over", HAND_OVER, value),
-        Button("Cancel or roll back", STOP, value),
+        Button("Cancel or roll back", STOP, value) if steps.reached(rotation) != "revoked" else None,
     )

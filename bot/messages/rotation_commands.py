@@ -17,12 +17,15 @@ def rotation_commands(rotation: Rotation, old: Token | None, changes: Sequence[t
     """`changes`: (workflow, unified diff) for those files that have to change."""
     headline = f"The commands of the rotation of {t.code(rotation.token_name)}"
     parts: list[Part | None] = [section(f"*{headline}*", "Each is one line and holds no value.")]
+    proven = steps.settled(rotation, "prove")
     for number, kind in enumerate(words.parts(rotation), 1):
         if kind == "overlap":
             continue
         parts.append(section(f"*{number}. {words.title(rotation, kind)}*"))
+        if kind == "retire" and proven:
+            parts += _changes(changes)
         parts += commands_of(rotation, kind, steps.steps_of(rotation, kind), old)
-        if kind == "store":
+        if kind == "store" and not proven:
             parts += _changes(changes)
     parts += _optional(rotation)
     if rotation.path == "stage-token":
@@ -30,8 +33,16 @@ def rotation_commands(rotation: Rotation, old: Token | None, changes: Sequence[t
             section("*Publish with it* in the workflow, and approve each version as a person:"),
             exact(commands.STAGE),
         ]
-    parts += [section("*Back again*: store the old value where the new one is, then revoke the new token."), None]
-    return message(headline, parts)
+    return message(headline, [*parts, section(f"*Back again*: {_back(rotation)}")])
+
+
+def _back(rotation: Rotation) -> str:
+    if rotation.path == "trusted-publishing":
+        return (
+            "as long as the old token and its secret are there, undo the change of the workflow. A trusted publisher "
+            f"goes with {t.code('npm trust list PACKAGE')} and {t.code('npm trust revoke PACKAGE --id=ID')}."
+        )
+    return "store the old value where the new one is, then revoke the new token."
 
 
 def _changes(changes: Sequence[tuple[str, str]]) -> list[Part | None]:

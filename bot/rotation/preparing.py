@@ -48,16 +48,19 @@ async def prepare(token: Token, user: str, deps: Deps, *, patient: bool = True) 
 
 
 async def workflow_changes(rotation: Rotation, deps: Deps) -> list[tuple[str, str]]:
-    """(workflow, unified diff) for the files that still have to change on the way to trusted publishing."""
+    """(workflow, unified diff) for the files that still have to change on the way to trusted publishing: to ask for an
+    identity, and once that is proven, to read the secret no more."""
     if rotation.path != "trusted-publishing" or not deps.github.configured:
         return []
-    waiting = [step.use for step in steps.steps_of(rotation, "store") if step.done is None and step.use is not None]
+    proven = steps.settled(rotation, "prove")
+    places = steps.steps_of(rotation, "store")
+    waiting = [step.use for step in places if step.use is not None and (proven or step.done is None)]
     asking = Asking(PATIENCE_S)
     uses: list[Use] = list({(use.repo, use.workflow): use for use in waiting}.values())[:MOST_CHANGES]
     texts = await asyncio.gather(*(workflow_text(use, deps, asking) for use in uses))
     changes = []
     for use, text in zip(uses, texts, strict=True):
-        diff = await asyncio.to_thread(workflow_change, text, use) if text else None
+        diff = await asyncio.to_thread(workflow_change, text, use, without_secret=proven) if text else None
         if diff:
             changes.append((f"{use.repo} {use.workflow}", diff))
     return changes

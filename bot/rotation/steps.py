@@ -395,14 +395,15 @@ def _must_follow(rotation: Rotation, kind: Kind, done: Done, now: datetime) -> N
 
 
 def after_change(rotation: Rotation, now: datetime) -> Rotation:
-    """After a change: no longer stuck, and a deadline on every step whose turn it is."""
-    rotation = replace(rotation, stuck=None)
+    """After a change: no longer stuck, and a deadline on every step whose turn it is and on no other."""
     waiting = current(rotation)
-    steps = tuple(
-        replace(step, deadline=_deadline(rotation, step, now)) if step in waiting and step.deadline is None else step
-        for step in rotation.steps
-    )
-    return replace(rotation, steps=steps)
+
+    def timed(step: Step) -> Step:
+        if step in waiting:
+            return step if step.deadline is not None else replace(step, deadline=_deadline(rotation, step, now))
+        return replace(step, deadline=None) if step.done is None else step
+
+    return replace(rotation, stuck=None, steps=tuple(map(timed, rotation.steps)))
 
 
 def _deadline(rotation: Rotation, step: Step, now: datetime) -> datetime:

@@ -145,9 +145,11 @@ def _about_uses(rotation: Rotation, seen: Seen) -> _Said:
             yield from _about_workflow(step, found)
         else:
             yield from _about_secret(rotation, step, found)
-    if rotation.path == "trusted-publishing" and steps.reached(rotation) == "overlap":
+    if rotation.path == "trusted-publishing" and steps.reached(rotation) in ("overlap", "revoked"):
+        gone = {place_of(step.use) for step in steps.steps_of(rotation, "retire") if step.use is not None and step.done}
         for step in steps.steps_of(rotation, "store"):
-            yield from _still_reads(step, seen.uses.get(step.subject))
+            if step.use is not None and place_of(step.use) not in gone:
+                yield from _still_reads(step, seen.uses.get(step.subject))
 
 
 def _still_reads(step: Step, found: UseSeen | None) -> _Said:
