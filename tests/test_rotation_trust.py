@@ -134,6 +134,7 @@ async def test_the_way_to_no_token_at_all(running: Running) -> None:
     await look(running)
     assert "still reads `NPM_TOKEN`" in shown(card(running)) and rotation_card.STOP not in shown(card(running))
     answer = await running.outside.slack.click(card(running), rotation_card.COMMANDS)
+    await running.outside.slack.until(lambda: answer.replies, what="the commands")
     said = json.dumps(answer.replies[0].blocks)
     assert "-          NODE_AUTH_TOKEN: ${{ secrets.NPM_TOKEN }}" in said
     assert "undo the change of the workflow" in said and "store the old value" not in said
