@@ -32,6 +32,7 @@ from bot.outbox import Outbox
 from bot.permissions import Permissions
 from bot.presence import Presence
 from bot.registries.npm.packument import NpmRegistry
+from bot.registries.npm.stage_list import StageList
 from bot.settings import Settings, with_app_file
 from bot.sweep import Sweep
 from handlers import github
@@ -113,6 +114,9 @@ class Bot:
                 permissions=Permissions(slack, settings),
                 now=now,
                 queued=outbox.wake,
+                stages=StageList(session, settings.npm_registry_url, settings.npm_read_token)
+                if settings.npm_read_token
+                else None,
             )
             inbox = Inbox(
                 db,

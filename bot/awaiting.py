@@ -99,7 +99,7 @@ def after_green(
 ) -> AfterGreen:
     """`same_run`: a later attempt of the run that failed; `log`: what its own log says, if it could be read;
     `published`: the package on the registry, None when it could not be read."""
-    which = f"run {run.number or run.run_id}"
+    which = run.which
     attempt = f"attempt {run.attempt} of {which}"
     said = _said(log, awaited)
     run_name = f"{which[0].upper()}{which[1:]}"

@@ -16,7 +16,7 @@ import structlog
 
 from bot import daily, nudges, outages, outlook, version_watch
 from bot.deps import Deps
-from bot.fleet import releases
+from bot.fleet import releases, staged
 from bot.housekeeping import clean_up
 from bot.incident_people import IncidentPeople
 from bot.rotation import campaign
@@ -74,6 +74,10 @@ class Clock:
         await rotation.watch(self._deps)
         await campaign.watch(self._deps)
         await releases.watch(self._deps)
+        hour = f"{now:%Y-%m-%dT%H}"
+        if self._deps.stages is not None and await self._claim("stage-list", hour, now):
+            await staged.look(self._deps)
+            await self._deps.db.write(due_jobs.finish, name="stage-list", due=hour, now=now)
 
     async def _claim(self, name: str, due: str, now: datetime) -> bool:
         return await self._deps.db.write(due_jobs.claim, name=name, due=due, owner=self._owner, now=now, lease=LEASE)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+from bot.fleet.ways_out import STATES, WayOut
 from bot.policy import Rule, ends_at, loses_publishing, rules
 from storage.tokens import Token
 
@@ -30,11 +31,12 @@ class Deadline:
 @dataclass(frozen=True, slots=True)
 class RuleDate:
     """A date of a registry: the tokens it stops, and those of the same kind that end before it and whose successors
-    it would stop."""
+    it would stop. `ways`: the way out for each package of the former, as far as that was looked up."""
 
     rule: Rule
     stops: tuple[Token, ...]
     ends_before: tuple[Token, ...]
+    ways: tuple[WayOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,10 @@ class Deadlines:
             ),
         )
 
+    def with_ways(self, ways: Mapping[str, Sequence[WayOut]]) -> Deadlines:
+        """The same with the ways out, by the token's name; what asks for most thought first."""
+        return replace(self, dates=tuple(replace(date, ways=_of_stops(date, ways)) for date in self.dates))
+
 
 def deadlines(tokens: Iterable[Token], now: datetime, ahead: timedelta = AHEAD) -> Deadlines:
     """`tokens`: all that are not revoked; outlines will do, what they lack is only not told."""
@@ -92,6 +98,11 @@ def deadlines(tokens: Iterable[Token], now: datetime, ahead: timedelta = AHEAD) 
         tuple(coming),
         tuple(_dates(alive, coming, now, now + max(ahead, RULES_AHEAD))),
     )
+
+
+def _of_stops(date: RuleDate, ways: Mapping[str, Sequence[WayOut]]) -> tuple[WayOut, ...]:
+    found = [way for token in date.stops for way in ways.get(token.name, ())]
+    return tuple(sorted(found, key=lambda way: (STATES.index(way.state), way.package, way.token)))
 
 
 def _dates(alive: Sequence[Token], coming: Sequence[Deadline], now: datetime, until: datetime) -> Iterable[RuleDate]:

@@ -11,13 +11,15 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.github.client import GitHub
 from bot.permissions import Permissions
 from bot.registries.npm.packument import NpmRegistry
+from bot.registries.npm.stage_list import StageList
 from bot.settings import Settings
 from storage.database import Database
 
 
 @dataclass(frozen=True, slots=True)
 class Deps:
-    """`now` gives an aware UTC datetime; `queued` is called after a commit that left Slack messages to send."""
+    """`now` gives an aware UTC datetime; `queued` is called after a commit that left Slack messages to send; `stages`:
+    None without a token that may read npm's list."""
 
     settings: Settings
     db: Database
@@ -27,3 +29,4 @@ class Deps:
     permissions: Permissions
     now: Callable[[], datetime]
     queued: Callable[[], None]
+    stages: StageList | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -16,7 +16,7 @@ class Release:
     """One version on the registry. `by`: how it was published, where the packument tells; `publisher`: account name.
 
     `repository`: `owner/name` on GitHub that its `repository.url` names, as written there; empty for none of GitHub's;
-    None where the manifest could not be read.
+    None where the manifest could not be read. `maintainers`: accounts that may publish and approve.
     """
 
     version: str
@@ -24,6 +24,7 @@ class Release:
     by: Literal["oidc", "token"] | None = None
     publisher: str | None = None
     repository: str | None = None
+    maintainers: tuple[str, ...] = field(default=(), compare=False)  # they change, the release does not
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,17 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.deps import Deps
-from storage import awaited_releases, deliveries, due_jobs, incidents, outbox, runs, sweeps
+from storage import (
+    awaited_releases,
+    deliveries,
+    due_jobs,
+    incidents,
+    outbox,
+    package_looks,
+    runs,
+    staged_versions,
+    sweeps,
+)
 from storage.database import StorageError
 
 log = structlog.get_logger("housekeeping")
@@ -42,6 +52,8 @@ async def clean_up(deps: Deps, now: datetime) -> None:
     await deps.db.write(due_jobs.forget_before, now - KEPT_JOBS)
     await deps.db.write(sweeps.forget_before, kept_since)
     await deps.db.write(awaited_releases.forget_before, before)
+    await deps.db.write(staged_versions.forget_before, before)
+    await deps.db.write(package_looks.forget_before, now - KEPT_JOBS)
     try:
         await asyncio.to_thread(deps.db.tidy)
     except StorageError as error:

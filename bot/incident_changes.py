@@ -101,8 +101,10 @@ async def rerun(deps: Deps, ident: int, who: str) -> Incident:
         raise TellUser("This incident is closed: there is nothing to re-run.")
     facts = Facts.from_json(incident.facts)
     items = await deps.db.read(awaited.open_of, ident)
-    wanted = list(dict.fromkeys((item.repo, item.run_id) for item in items if item.run_id is not None))
-    if not wanted and facts.repo is not None and facts.run_id is not None:
+    wanted = list(
+        dict.fromkeys((item.repo, item.run_id) for item in items if item.run_id is not None and item.run_id > 0)
+    )
+    if not wanted and facts.repo is not None and facts.run_id is not None and facts.run_id > 0:
         wanted = [(facts.repo, facts.run_id)]
     if not wanted:
         raise TellUser("This incident names no run that could be re-run.")

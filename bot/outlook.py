@@ -9,16 +9,21 @@ import structlog
 
 from bot.deadlines import AHEAD, Deadlines, deadlines
 from bot.deps import Deps
+from bot.fleet.ways_out import WayOut, path_of, ways_of_records
 from bot.messages.deadlines import alt_text, named
 from bot.timeline import picture
 from bot.uploads import share_picture
-from storage import outbox, tokens
+from storage import fleet, outbox, package_looks, tokens
 from storage.database import Connection
+from storage.fleet import FleetRecords
+from storage.package_looks import PackageLook
+from storage.rotations import Path
 from storage.tokens import Token
 
 log = structlog.get_logger("outlook")
 
 TITLE = "The next 90 days"
+MOST_STOPPED = 2000  # tokens whose ways out are looked up
 
 
 async def look_ahead(deps: Deps, now: datetime) -> Deadlines:
@@ -26,8 +31,37 @@ async def look_ahead(deps: Deps, now: datetime) -> Deadlines:
     outlines = await deps.db.read(_outlines, now)
     found = await asyncio.to_thread(deadlines, outlines, now)
     shown = {token.id for token in named(found) if token.id is not None}
-    full = {token.id: token for token in (await deps.db.read(tokens.by_ids, shown) if shown else [])}
-    return found.with_tokens(full)
+    stopped = {token.id for date in found.dates for token in date.stops[:MOST_STOPPED] if token.id is not None}
+    wanted = shown | stopped
+    full = {token.id: token for token in (await deps.db.read(tokens.by_ids, wanted) if wanted else [])}
+    found = found.with_tokens(full)
+    return found.with_ways(await ways(deps, found)) if stopped else found
+
+
+async def ways(deps: Deps, found: Deadlines) -> dict[str, tuple[WayOut, ...]]:
+    """The way out for each package of the tokens that a dated rule stops, by token."""
+    stopped = {token.name: token for date in found.dates for token in date.stops[:MOST_STOPPED]}
+    records, looks, publishers = await deps.db.read(_looked)
+    return await asyncio.to_thread(ways_of_records, records, looks, publishers, list(stopped.values()))
+
+
+def paths(found: Deadlines, rule_id: str) -> dict[int, Path]:
+    """How each token that the rule stops is best replaced, by its id."""
+    date = next((date for date in found.dates if date.rule.id == rule_id), None)
+    if date is None:
+        return {}
+    by_name: dict[str, list[WayOut]] = {}
+    for way in date.ways:
+        by_name.setdefault(way.token, []).append(way)
+    return {token.id: path_of(by_name[token.name]) for token in date.stops if token.id and token.name in by_name}
+
+
+def _looked(connection: Connection) -> tuple[FleetRecords, dict[str, PackageLook], list[Token]]:
+    return (
+        fleet.records(connection),
+        package_looks.everything(connection),
+        tokens.of_kind(connection, "npm", "trusted-publisher"),
+    )
 
 
 async def share(deps: Deps, found: Deadlines, channel: str, *, thread_ts: str | None = None) -> str:

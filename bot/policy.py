@@ -15,7 +15,9 @@ from typing import Any, Literal, get_args
 
 from storage.tokens import Token
 
-Effect = Literal["lifetime", "capped", "dies", "no-creation", "no-management", "no-direct-publish", "immutable-subject"]
+Effect = Literal[
+    "lifetime", "capped", "dies", "no-creation", "no-management", "no-direct-publish", "endless", "immutable-subject"
+]
 
 MAY_PUBLISH = ("read-write", "read-write-stage-only")
 # A record that does not say what a token may do is there because something publishes with it.
@@ -144,6 +146,11 @@ def rule(ident: str) -> Rule | None:
 def may_be_endless(token: Token) -> bool:
     """Whether the registry makes such tokens without an end."""
     return not any(rule.most is not None or rule.effect == "dies" for rule in rules_for(token))
+
+
+def is_endless(token: Token) -> bool:
+    """Whether it lives on until somebody ends it: the registry says so of its kind, and no end is on record."""
+    return ends_at(token) is None and any(rule.effect == "endless" for rule in rules_for(token))
 
 
 def with_end(token: Token, *, none_is_known: bool = False) -> Token:

@@ -204,6 +204,10 @@ class Settings(BaseSettings):
     )
     github_api_url: Url = Field("https://api.github.com", description="Base of GitHub's REST API.")
     npm_registry_url: Url = Field("https://registry.npmjs.com", description="The npm registry to read packages from.")
+    npm_read_token: OptionalSecret = Field(
+        None,
+        description="A maintainer's read-only npm token: with it the list of staged versions is read, nothing else.",
+    )
     database_url: str = Field("sqlite:///data/tokenwatch.db", description="Where the bot keeps what it remembers.")
     host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104 - a server in a container must
     port: int = Field(3000, ge=0, le=65535, description="Port to listen on.")

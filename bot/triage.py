@@ -14,6 +14,7 @@ from datetime import datetime
 import structlog
 
 from bot import awaiting, green_runs, incident_failures, settling
+from bot.ci_reports import fitting
 from bot.deps import Deps
 from bot.diagnosis.diagnosis import Diagnosis, PackageOutcome
 from bot.diagnosis.engine import LogReader
@@ -57,18 +58,19 @@ async def triage(run: Run, deps: Deps, tries: int = 1) -> Worked:
     if run.succeeded:
         return await _green(run, deps, tries)
     if not run.failed:
-        return Worked("not-a-failure", run.conclusion, lambda c: runs.keep(c, _record(run, "quiet", deps.now())))
+        return Worked("not-a-failure", run.conclusion, lambda c: runs.keep(c, as_record(run, "quiet", deps.now())))
     failure = await diagnose_run(run, deps, tries)
     diagnosis = failure.diagnosis if failure else None
     if failure is None or diagnosis is None or not worth_a_card(diagnosis):
         cause = diagnosis.cause if diagnosis else None
         return Worked(
-            cause or "no-failed-job", None, lambda c: runs.keep(c, _record(run, "quiet", deps.now(), diagnosis))
+            cause or "no-failed-job", None, lambda c: runs.keep(c, as_record(run, "quiet", deps.now(), diagnosis))
         )
-    return await _failed(run, failure, deps)
+    return await tell(run, failure, deps)
 
 
-async def _failed(run: Run, failure: Failure, deps: Deps) -> Worked:
+async def tell(run: Run, failure: Failure, deps: Deps) -> Worked:
+    """Gather what is known of a failure, judge it, and say so."""
     diagnosis = failure.diagnosis
     if deps.settings.channel_for(run.repo) is None:
         raise TryAgain(
@@ -188,7 +190,7 @@ def record_failure(
     diagnosis = failure.diagnosis
     facts = _facts_of(run, failure, evidence, verdict, deps)
     new = as_incident(run, failure, evidence, verdict, deps)
-    runs.keep(connection, replace(_record(run, "failed", now, diagnosis), token_id=new.token_id))
+    runs.keep(connection, replace(as_record(run, "failed", now, diagnosis), token_id=new.token_id))
     failed = FailedRun(run, new, facts, awaiting.waits_for(diagnosis), sure=verdict.sure)
     decision = incident_failures.failed(connection, failed, now)
     if decision.action is Action.QUIET:
@@ -208,15 +210,18 @@ def record_failure(
 
 
 def _facts_of(run: Run, failure: Failure, evidence: Evidence, verdict: Verdict, deps: Deps) -> Facts:
-    return facts_of(
+    facts = facts_of(
         run,
         failure.diagnosis,
         verdict,
         evidence.missing,
-        can_rerun=deps.github.may_rerun(run.repo),
+        can_rerun=run.on_github and deps.github.may_rerun(run.repo),
         other_jobs=failure.other_jobs,
         unseen=failure.unseen,
     )
+    if run.on_github:
+        return facts
+    return replace(facts, advice=fitting(facts.advice, run, failure.diagnosis.package), run_id=None)
 
 
 async def _green(run: Run, deps: Deps, tries: int) -> Worked:
@@ -229,15 +234,15 @@ async def _green(run: Run, deps: Deps, tries: int) -> Worked:
     jobs = await green_runs.jobs(run, deps) if concerned or looks_like_a_release(run) else ()
     unseen = await _failed_unseen(run, jobs, deps, tries)
     if unseen is not None:
-        return await _failed(run, unseen, deps)
+        return await tell(run, unseen, deps)
     if not concerned and not may_have_staged(jobs):
-        record = _record(run, "green", deps.now())
+        record = as_record(run, "green", deps.now())
         return Worked("green", None, lambda c: runs.keep(c, record))
     said = await diagnosis_of_green(run, deps, jobs)
     staged = said is not None and said.outcome == "staged"
     found = await green_runs.read(run, said, waiting, deps)
     outcome = said.cause if said is not None and said.cause in ("published", "staged") else "green"
-    record = _record(run, outcome, deps.now(), said)
+    record = as_record(run, outcome, deps.now(), said)
 
     def apply(connection: Connection) -> None:
         runs.keep(connection, record)
@@ -333,7 +338,7 @@ def _telling(diagnosis: Diagnosis) -> tuple[bool, bool, bool, float]:
     )
 
 
-def _record(run: Run, outcome: str, now: datetime, diagnosis: Diagnosis | None = None) -> RunRecord:
+def as_record(run: Run, outcome: str, now: datetime, diagnosis: Diagnosis | None = None) -> RunRecord:
     return RunRecord(
         repo=run.repo,
         run_id=run.run_id,

@@ -138,6 +138,19 @@ def staged(connection: Connection, *, limit: int) -> list[Awaited]:
     return [_awaited(row) for row in rows]
 
 
+def of_version(connection: Connection, package: str, version: str) -> list[Awaited]:
+    """Wherever exactly this version is waited for."""
+    rows = connection.all(
+        """
+        SELECT a.* FROM awaited a JOIN incidents i ON i.id = a.incident_id
+        WHERE a.package = :package AND a.version = :version AND a.settled_at IS NULL AND i.state <> 'resolved'
+        ORDER BY a.incident_id
+        """,
+        {"package": package, "version": version},
+    )
+    return [_awaited(row) for row in rows]
+
+
 def settle(connection: Connection, awaited: Awaited, *, state: str, how: str, now: datetime) -> bool:
     """It is not waited for any more. False when that is so already, or when it failed again in another version."""
     return bool(

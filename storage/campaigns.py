@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -14,13 +14,14 @@ from storage.tokens import Token
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One token of a campaign. `why`: for a skipped one."""
+    """One token of a campaign. `why`: for a skipped one; `path`: where it differs from the campaign's."""
 
     position: int
     token_id: int | None
     token_name: str
     state: Literal["waiting", "started", "skipped"] = "waiting"
     why: str = ""
+    path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,10 @@ def add(
     who: str,
     tokens: Sequence[Token],
     now: datetime,
+    paths: Mapping[int, Path] | None = None,
 ) -> Campaign:
+    """`paths`: of single tokens, by id, where they differ from the campaign's."""
+    own = paths or {}
     row = connection.one(
         """
         INSERT INTO campaigns (title, what, path, bypass, channel, started_by, started_at, next_batch_at)
@@ -74,10 +78,16 @@ def add(
     )
     assert row is not None
     connection.execute_many(
-        "INSERT INTO campaign_tokens (campaign_id, position, token_id, token_name, state)"
-        " VALUES (:id, :position, :token_id, :name, 'waiting')",
+        "INSERT INTO campaign_tokens (campaign_id, position, token_id, token_name, state, path)"
+        " VALUES (:id, :position, :token_id, :name, 'waiting', :path)",
         (
-            {"id": row["id"], "position": position, "token_id": token.id, "name": token.name}
+            {
+                "id": row["id"],
+                "position": position,
+                "token_id": token.id,
+                "name": token.name,
+                "path": own.get(token.id or 0),
+            }
             for position, token in enumerate(tokens)
         ),
     )
@@ -95,7 +105,10 @@ def open_campaigns(connection: Connection) -> list[Campaign]:
 
 def members(connection: Connection, ident: int) -> list[Member]:
     rows = connection.all("SELECT * FROM campaign_tokens WHERE campaign_id = :id ORDER BY position", {"id": ident})
-    return [Member(row["position"], row["token_id"], row["token_name"], row["state"], row["why"]) for row in rows]
+    return [
+        Member(row["position"], row["token_id"], row["token_name"], row["state"], row["why"], row["path"])
+        for row in rows
+    ]
 
 
 def waiting_tokens(connection: Connection) -> set[int]:

@@ -77,7 +77,9 @@ class FleetJob:
     """A job that publishes, with the fields of `bot.registries.npm.workflow.PublishingJob`.
 
     `configuration`: names of repository variables (not secrets) that carry a credential to its publishing steps;
-    `writes_npmrc`: a script of it writes the line that tells npm which credential to use.
+    `writes_npmrc`: a script of it writes the line that tells npm which credential to use; `installs`: names of the
+    secrets that its steps read which install dependencies; `steps`: which of its steps read a secret of `secrets`, as
+    `NPM_TOKEN: Publish`.
     """
 
     repo: str
@@ -100,10 +102,17 @@ class FleetJob:
     npm: str | None = None
     triggers: tuple[str, ...] = ()
     writes_npmrc: bool = False
+    installs: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
 
     @property
     def self_hosted(self) -> bool:
         return any(label.lower() == "self-hosted" for label in self.runners)
+
+    def steps_reading(self, secret: str) -> tuple[str, ...]:
+        """What the steps are called that read it."""
+        found = (line.partition(": ") for line in self.steps)
+        return tuple(step for name, _, step in found if name.upper() == secret.upper())
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +263,16 @@ def packages_of(connection: Connection, name: str) -> list[str]:
         "SELECT package FROM fleet_packages WHERE repo = :repo ORDER BY package", {"repo": name.lower()}
     )
     return [row["package"] for row in rows]
+
+
+def repository_of_package(connection: Connection, package: str) -> str | None:
+    """The one scanned repository whose package.json has this name, as it is written; None for none or several."""
+    rows = connection.all(
+        "SELECT r.name FROM fleet_packages p JOIN fleet_repositories r ON r.repo = p.repo WHERE p.package = :package"
+        " LIMIT 2",
+        {"package": package},
+    )
+    return str(rows[0]["name"]) if len(rows) == 1 else None
 
 
 def done(connection: Connection, one: FleetRepository, round_: FleetRound) -> None:

@@ -110,6 +110,12 @@ def count_done(connection: Connection, round_: FleetRound) -> tuple[int, int]:
     return int(row["done"]), int(row["everything"])
 
 
+def count_of_owner(connection: Connection, owner: str) -> int:
+    """How many repositories of an owner are on record, archived ones too."""
+    found = connection.value("SELECT COUNT(*) FROM fleet_repositories WHERE owner = :owner", {"owner": owner.lower()})
+    return int(found or 0)
+
+
 def count_requests(connection: Connection, owner: str, requests: int, unchanged: int) -> None:
     connection.execute(
         "UPDATE fleet_owners SET requests = requests + :requests, unchanged = unchanged + :unchanged"

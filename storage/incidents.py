@@ -217,6 +217,20 @@ def open_of_workflow(connection: Connection, repo: str, workflow: str) -> list[I
     return [_incident(row) for row in rows]
 
 
+def open_of_package(connection: Connection, repo: str, package: str) -> list[Incident]:
+    """Unresolved incidents that wait for this package, or for one without a name, from any workflow of a repository."""
+    rows = connection.all(
+        """
+        SELECT i.* FROM incidents i WHERE i.state <> 'resolved' AND i.id IN (
+            SELECT a.incident_id FROM awaited a
+            WHERE a.repo = :repo AND a.package IN (:package, '') AND a.settled_at IS NULL
+        ) ORDER BY i.id
+        """,
+        {"repo": repo, "package": package},
+    )
+    return [_incident(row) for row in rows]
+
+
 def open_of_cause(connection: Connection, repo: str, cause: str) -> list[Incident]:
     """Unresolved incidents of one cause in a repository."""
     rows = connection.all(

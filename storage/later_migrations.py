@@ -144,3 +144,33 @@ def m015_fleet_watches(db: sqlite_utils.Database) -> None:
         ) STRICT
         """,
     )
+
+
+@MIGRATIONS()
+def m016_ways_out(db: sqlite_utils.Database) -> None:
+    """What the registry shows of our packages, and its list of staged versions; how each token of a campaign is
+    replaced."""
+    run(
+        db,
+        """
+        CREATE TABLE package_looks (
+            package TEXT PRIMARY KEY,
+            is_there INTEGER NOT NULL,
+            version TEXT,
+            published_by TEXT,
+            repository TEXT,
+            looked_at INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE staged_versions (
+            stage_id TEXT PRIMARY KEY,
+            package TEXT NOT NULL,
+            version TEXT NOT NULL,
+            staged_at INTEGER NOT NULL,
+            actor TEXT,
+            incident_id INTEGER,
+            missed_at INTEGER,
+            ended_at INTEGER
+        ) STRICT;
+        ALTER TABLE campaign_tokens ADD COLUMN path TEXT
+        """,
+    )

@@ -92,6 +92,13 @@ BREAKING: dict[str, tuple[FleetRecords, tuple[Token, ...], tuple[Rotation, ...]]
         replace(RECORDS, secrets=(replace(SECRET, updated_at=ago(69)),)),
         (replace(GOOD, created_at=ago(70), expires_at=NOW + timedelta(days=15), last_used_at=ago(65)),), (),
     ),
+    "endless-and-old": (
+        RECORDS,
+        (GOOD, replace(
+            GOOD, name="pypi", id=3, registry="pypi", kind="api-token", created_at=ago(400), expires_at=None,
+            permission=None,
+        )), (),
+    ),
     "stops-publishing": (RECORDS, (replace(GOOD, bypass_2fa=True, bypass_reason="CI"),), ()),
     "secret-older-than-token": (replace(RECORDS, secrets=(replace(SECRET, updated_at=ago(30)),)), (GOOD,), ()),
     "read-token-may-write": (

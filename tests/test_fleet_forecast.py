@@ -200,6 +200,50 @@ CHANGES = (
     Change("a test workflow", {**TRUSTED, NPM: "on: push\njobs: {t: {steps: [{run: npm test}]}}"}, TRUSTED),
     Change("a second file by token", TRUSTED, {**TRUSTED, NPM: BY_TOKEN}, tokens=(RECORD,)),
     Change("nothing publishes any more", TRUSTED, {}),
+    Change(
+        "reformatted",
+        TRUSTED,
+        {
+            RELEASE: BY_TRUST.replace(
+                "permissions: {id-token: write, contents: read}", "permissions:\n  contents: read\n  id-token: 'write'"
+            ).replace("environment: npm", "environment: {name: npm}")
+        },
+        tokens=(RECORD,),
+    ),
+    Change(
+        "comments in between",
+        TRUSTED,
+        {RELEASE: BY_TRUST.replace("jobs:\n", "# id-token: none\njobs:\n  # environment: prod\n")},
+        tokens=(RECORD,),
+    ),
+    Change(
+        "another job, on a runner of their own",
+        TRUSTED,
+        {RELEASE: BY_TRUST + "  test:\n    runs-on: self-hosted\n    steps: [{run: npm test}]\n"},
+        tokens=(RECORD,),
+    ),
+    Change(
+        "the job has another name", TRUSTED, {RELEASE: BY_TRUST.replace("  publish:", "  ship:", 1)}, tokens=(RECORD,)
+    ),
+    Change(
+        "the job has another name, and its secret was missing all along",
+        BY_A_TOKEN,
+        {RELEASE: BY_TOKEN.replace("  publish:", "  ship:", 1)},
+        secrets={SecretPlace("OTHER", "repository", "acme/ui"): NOW},
+    ),
+    Change(
+        "the file has another name, and its secret was missing all along",
+        BY_A_TOKEN,
+        {NPM: BY_TOKEN},
+        secrets={SecretPlace("OTHER", "repository", "acme/ui"): NOW},
+    ),
+    Change(
+        "the file has another name, and it never had a registry-url", {RELEASE: NO_REGISTRY_URL}, {NPM: NO_REGISTRY_URL}
+    ),
+    Change("an action is pinned", TRUSTED, {RELEASE: BY_TRUST.replace("@v5", "@" + "a1b2" * 10)}, tokens=(RECORD,)),
+    Change("Node from a file", TRUSTED, {RELEASE: BY_TRUST.replace("node-version: 24", "node-version-file: .nvmrc")}),
+    Change("a workflow that is only called is renamed too", {NPM: CALLED}, {".github/workflows/n.yml": CALLED}),
+    Change("both at once: renamed, and back", TRUSTED, TRUSTED, tokens=(RECORD,)),
 )
 
 
@@ -352,6 +396,66 @@ async def test_a_push_that_breaks_nothing_says_nothing_and_costs_little(running:
     await running.outside.github.send("push", events.push("acme/ui", branch="topic", removed=[RELEASE]))
     await running.worked()
     assert cards(running) == [] and len(running.outside.github.requests) == asked
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ref": "refs/tags/v1.0.0"},
+        {"ref": "refs/heads/topic"},
+        {"ref": "refs/heads/main", "deleted": True, "after": "0" * 40},
+        {"ref": "refs/heads/main", "created": True, "before": "0" * 40},
+        {"ref": "refs/heads/Main"},
+        {"ref": None},
+        {"before": "f" * 40},
+        {"after": "f" * 40},
+    ],
+    ids=str,
+)
+async def test_a_push_that_does_not_matter_is_silence(running: Running, change: dict[str, Any]) -> None:
+    running.db.write_now(tokens.add, RECORD, NOW)
+    payload = events.push("acme/ui", removed=[RELEASE], added=[NPM])
+    commit(running, {RELEASE: BY_TRUST}, payload["before"])
+    commit(running, {NPM: BY_TRUST}, payload["after"])
+    await running.outside.github.send("push", payload | change)
+    await running.worked(1)
+    assert cards(running) == []
+
+
+async def test_among_thousands_of_files_the_workflow_is_seen(running: Running) -> None:
+    running.db.write_now(tokens.add, RECORD, NOW)
+    payload = events.push("acme/ui", removed=[RELEASE], added=[NPM])
+    (last,) = payload["commits"]
+    payload["commits"] = [last | {"added": [f"src/{place}.ts" for place in range(4000)], "removed": []}, last]
+    commit(running, {RELEASE: BY_TRUST}, payload["before"])
+    commit(running, {NPM: BY_TRUST}, payload["after"])
+    commit(running, {NPM: BY_TRUST}, "main")
+    await running.outside.github.send("push", payload)
+    await running.worked()
+    assert len(cards(running)) == 1
+
+
+async def test_a_forced_push_is_looked_at_whatever_it_lists(running: Running) -> None:
+    """It takes the commit away that renamed the file: nobody lists that."""
+    running.db.write_now(tokens.add, RECORD, NOW)
+    payload = events.push("acme/ui") | {"forced": True, "commits": []}
+    commit(running, {RELEASE: BY_TRUST}, payload["before"])
+    commit(running, {NPM: BY_TRUST}, payload["after"])
+    commit(running, {NPM: BY_TRUST}, "main")
+    await running.outside.github.send("push", payload)
+    await running.worked()
+    assert len(cards(running)) == 1
+
+
+@pytest.mark.parametrize("refused", ["secrets", "environments", "organization_secrets"])
+async def test_a_secret_is_not_called_missing_when_some_list_cannot_be_read(running: Running, refused: str) -> None:
+    github = running.outside.github
+    github.add_secret("OTHER", repo="acme/ui", updated_at=NOW)
+    github.add_secret("NPM_PUBLISH", org="acme", updated_at=NOW)
+    github.add_secret("NPM_PUBLISH", repo="acme/ui", environment="production", updated_at=NOW)
+    del github.api.permissions[refused]
+    await push(running, {RELEASE: IN_ENVIRONMENT}, {RELEASE: IN_ENVIRONMENT.replace("NPM_TOKEN", "NPM_PUBLISH")})
+    assert cards(running) == []
 
 
 async def test_a_secret_that_is_not_there_is_seen_before_the_release(running: Running) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bot.cli.tokens import tokens as tokens_command
 from bot.demo.outside import Outside
-from bot.fleet.dependence import Answer, Link, Trouble, answer, troubles
+from bot.fleet.dependence import Answer, Link, Trouble, about, answer, gathered, troubles
 from bot.fleet.inventory import Inventory, SecretPlace
 from bot.fleet.picture import draw
 from bot.messages.map import map_message
@@ -232,3 +232,20 @@ def test_a_crowded_picture_says_how_much_it_leaves_out() -> None:
     every = [Link("npm", f"acme/r{n}", "release.yml", packages=(f"p{n}",)) for n in range(500)]
     picture = draw(every, "many")
     assert "and 441 more" in picture and picture.count("<rect") < 200
+
+
+def test_a_secret_that_is_hidden_in_many_places_is_one_line_and_each_place_has_its_own() -> None:
+    below = SecretPlace("NPM_TOKEN", "organization", "acme")
+    found = [
+        Trouble("shadowed-secret", "NPM_TOKEN", f"{place} hides it.", frozenset({place}), below)
+        for place in (SecretPlace("NPM_TOKEN", "repository", f"acme/r{number}") for number in range(5))
+    ]
+    other = Trouble("secret-nobody-reads", "OLD", "No workflow file reads OLD.")
+    (one, rest) = gathered([*found, other])
+    assert rest == other
+    assert one.sentence.startswith(
+        "NPM_TOKEN of organisation acme is hidden in 5 places by one of the same name, such as"
+    )
+    assert gathered(found[:2]) == tuple(found[:2])
+    link = Link("npm", "acme/r3", ".github/workflows/release.yml", secret=next(iter(found[3].places)))
+    assert about(found, Answer("repository", "acme/r3", (link,))) == (found[3],)

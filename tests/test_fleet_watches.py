@@ -15,8 +15,9 @@ from bot.demo.outside import Outside
 from bot.demo.slack.workspace import MARA
 from bot.fleet.leak_kinds import leak_kind
 from bot.fleet.release_tags import announced
+from bot.fleet.scan import Scan
 from bot.messages import card as card_page
-from storage import tokens
+from storage import deliveries, tokens
 from storage.tokens import Token, Use
 from tests import npm_logs
 from tests.organisation import BY_TOKEN, RELEASE
@@ -124,6 +125,67 @@ async def test_what_publishes_nothing_is_not_waited_for(running: Running) -> Non
     assert cards(running) == []
 
 
+async def scanned(running: Running) -> None:
+    await Scan(running.bot.deps.github, running.db, now=running.hands.now).repository("acme/ui")
+
+
+async def tagged(running: Running, tag: str) -> str | None:
+    await running.outside.github.send("push", events.tag_push("acme/ui", tag))
+    await running.worked()
+    return running.db.read_now(deliveries.latest)[0].reason
+
+
+async def test_a_tag_that_never_comes_to_npm_is_a_card_too(running: Running) -> None:
+    publishing(running)
+    await scanned(running)
+    manifest = json.dumps({"name": "@acme/ui", "version": "1.1.0"})
+    running.outside.github.add_file("acme/ui", "package.json", manifest, ref="v1.1.0")
+    assert await tagged(running, "v1.1.0") == "awaited"
+    await running.outside.github.send("release", events.release("acme/ui", "v1.1.0"))
+    await running.worked()
+    for _ in range(3):
+        await later(running, minutes=31)
+    (card,) = cards(running)
+    assert card.startswith("@acme/ui 1.1.0 was tagged on GitHub and is not on npm.") and "tag v1.1.0" in card
+
+
+@pytest.mark.parametrize(
+    ("tag", "version", "reason"),
+    [
+        ("v1.1.0", "1.0.0", "tag-of-something-else"),
+        ("v2", "1.1.0", "which-package-unknown"),
+        ("nightly", "1.1.0", "which-package-unknown"),
+        ("@other/kit@1.1.0", "1.1.0", "which-package-unknown"),
+    ],
+)
+async def test_a_tag_of_something_else_is_silence(running: Running, tag: str, version: str, reason: str) -> None:
+    publishing(running)
+    await scanned(running)
+    manifest = json.dumps({"name": "@acme/ui", "version": version})
+    running.outside.github.add_file("acme/ui", "package.json", manifest, ref=tag)
+    assert await tagged(running, tag) == reason
+
+
+async def test_a_tag_is_silence_where_tags_publish_nothing(running: Running) -> None:
+    publishing(running)
+    assert await tagged(running, "v1.1.0") == "publishes-nothing-known"
+    by_release = BY_TOKEN.replace('push:\n    tags: ["v*"]', "release:\n    types: [published]")
+    assert by_release != BY_TOKEN
+    running.outside.github.add_file("acme/ui", RELEASE, by_release)
+    await scanned(running)
+    assert await tagged(running, "v1.1.0") == "tags-publish-nothing"
+
+
+async def test_nothing_is_said_of_a_private_package_which_nobody_can_see(running: Running) -> None:
+    publishing(running)
+    running.outside.registry.packages.clear()
+    await running.outside.github.send("release", events.release("acme/ui", "v1.1.0"))
+    await running.worked()
+    for _ in range(5):
+        await later(running, hours=1)
+    assert cards(running) == []
+
+
 # --- leaks -----------------------------------------------------------------------------------------------------------
 
 
@@ -218,6 +280,11 @@ async def test_the_organisations_tokens_are_read_by_the_app_and_people_keep_what
         stored = running.db.read_now(tokens.get, name)
         assert stored is not None and stored.owner == MARA.id
         assert stored.expires_at == datetime(2027, 3, 1, tzinfo=UTC)
+        outside.github.world.personal_tokens.clear()
+        hands.ahead += timedelta(hours=1)
+        await running.bot.fleet.tick()
+        stored = running.db.read_now(tokens.get, name)
+        assert stored is not None and stored.revoked_at is not None, "it lost its access"
 
 
 async def test_the_end_of_the_bots_own_token_is_reminded_of_like_any_other(running: Running) -> None:

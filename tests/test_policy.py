@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bot import policy
-from bot.policy import computed_end, ends_at, latest_end, may_be_endless, rules_for, stops_publishing_at, with_end
+from bot.policy import (
+    computed_end,
+    ends_at,
+    is_endless,
+    latest_end,
+    may_be_endless,
+    rules_for,
+    stops_publishing_at,
+    with_end,
+)
 from storage.tokens import Token
 
 MADE = datetime(2026, 11, 1, 8, tzinfo=UTC)
@@ -101,3 +111,31 @@ RULE = '[[rule]]\nid = "x"\nregistry = "npm"\nkinds = ["a"]\nfrom = 2026-01-01\n
 def test_a_malformed_rule_is_named(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         policy.read_rules(text)
+
+
+@pytest.mark.parametrize(
+    ("registry", "kind", "endless", "lives_days", "at_most_days"),
+    [
+        ("pypi", "api-token", True, None, None),
+        ("rubygems", "api-token", True, None, None),
+        ("docker", "pat", True, None, None),
+        ("docker", "api-token", True, None, None),
+        ("github", "pat", True, None, None),
+        ("github-packages", "pat", True, None, None),
+        ("crates", "api-token", False, 90, None),
+        ("nuget", "api-token", False, 365, 365),
+        ("npm", "granular", False, 7, 90),
+    ],
+)
+def test_the_life_of_a_token_of_every_registry_is_known(
+    registry: str, kind: str, endless: bool, lives_days: int | None, at_most_days: int | None
+) -> None:
+    made = datetime(2026, 11, 1, tzinfo=UTC)
+    token = Token(name="t", registry=registry, kind=kind, created_at=made)
+
+    def days(end: datetime | None) -> int | None:
+        return None if end is None else (end - made).days
+
+    assert is_endless(token) is endless
+    assert (days(computed_end(token)), days(latest_end(token))) == (lives_days, at_most_days)
+    assert not is_endless(replace(token, expires_at=made + timedelta(days=30)))

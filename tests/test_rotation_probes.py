@@ -63,7 +63,7 @@ async def test_a_probe_of_the_old_token_says_nothing_about_the_new_one(running: 
 
 async def test_another_repository_cannot_speak_of_a_token_it_does_not_use(running: Running) -> None:
     await until_stored(running)
-    assert await report(running, "token-checked", checked(running, ok=False), "evil/repo") == "no-rotation"
+    assert await report(running, "token-checked", checked(running, ok=False), "evil/repo") == "token-unknown"
     before = running.db.read_now(tokens.get, "npm-acme-ci")
     payload = {"token": "npm-acme-ci", "expires_at": "2027-01-01T00:00:00Z"}
     assert await report(running, "token-expiring", payload, "evil/repo") == "token-unknown"

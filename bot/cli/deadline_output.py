@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from bot.cli.token_output import print_table, relative
 from bot.deadlines import Deadline, Deadlines, way_out
+from bot.fleet.ways_out import STATES, WAY_WORDS, WayOut, alike
 from bot.policy import ends_at
 from storage.tokens import Token
 
@@ -22,7 +24,9 @@ def deadline_records(found: Deadlines) -> Iterator[dict[str, Any]]:
     """One object for each token and date, the earliest first.
 
     `why`: expired, expires or stops-publishing; `rule`: the id of the registry's rule, null for a token's own end;
-    `computed`: nobody recorded the end; `announced`: the registry named about that day, not the day.
+    `computed`: nobody recorded the end; `announced`: the registry named about that day, not the day; `ways_out`: for
+    each package of a token that a rule stops: `ready` for trusted publishing, `needs` a change, `not-possible` or
+    `unknown`, and why.
     """
     for one in _rows(found):
         why = "expired" if one.at <= found.now else one.why
@@ -40,6 +44,7 @@ def deadline_records(found: Deadlines) -> Iterator[dict[str, Any]]:
             "scopes": list(one.token.scopes),
             "used_by": sorted({use.repo for use in one.token.used_by}),
             "way_out": way_out(one.token, one.why).replace("`", ""),
+            "ways_out": [_way_record(way) for way in _ways(found, one)],
         }
 
 
@@ -62,6 +67,45 @@ def print_deadlines(found: Deadlines) -> None:
         said = f"It stops {len(date.stops)} of the tokens above" if date.stops else "It stops none of the known tokens"
         before = f"; {len(date.ends_before)} of this kind end before" if date.ends_before else ""
         click.echo(f"{said}{before}.")
+        if date.ways:
+            _print_ways(date.ways)
+
+
+def _print_ways(ways: Sequence[WayOut]) -> None:
+    counts = Counter(way.state for way in ways)
+    counted = ", ".join(f"{counts[state]:,} {WAY_WORDS[state]}" for state in reversed(STATES) if counts[state])
+    click.echo(f"The way out, package by package: {counted}.")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("package", "way out", "token"):
+        table.add_column(column, overflow="fold")
+    for one in alike(ways):
+        said = WAY_WORDS[one.state] + (f": {one.says}" if one.says else "")
+        table.add_row(*(Text(cell) for cell in (_few(one.packages), said.replace("`", ""), _few(one.tokens))))
+    print_table(table)
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(name or "?" for name in names[:3])
+    return shown + (f" and {len(names) - 3:,} more (--json shows all)" if len(names) > 3 else "")
+
+
+def _ways(found: Deadlines, one: Deadline) -> list[WayOut]:
+    """Of the token, for the rule of this row."""
+    return [
+        way
+        for date in found.dates
+        for way in date.ways
+        if one.rule is not None and date.rule.id == one.rule.id and way.token == one.token.name
+    ]
+
+
+def _way_record(way: WayOut) -> dict[str, Any]:
+    return {
+        "package": way.package or None,
+        "state": way.state,
+        "says": way.says.replace("`", ""),
+        "published_from": list(way.repos),
+    }
 
 
 def _rows(found: Deadlines) -> list[Deadline]:

@@ -13,11 +13,11 @@ from rich.text import Text
 from bot.cli import open_database
 from bot.cli.token_output import end_words
 from bot.credentials import mask
-from bot.fleet.dependence import Answer, Link, Trouble, about, answer, names, troubles
+from bot.fleet.dependence import Answer, Link, Trouble, about, answer, gathered, names, troubles
 from bot.fleet.inventory import inventory
 from bot.fleet.picture import draw
 from bot.token_fields import nearest
-from storage import fleet, tokens
+from storage import fleet, fleet_rounds, tokens
 
 
 @click.command("map")
@@ -31,7 +31,14 @@ def map_(word: str, as_json: bool, svg: bool) -> int:
     """
     with open_database() as db:
         known = inventory(db.read_now(fleet.records), db.read_now(tokens.all_tokens))
+        rounds = db.read_now(fleet_rounds.owners)
     found = answer(known, word)
+    if found is not None and not found.links and not found.name:
+        click.echo("There is nothing to show yet: tokens scan ORG reads the workflow files.", err=True)
+        return 1
+    for round_ in rounds:
+        if round_.finished_at is None:
+            click.echo(f"Not complete: tokens scan {round_.name} was begun and is not finished.", err=True)
     if found is None:
         near = nearest(word, names(known))
         hint = f": did you mean {' or '.join(near)}?" if near else ""
@@ -82,6 +89,7 @@ def _shown(link: Link) -> dict[str, object]:
         "tokens": list(link.tokens),
         "trusted_publishers": list(link.publishers),
         "packages": list(link.packages),
+        "by_identity": link.by_identity,
         "seen": link.seen,
     }
 
@@ -98,7 +106,7 @@ def _print(found: Answer, wrong: tuple[Trouble, ...]) -> None:
         for link in found.links:
             row = (
                 ", ".join((*link.tokens, *link.publishers)) or "-",
-                link.secret.name if link.secret else "OIDC" if link.publishers else "-",
+                link.secret.name if link.secret else "OIDC" if link.publishers or link.by_identity else "-",
                 (link.secret.level if link.secret else "-") + ("" if link.seen else " (recorded)"),
                 link.repo,
                 link.workflow.rpartition("/")[2] or "-",
@@ -107,5 +115,5 @@ def _print(found: Answer, wrong: tuple[Trouble, ...]) -> None:
             table.add_row(*(Text(cell) for cell in row))
         wide = Console(width=None if console.is_terminal else 400)
         wide.print(table)
-    for one in wrong:
+    for one in gathered(wrong):
         console.print(Text(f"{one.code}: {one.sentence}"))

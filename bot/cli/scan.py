@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 import sys
 from collections.abc import AsyncIterator
@@ -33,6 +34,7 @@ from storage.fleet import FleetRound
 
 _OWNER = r"[A-Za-z0-9][A-Za-z0-9\-]{0,99}"
 _MOST = 20
+_NOTHING = -1  # nothing came of it that could be shown
 
 
 @click.command()
@@ -41,14 +43,20 @@ _MOST = 20
 def scan(what: str, as_json: bool) -> int:
     """Find every workflow that publishes, and the secrets it reads. ORG: acme; REPO: acme/ui.
 
-    A scan that is stopped, or that GitHub asks to wait, goes on where it was when the command is given again. What has
-    not changed since the last scan is not asked for again.
+    Needs GITHUB_TOKEN, or the App's id and key. A scan that is stopped, or that GitHub asks to wait, goes on where it
+    was when the command is given again. What has not changed since the last scan is not asked for again.
     """
     if not REPO.fullmatch(what) and not re.fullmatch(_OWNER, what):
         raise click.UsageError("name an organisation (acme) or a repository (acme/ui)")
     set_up_logging("warning")
     with open_database() as db:
-        code = asyncio.run(_scan(what, db))
+        try:
+            code = asyncio.run(_scan(what, db))
+        except KeyboardInterrupt:
+            click.echo("Stopped. What was read is kept: give the command again to go on from here.", err=True)
+            return 130
+        if code == _NOTHING:
+            return 1
         found = inventory(db.read_now(fleet.records), db.read_now(tokens.all_tokens))
         round_ = db.read_now(fleet_rounds.of_owner, what.partition("/")[0])
     of_what = _narrowed(found, what)
@@ -79,7 +87,11 @@ async def _scan(what: str, db: Database) -> int:
                 else:
                     await work.owner(what)
             except TryAgain as error:
-                when = f" for {error.after_s / 60:.0f} minutes" if error.after_s and error.after_s >= 60 else ""
+                if error.reason == "github-unauthorized":
+                    click.echo(f"Error: {what} cannot be scanned: {error.message}", err=True)
+                    return _NOTHING
+                minutes = math.ceil((error.after_s or 0) / 60)
+                when = f" (for {minutes} minute{'s' if minutes > 1 else ''})" if minutes else ""
                 click.echo(
                     f"Error: stopped, because {error.message}{when}; give the command again to go on from here",
                     err=True,
@@ -87,7 +99,10 @@ async def _scan(what: str, db: Database) -> int:
                 return 1
             except GiveUp as error:
                 click.echo(f"Error: {what} cannot be scanned: {error.message}", err=True)
-                return 1
+                return _NOTHING
+    if "/" not in what and not db.read_now(fleet_rounds.count_of_owner, what):
+        click.echo(f"Error: no repository of {what} is there, or within reach of the credential", err=True)
+        return _NOTHING
     return 0
 
 
@@ -142,6 +157,7 @@ def _record(what: str, of_what: Inventory, found: Inventory, round_: FleetRound 
                         "level": one.place.level,
                         "updated_at": one.updated_at.isoformat() if one.updated_at else None,
                         "shadows": [place.level for place in one.shadowed],
+                        "steps": list(job.steps_reading(one.place.name)),
                         "tokens": list(found.tokens_of.get(one.place, ())),
                     }
                     for one in of_what.readings
@@ -161,13 +177,21 @@ def _record(what: str, of_what: Inventory, found: Inventory, round_: FleetRound 
     }
 
 
+def _many(number: int, thing: str) -> str:
+    return f"{number:,} {thing if number == 1 else thing[:-1] + 'ies' if thing.endswith('y') else thing + 's'}"
+
+
 def _print(what: str, of_what: Inventory, found: Inventory, round_: FleetRound | None) -> None:
     files = {(job.repo, job.path) for job in of_what.jobs}
     repos = {repo for repo, _ in files}
-    click.echo(f"{what}: {len(files):,} workflows that publish, in {len(repos):,} repositories.")
+    if files:
+        click.echo(f"{what}: {_many(len(files), 'workflow')} that publish, in {_many(len(repos), 'repository')}.")
+    else:
+        click.echo(f"{what}: no workflow that publishes was found.")
     if round_ is not None and "/" not in what:
         click.echo(
-            f"Asked GitHub {round_.requests:,} times; {round_.unchanged:,} answers were unchanged and cost nothing."
+            f"Asked GitHub {_many(round_.requests, 'time')}; {round_.unchanged:,} of the answers were unchanged and"
+            " cost nothing."
         )
         for line in round_.lacking:
             click.echo(f"Missing: {line}")

@@ -20,11 +20,12 @@ from bot.cli.terminal import Group
 from bot.cli.token_output import plan_record, print_list, print_plan, print_token
 from bot.credentials import mask
 from bot.deadlines import deadlines
+from bot.fleet.ways_out import ways_of_records
 from bot.probe_workflow import probe_workflow, probed_use
 from bot.token_fields import FIELDS, KINDS, PERMISSIONS, REGISTRIES, Problem, nearest, read_fields
 from bot.token_import import bring_in, read
 from bot.token_metadata import MetadataProblems, contradictions, read_use, to_csv, to_json
-from storage import token_search
+from storage import fleet, package_looks, token_search
 from storage import tokens as store
 from storage.database import Database
 from storage.token_search import TokenFilter
@@ -281,7 +282,12 @@ def deadlines_(days: int, as_json: bool) -> None:
     """What stops working when: each token's own end, and the dates of the registries; who and what, and the way out."""
     now = _now()
     with open_database() as db:
-        found = deadlines(db.read_now(store.all_tokens), now, timedelta(days=days))
+        every = db.read_now(store.all_tokens)
+        found = deadlines(every, now, timedelta(days=days))
+        records, looks = db.read_now(fleet.records), db.read_now(package_looks.everything)
+    stopped = list({token.name: token for date in found.dates for token in date.stops}.values())
+    trusted = [token for token in every if token.registry == "npm" and token.kind == "trusted-publisher"]
+    found = found.with_ways(ways_of_records(records, looks, trusted, stopped))
     if as_json:
         for row in deadline_records(found):
             click.echo(json.dumps(row))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -47,10 +48,12 @@ class Registry:
         self.packages: dict[str, Package] = {}
         self.requests: list[Asked] = []
         self.tokens: dict[str, str] = {}
+        self.staged: list[Json] = []  # as npm's stage list shows them; `stage` adds one
         self._faults = Faults()
         self.app = web.Application(middlewares=[faulty(self._faults, self.requests)], client_max_size=MAX_BODY)
         self.app.router.add_get("/-/ping", self._ping)
         self.app.router.add_get("/-/whoami", self._whoami)
+        self.app.router.add_get("/-/stage", self._stage_list)
         self.app.router.add_get("/{name:.+}", self._packument)
 
     def package(self, name: str, *, repository: str | None = None, padding: int = 0) -> Package:
@@ -68,6 +71,27 @@ class Registry:
         if tag is not None:
             held.tags[tag] = version
         return made
+
+    def stage(self, name: str, version: str, *, at: datetime | None = None, actor: str = "GitHub Actions") -> str:
+        """A version that waits for approval; returns its id."""
+        ident = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{name}@{version}"))
+        self.staged.append(
+            {
+                "id": ident,
+                "packageName": name,
+                "version": version,
+                "tag": "latest",
+                "createdAt": _iso(at or datetime.now(UTC)),
+                "actor": actor,
+                "actorType": "trusted automation",
+                "access": "public",
+                "shasum": "0" * 40,
+            }
+        )
+        return ident
+
+    def unstage(self, ident: str) -> None:
+        self.staged = [item for item in self.staged if item["id"] != ident]
 
     def fail(
         self,
@@ -93,6 +117,13 @@ class Registry:
         if user is None:
             return web.json_response({"error": "Unauthorized"}, status=401, headers={"www-authenticate": "Bearer"})
         return web.json_response({"username": user})
+
+    async def _stage_list(self, request: web.Request) -> web.Response:
+        if self.tokens.get(request.headers.get("Authorization", "").removeprefix("Bearer ")) is None:
+            return web.json_response({"error": "Unauthorized"}, status=401, headers={"www-authenticate": "Bearer"})
+        page, size = int(request.query.get("page", "1")), min(100, int(request.query.get("perPage", "10")))
+        items = self.staged[(page - 1) * size : page * size]
+        return web.json_response({"items": items, "page": page, "perPage": size, "total": len(self.staged)})
 
     async def _packument(self, request: web.Request) -> web.Response:
         # `@acme%2fui` and `@acme/ui` are the same package; a third part names one version.

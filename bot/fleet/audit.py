@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from bot.fleet.audit_rules import LEVELS, RULES, AuditRule, Level
 from bot.fleet.dependence import troubles
 from bot.fleet.inventory import Inventory, place_of
 from bot.fleet.suggestions import suggestions
 from bot.matching import same_workflow
-from bot.policy import MAY_PUBLISH, ends_at, lives, loses_publishing
+from bot.policy import MAY_PUBLISH, ends_at, is_endless, lives, loses_publishing
 from bot.registries.npm.workflow import PublishingJob
 from bot.rotation.readiness import needs_newer_npm
 from bot.token_audit import audit as audit_records
@@ -22,6 +23,7 @@ from storage.rotations import Rotation
 from storage.tokens import Token, Use
 
 UNUSED = timedelta(days=60)
+OLD = timedelta(days=365)
 CLOCKS_APART = timedelta(minutes=5)
 _READS = re.compile(r"READ|INSTALL|PULL|RO$", re.IGNORECASE)
 
@@ -98,7 +100,8 @@ def sarif(found: Iterable[Finding], version: str) -> dict[str, Any]:
 
 
 def _result(one: Finding) -> dict[str, Any]:
-    physical: dict[str, Any] = {"artifactLocation": {"uri": one.place.path if one.place else f"tokens/{one.about}"}}
+    where = one.place.path if one.place else f"tokens/{one.about}"
+    physical: dict[str, Any] = {"artifactLocation": {"uri": quote(where)}}
     if one.place is not None and one.place.line:
         physical["region"] = {"startLine": one.place.line}
     logical = {"fullyQualifiedName": one.place.repo if one.place else one.about}
@@ -122,6 +125,13 @@ def _of_tokens(live: Iterable[Token], now: datetime) -> Iterator[Finding]:
         stop = loses_publishing(token)
         if stop is not None and stop.rule is not None:
             yield Finding("stops-publishing", token.name, stop.rule.says, token.name)
+        if is_endless(token) and token.created_at is not None and now - token.created_at >= OLD:
+            years = (now - token.created_at).days / 365
+            sentence = (
+                f"It was made on {token.created_at:%Y-%m-%d}, {years:.1f} years ago; no end is on record, and its"
+                " registry sets none."
+            )
+            yield Finding("endless-and-old", token.name, sentence, token.name)
         if token.kind == "trusted-publisher" or ((end := ends_at(token)) is not None and end <= now):
             continue
         if token.last_used_at is not None and now - token.last_used_at >= UNUSED:

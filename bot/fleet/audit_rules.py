@@ -49,6 +49,10 @@ RULES: dict[str, AuditRule] = {
         ),
         AuditRule("unused-60-days", "warning", "Not used for 60 days", "Revoke it if nothing needs it."),
         AuditRule(
+            "endless-and-old", "warning", "No end at all, and older than a year",
+            "Replace it, or publish without a token; choose an end for the new one where the registry lets you.",
+        ),
+        AuditRule(
             "stops-publishing", "warning", "Loses its right to publish by a dated rule",
             "Move to trusted publishing: `/tokens rotate` shows what has to change.",
         ),

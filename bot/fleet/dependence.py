@@ -13,6 +13,7 @@ from storage.fleet import FleetJob
 from storage.tokens import Token, Use
 
 Kind = Literal["token", "package", "secret", "repository", "organisation", "everything"]
+MOST_HIDING = 2  # places that are told one by one
 MANY_SECRETS = 3  # copies of one token
 MANY_REPOSITORIES = 20  # that one secret of one token is read in
 _OF_A_REGISTRY = re.compile(
@@ -24,7 +25,8 @@ _OF_A_REGISTRY = re.compile(
 class Link:
     """One way from a credential to a package. `tokens`: names on record for the secret, most likely one; `publishers`:
     of trusted publishers for the same job; `first`: the secret is the likeliest to carry the credential; `seen`: the
-    workflow file says so, else only a token's record does."""
+    workflow file says so, else only a token's record does; `by_identity`: the job asks for an identity and reads no
+    secret, so it publishes by trust, on record or not."""
 
     registry: str
     repo: str
@@ -38,6 +40,7 @@ class Link:
     environment: str | None = None
     first: bool = True
     seen: bool = True
+    by_identity: bool = False
 
     @property
     def file(self) -> tuple[str, str]:
@@ -73,11 +76,13 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """Something in the map that a person should look at. `code`: kebab-case; `about`: what a map of it asks for;
-    `sentence`: one plain line."""
+    `sentence`: one plain line; `places`: the secrets it is about, if it is about some; `hidden`: the one they hide."""
 
     code: str
     about: str
     sentence: str
+    places: frozenset[SecretPlace] = frozenset()
+    hidden: SecretPlace | None = None
 
 
 def links(inventory: Inventory) -> tuple[Link, ...]:
@@ -150,8 +155,31 @@ def about(found: Sequence[Trouble], asked: Answer) -> tuple[Trouble, ...]:
     if asked.kind == "everything":
         return tuple(found)
     names_of = {asked.name.lower(), *(link.repo.lower() for link in asked.links)}
-    names_of |= {link.secret.name.lower() for link in asked.links if link.secret and link.shadowed}
-    return tuple(one for one in found if one.about.lower() in names_of)
+    read = {link.secret for link in asked.links if link.secret}
+    return tuple(one for one in found if (one.places & read if one.places else one.about.lower() in names_of))
+
+
+def gathered(found: Sequence[Trouble]) -> tuple[Trouble, ...]:
+    """The same with one line for a secret that is hidden in many places."""
+    hiding: dict[SecretPlace, list[Trouble]] = {}
+    for one in found:
+        if one.hidden is not None:
+            hiding.setdefault(one.hidden, []).append(one)
+    made: dict[Trouble, None] = {}
+    for one in found:
+        some = hiding[one.hidden] if one.hidden is not None else [one]
+        made[_as_one(one.hidden, some) if one.hidden is not None and len(some) > MOST_HIDING else one] = None
+    return tuple(made)
+
+
+def _as_one(hidden: SecretPlace, some: Sequence[Trouble]) -> Trouble:
+    places = frozenset(place for one in some for place in one.places)
+    named = sorted({place.words for place in places})[:2]
+    sentence = (
+        f"{hidden.words} is hidden in {len(some)} places by one of the same name, such as {' and '.join(named)}:"
+        " a new value of it changes nothing there."
+    )
+    return Trouble(some[0].code, hidden.name, sentence, places, hidden)
 
 
 def _of_job(inventory: Inventory, job: FleetJob) -> Link:
@@ -163,6 +191,7 @@ def _of_job(inventory: Inventory, job: FleetJob) -> Link:
         publishers=inventory.publishers_of.get((job.repo.lower(), job.path, job.job), ()),
         packages=inventory.packages_of(job),
         environment=job.environment,
+        by_identity=bool(job.id_token) and not job.secrets,
     )
 
 
@@ -210,6 +239,8 @@ def _shadowed(every: Sequence[Link]) -> Iterable[Trouble]:
             "shadowed-secret",
             above.name,
             f"{above.words} hides {below.words}: a new value of the second changes nothing there.",
+            frozenset({above}),
+            below,
         )
 
 

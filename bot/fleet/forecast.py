@@ -55,7 +55,8 @@ class State:
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """`code`: kebab-case; `sentence`: what will happen at the next release; `advice`: how to mend it now, first step
-    first; `subject` tells two of one code apart; `publisher`: name of the record; `fails`: it will, else it may."""
+    first; `subject` tells two of one code apart, whatever the job and its file are called; `publisher`: name of the
+    record; `fails`: it will, else it may."""
 
     code: str
     repo: str
@@ -285,7 +286,7 @@ def _of_job(state: State, job: FleetJob) -> Iterator[Forecast]:
             f"{file} sets NODE_AUTH_TOKEN and no `registry-url` any more, so nothing tells npm to use it:"
             " its next release will have no credential.",
             ("Give setup-node `registry-url: https://registry.npmjs.org` again, or write the `.npmrc` line yourself.",),
-            subject=f"{job.path} {job.job}",
+            subject=job.registry,
         )
     if not state.secrets:
         return
@@ -301,7 +302,7 @@ def _of_job(state: State, job: FleetJob) -> Iterator[Forecast]:
             f"{name} is stored in environment {where}, and the job in {file} runs {runs} now: it will be empty at the"
             " next release.",
             (f"Set `environment: {places[0].environment}` again, or store `{name}` where the job runs.",),
-            subject=f"{job.path} {job.job} {name}",
+            subject=f"{name} {job.environment or ''}",
             registry=job.registry,
         )
     elif not places and not job.environment_computed:
@@ -312,7 +313,7 @@ def _of_job(state: State, job: FleetJob) -> Iterator[Forecast]:
             f"{file} reads {name}, which is stored at no level that {state.repo} can see: it will be empty at the next"
             " release.",
             (f"Store it: `gh secret set {name} --repo {state.repo}`, or correct the name in `{file}`.",),
-            subject=f"{job.path} {job.job} {name}",
+            subject=name,
             registry=job.registry,
         )
 

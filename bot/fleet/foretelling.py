@@ -35,23 +35,30 @@ log = structlog.get_logger("forecast")
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """Commits on the default branch. `before` and `after`: their ids; `paths`: every file they touched."""
+    """Commits on the default branch. `before` and `after`: their ids; `workflows`: whether they may have touched a
+    workflow file."""
 
     repo: str
     before: str
     after: str
-    paths: tuple[str, ...]
+    workflows: bool
     compare_url: str | None = None
+
+
+def is_workflow(path: str) -> bool:
+    return path.startswith(f"{WORKFLOWS}/") and path.endswith((".yml", ".yaml"))
 
 
 async def pushed(push: Push, deps: Deps) -> Worked:
     """What a push to the default branch means for the next release."""
-    if not any(path.startswith(f"{WORKFLOWS}/") and path.endswith((".yml", ".yaml")) for path in push.paths):
+    if not push.workflows:
         return Worked("no-workflow-changed")
     calls = InventoryCalls(deps.github)
     texts: dict[str, bytes | None] = {}
     before = await _state(push.repo, push.before, calls, texts)
     after = await _state(push.repo, push.after, calls, texts)
+    if before is None or after is None:
+        return Worked("no-earlier-state", "GitHub does not show one of the two commits")
     if not before.jobs and not after.jobs:
         return Worked("publishes-nothing")
     stored = await deps.db.read(tokens.candidates, push.repo, "npm")
@@ -68,7 +75,7 @@ async def moved(repo: str, old: str, deps: Deps, *, transferred: bool) -> Worked
     """A repository has another name or owner now."""
     calls = InventoryCalls(deps.github)
     one = await calls.repository(repo)
-    state = await _state(one.name, one.branch, calls, {})
+    state = await _state(one.name, one.branch, calls, {}) or State(one.name)
     stored = await deps.db.read(tokens.candidates, old, "npm")
     stored += await deps.db.read(_publishers_elsewhere, old)
     secrets = {**await _secrets(old, deps, ask=False), **await _secrets(one.name, deps)}
@@ -127,11 +134,14 @@ def _incident(one: Forecast, token_id: int | None, url: str | None, deps: Deps) 
     )
 
 
-async def _state(repo: str, ref: str, calls: InventoryCalls, texts: dict[str, bytes | None]) -> State:
-    """The publishing jobs of all workflow files at a commit. `texts`: content by git's id, shared between commits."""
+async def _state(repo: str, ref: str, calls: InventoryCalls, texts: dict[str, bytes | None]) -> State | None:
+    """The publishing jobs of all workflow files at a commit; None when there is no such commit, or nothing in it.
+    `texts`: content by git's id, shared between commits."""
     here = FleetRepository(repo, branch=ref)
     owner = repo.partition("/")[0]
     root = {entry.path for entry in await calls.directory(here)}
+    if not root:
+        return None
     listed = await calls.directory(here, WORKFLOWS) if ".github" in root else ()
     parsed: dict[str, Workflow] = {}
     for entry in [e for e in listed if e.path.endswith((".yml", ".yaml")) and not e.directory][:MOST_FILES]:
@@ -175,10 +185,13 @@ async def _called(owner: str, address: WorkflowAddress, calls: InventoryCalls) -
 async def _secrets(repo: str, deps: Deps, *, ask: bool = True) -> dict[SecretPlace, datetime]:
     """What the repository's workflows can read, after a fresh look; empty when that is not to be known."""
     if ask:
+        scan = Scan(deps.github, deps.db, now=deps.now)
         try:
-            await Scan(deps.github, deps.db, now=deps.now).repository(repo)
+            await scan.repository(repo)
         except GiveUp as error:
             log.info("secrets are not known", repo=repo, reason=error.reason)
+            return {}
+        if scan.unseen_secrets:
             return {}
     return seen_by(await deps.db.read(fleet.records), repo)
 

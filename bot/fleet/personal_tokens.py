@@ -42,7 +42,7 @@ def read_token(data: Mapping[str, Any], organisation: str) -> Token | None:
         expires_at=moment_of(data.get("token_expires_at")),
         last_used_at=moment_of(data.get("token_last_used_at")),
         account=login if re.fullmatch(r"[A-Za-z0-9\-]{1,100}", login) else None,
-        note=f"Fine-grained token of {login[:100]} in {organisation[:100]}, as GitHub lists it.",
+        note=f"Fine-grained token of {login[:100]} {_listed_in(organisation)}",
     )
 
 
@@ -67,7 +67,7 @@ async def requested(data: Mapping[str, Any], organisation: str, action: str, dep
 
 async def look(organisation: str, deps: Deps) -> int:
     """Bring the records of an organisation's fine-grained tokens up to date; only an App may see them. Returns how many
-    there are. Raises TryAgain and GiveUp."""
+    there are. One that is no longer listed lost its access. Raises TryAgain and GiveUp."""
     found: list[Token] = []
     for page in range(1, MOST_PAGES + 1):
         path = f"/orgs/{organisation}/personal-access-tokens?per_page={PER_PAGE}&page={page}"
@@ -78,11 +78,21 @@ async def look(organisation: str, deps: Deps) -> int:
             break
 
     def write(connection: Connection) -> None:
+        now = deps.now()
         for made in found:
-            _note(connection, made, deps.now())
+            _note(connection, made, now)
+        names = {made.name for made in found}
+        for known in tokens.of_kind(connection, "github", "pat"):
+            listed = known.note.endswith(_listed_in(organisation)) and known.revoked_at is None
+            if listed and known.name not in names:
+                keep(connection, replace(known, revoked_at=now), known, who="bot", now=now)
 
     await deps.db.write(write)
     return len(found)
+
+
+def _listed_in(organisation: str) -> str:
+    return f"in {organisation[:100]}, as GitHub lists it."
 
 
 async def note_own(deps: Deps) -> None:

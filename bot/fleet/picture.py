@@ -84,8 +84,12 @@ def _add(link: Link, columns: list[_Column], edges: dict[tuple[int, str, str], s
         through = secrets.add(f"oidc {link.environment or ''}", "OIDC identity", link.environment or "", "trust")
         edges[0, f"trust {name}", through] = "trust"
         edges[1, through, workflow] = "trust"
+    if link.by_identity and not link.publishers:
+        unknown = credentials.add("trust", "no trusted publisher on record", "", "gap")
+        through = secrets.add(f"oidc {link.environment or ''}", "OIDC identity", link.environment or "", "trust")
+        edges[0, unknown, through] = edges[1, through, workflow] = "trust"
     if link.secret is None:
-        if not link.publishers:
+        if not link.publishers and not link.by_identity:
             nothing = secrets.add("none", "no secret seen", "", "gap")
             edges[1, nothing, workflow] = ""
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,8 +16,9 @@ from bot.registries.npm.workflow_scope import Scope, expressions, matrix_of
 from bot.registries.npm.workflow_yaml import Tree, mapping, sequence, text, texts
 from storage.fleet import Exposed, FleetJob
 
-READER = 2  # raise it when this module learns to see more: everything is read again then
+READER = 3  # raise it when this module learns to see more: everything is read again then
 MOST_LINES = 5_000
+MOST_STEP_NAME = 80
 _PACKAGE = re.compile(r"(@[a-z0-9~_\-][a-z0-9~._\-]{0,100}/)?[a-z0-9~_\-][a-z0-9~._\-]{0,213}")
 _CONFIGURATION = re.compile(r"\bvars(?:\.|\[['\"])([A-Za-z_][A-Za-z0-9_-]*)")
 _MENTION = re.compile(r"\bsecrets(?:\.|\[['\"])([A-Za-z_][A-Za-z0-9_-]{0,199})")
@@ -33,6 +34,8 @@ _TEXTS: tuple[str, ...] = (
     "registry_url",
     "called",
     "triggers",
+    "installs",
+    "steps",
 )
 # What stands in a header or URL of a workflow is mostly a shell variable; these are credentials whatever is around.
 _CERTAIN = frozenset(
@@ -69,6 +72,7 @@ def jobs_of(repo: str, path: str, workflow: Workflow, called: Mapping[str, Workf
                         tools=other.tools,
                         called=uses,
                         triggers=workflow.triggers,
+                        steps=_steps_reading(one, within.tree, other.secrets),
                     )
                 )
     return tuple(_safe(job) for job in found)
@@ -98,14 +102,24 @@ def mentions_in(data: bytes) -> tuple[str, ...]:
 
 def package_of(data: bytes) -> str | None:
     """The name in a package.json that may be published; None for a private one or none at all."""
+    read = _manifest(data)
+    name = read.get("name")
+    public = read.get("private") is not True
+    return name if public and isinstance(name, str) and _PACKAGE.fullmatch(name) else None
+
+
+def version_of(data: bytes) -> str | None:
+    """The version in a package.json."""
+    version = _manifest(data).get("version")
+    return version if isinstance(version, str) else None
+
+
+def _manifest(data: bytes) -> dict[str, Any]:
     try:
         read = json.loads(data)
     except (ValueError, RecursionError):
-        return None
-    if not isinstance(read, dict) or read.get("private") is True:
-        return None
-    name = read.get("name")
-    return name if isinstance(name, str) and _PACKAGE.fullmatch(name) else None
+        return {}
+    return read if isinstance(read, dict) else {}
 
 
 def registry_of(url: str | None) -> str:
@@ -146,6 +160,8 @@ def _npm_job(
         node=job.node,
         npm=job.npm,
         triggers=triggers,
+        installs=job.install_secrets or (),
+        steps=_steps_reading(own, within.tree, job.secrets),
         writes_npmrc=any("authtoken" in value.lower() for name, value in _entries(own, {}) if not name),
     )
 
@@ -188,6 +204,36 @@ def _entries(job: Mapping[str, Tree], workflow: Mapping[str, Tree]) -> Iterator[
         yield "", text(inside.get("run")) or ""
 
 
+def _steps_reading(job: Mapping[str, Tree], workflow: Mapping[str, Tree], names: Sequence[str]) -> tuple[str, ...]:
+    """Which steps name which of the secrets, as `NPM_TOKEN: Publish`."""
+    wanted = {name.upper(): name for name in names}
+    found: dict[str, None] = {}
+    for around in (workflow, job):
+        for name in _named_in(texts(around.get("env")).values(), wanted):
+            found[f"{name}: every step"] = None
+    for step in sequence(job.get("steps"))[:300]:
+        inside = mapping(step)
+        values = (
+            *texts(inside.get("env")).values(),
+            *texts(inside.get("with")).values(),
+            text(inside.get("run")) or "",
+        )
+        for name in _named_in(values, wanted):
+            found[f"{name}: {_called(inside)}"] = None
+    return tuple(found)
+
+
+def _named_in(values: Iterable[str], wanted: Mapping[str, str]) -> list[str]:
+    named = (name.upper() for value in values for name in _MENTION.findall(value))
+    return [wanted[name] for name in dict.fromkeys(named) if name in wanted]
+
+
+def _called(step: Mapping[str, Any]) -> str:
+    """As a person would call the step: its name, its action, or its first command."""
+    said = text(step.get("name")) or text(step.get("uses")) or (text(step.get("run")) or "").strip().partition("\n")[0]
+    return " ".join(said.split())[:MOST_STEP_NAME] or "a step"
+
+
 def _environment(job: Mapping[str, Tree], scope: Scope) -> str | None:
     written = mapping(job.get("environment")).get("name") or job.get("environment")
     return scope.literal(text(written)) or None
@@ -212,4 +258,14 @@ def _id_token(*levels: Mapping[str, Tree]) -> bool | None:
     return None
 
 
-__all__ = ["READER", "Unreadable", "exposed_in", "jobs_of", "mentions_in", "package_of", "read_file", "registry_of"]
+__all__ = [
+    "READER",
+    "Unreadable",
+    "exposed_in",
+    "jobs_of",
+    "mentions_in",
+    "package_of",
+    "read_file",
+    "registry_of",
+    "version_of",
+]

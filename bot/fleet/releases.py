@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
 from bot.deps import Deps
 from bot.errors import GiveUp, TryAgain
 from bot.fleet.cards import close_card, facts, open_card
+from bot.fleet.reading import version_of
 from bot.fleet.release_tags import announced
 from bot.fleet.scan import Scan
+from bot.github.inventory import InventoryCalls
 from bot.inbox import Worked
-from storage import awaited_releases, fleet, incidents, runs, tokens
+from storage import awaited_releases, fleet, incidents, runs, staged_versions, tokens
 from storage.awaited_releases import AwaitedRelease
 from storage.database import Connection
 from storage.incidents import NewIncident
@@ -54,22 +57,43 @@ async def released(release: Release, deps: Deps) -> Worked:
     about = announced(release.tag, packages)
     if about is None:
         return Worked("which-package-unknown")
-    package, version = about
+    return Worked("awaited", " ".join(about), partial(_wait, release, about, workflow, deps))
 
-    def apply(connection: Connection) -> None:
-        awaited_releases.wait_for(
-            connection,
-            repo=release.repo,
-            tag=release.tag,
-            package=package,
-            version=version,
-            workflow=workflow,
-            url=release.url,
-            released_at=release.released_at,
-            look_at=max(release.released_at + LOOKS[0], deps.now()),
-        )
 
-    return Worked("awaited", f"{package} {version}", apply)
+async def tagged(release: Release, deps: Deps) -> Worked:
+    """A version's tag was pushed, and a workflow publishes when something is pushed. That the tag is about a package is
+    believed when package.json says the same version there, or when it names a package of the repository."""
+    known = await deps.db.read(fleet.repository, release.repo)
+    if known is None or not known.publishes:
+        return Worked("publishes-nothing-known")
+    jobs = [job for job in await deps.db.read(fleet.jobs_of, release.repo) if job.registry == "npm"]
+    if not any("push" in job.triggers for job in jobs):
+        return Worked("tags-publish-nothing")
+    packages, workflow, _ = await deps.db.read(_publishing, release.repo)
+    about = announced(release.tag, packages)
+    if about is None or about[0] not in packages:
+        return Worked("which-package-unknown")
+    if not release.tag.startswith(("@", f"{about[0].rpartition('/')[2]}@", f"{about[0].rpartition('/')[2]}-")):
+        owner = release.repo.partition("/")[0]
+        content = await InventoryCalls(deps.github).file(owner, release.repo, "package.json", release.tag)
+        if content is None or version_of(content) != about[1]:
+            return Worked("tag-of-something-else")
+    started_by = next((job.path for job in jobs if "push" in job.triggers), workflow)
+    return Worked("awaited", " ".join(about), partial(_wait, release, about, started_by, deps))
+
+
+def _wait(release: Release, about: tuple[str, str], workflow: str, deps: Deps, connection: Connection) -> None:
+    awaited_releases.wait_for(
+        connection,
+        repo=release.repo,
+        tag=release.tag,
+        package=about[0],
+        version=about[1],
+        workflow=workflow,
+        url=release.url,
+        released_at=release.released_at,
+        look_at=max(release.released_at + LOOKS[0], deps.now()),
+    )
 
 
 async def watch(deps: Deps) -> None:
@@ -81,6 +105,10 @@ async def watch(deps: Deps) -> None:
             published = await deps.npm.published(one.package)
         except (TryAgain, GiveUp) as error:
             log.info("registry not read", package=one.package, reason=error.reason)
+            continue
+        if not published.exists and one.package.startswith("@"):
+            # A private package looks the same as one that is not there: nothing can be said of it.
+            await deps.db.write(awaited_releases.end, one, "not-visible")
             continue
         await deps.db.write(_looked, one, one.version in published.versions, deps)
         deps.queued()
@@ -104,7 +132,9 @@ def _looked(connection: Connection, one: AwaitedRelease, there: bool, deps: Deps
         if incidents.open_of_version(connection, one.package, one.version):
             awaited_releases.end(connection, one, "known")
             return
-        staged = runs.was_staged(connection, one.repo, one.package, one.version)
+        staged = runs.was_staged(connection, one.repo, one.package, one.version) or staged_versions.is_staged(
+            connection, one.package, one.version
+        )
         opened = open_card(connection, _incident(one, staged, deps), now)
         incident_id = opened.id if opened else None
     following = one.released_at + LOOKS[looks] if looks < len(LOOKS) else now + AFTERWARDS
@@ -113,18 +143,26 @@ def _looked(connection: Connection, one: AwaitedRelease, there: bool, deps: Deps
 
 def _incident(one: AwaitedRelease, staged: bool, deps: Deps) -> NewIncident:
     name = f"{one.package} {one.version}"
+    was = "released" if "/releases/" in one.url else "tagged"
     if staged:
-        sentence = f"{name} was released on GitHub and is only staged on npm: it waits for approval."
+        sentence = f"{name} was {was} on GitHub and is only staged on npm: it waits for approval."
         advice: tuple[str, ...] = (f"Approve it: `npm stage list {one.package}`, then `npm stage approve ID`.",)
     else:
-        sentence = f"{name} was released on GitHub and is not on npm."
+        sentence = f"{name} was {was} on GitHub and is not on npm."
         file = one.workflow.rpartition("/")[2]
         runs_of = f"gh run list --repo {one.repo}" + (f" --workflow {file}" if file else "")
         advice = (
             f"Look whether the publish workflow ran: `{runs_of}`.",
-            "If it never started: a release made with GITHUB_TOKEN starts no workflow. Run it by hand.",
+            f"If it never started: what was {was} with GITHUB_TOKEN starts no workflow. Run it by hand.",
         )
-    shown = facts(sentence, advice, repo=one.repo, url=one.url, reasons=(f"release {one.tag}",), auth=False)
+    shown = facts(
+        sentence,
+        advice,
+        repo=one.repo,
+        url=one.url,
+        reasons=(f"{'release' if was == 'released' else 'tag'} {one.tag}",),
+        auth=False,
+    )
     return NewIncident(
         fingerprint=_fingerprint(one),
         registry="npm",

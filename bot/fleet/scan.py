@@ -39,6 +39,12 @@ MOST_FILES = 60  # workflow files of one repository
 MOST_TEXTS = 500  # files kept in memory: organisations copy their workflows
 LARGEST_TEXT = 64 * 1024
 WORKFLOWS = ".github/workflows"
+_OF_REPOSITORIES, _OF_ENVIRONMENTS, _SEEN = (
+    "secrets of repositories",
+    "secrets of environments",
+    "what repositories see",
+)
+_READ_BY_WORKFLOWS = {_OF_REPOSITORIES, _OF_ENVIRONMENTS, _SEEN}
 T = TypeVar("T")
 
 
@@ -75,6 +81,11 @@ class Scan:
         self._texts: OrderedDict[str, bytes] = OrderedDict()
         self._called: dict[str, Workflow | None] = {}
         self._whole_lists: set[str] = set()  # owners whose own list of secrets was read
+
+    @property
+    def unseen_secrets(self) -> bool:
+        """Whether some list that workflows read from was refused to us, so that a secret may be there all the same."""
+        return bool(self._refused & _READ_BY_WORKFLOWS)
 
     async def owner(self, name: str) -> FleetRound:
         """A whole round, or the rest of the one that was begun."""
@@ -278,16 +289,16 @@ class Scan:
         base = f"/repos/{one.name}"
         works: list[Callable[[Connection], None]] = []
         like = FleetSecret(one.owner, "", "repository", self._now(), one.repo)
-        works += await self._list_of(f"{base}/actions/secrets", like, "secrets of repositories") or ()
+        works += await self._list_of(f"{base}/actions/secrets", like, _OF_REPOSITORIES) or ()
         dependabot = FleetSecret(one.owner, "", "dependabot", self._now(), one.repo)
         works += await self._list_of(f"{base}/dependabot/secrets", dependabot, "Dependabot's secrets") or ()
         for name in dict.fromkeys(job.environment for job in jobs if job.environment):
             within = FleetSecret(one.owner, "", "environment", self._now(), one.repo, name)
             path = f"{base}/environments/{quote(name, safe='')}/secrets"
-            works += await self._list_of(path, within, "secrets of environments") or ()
+            works += await self._list_of(path, within, _OF_ENVIRONMENTS) or ()
         if one.owner not in self._whole_lists:
             seen = FleetSecret(one.owner, "", "organization", self._now(), one.repo)
-            works += await self._list_of(f"{base}/actions/organization-secrets", seen, "what repositories see") or ()
+            works += await self._list_of(f"{base}/actions/organization-secrets", seen, _SEEN) or ()
         return works
 
     async def _list_of(self, path: str, like: FleetSecret, what: str) -> list[Callable[[Connection], None]] | None:

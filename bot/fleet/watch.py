@@ -11,7 +11,7 @@ import structlog
 from bot import announce
 from bot.deps import Deps
 from bot.errors import GiveUp, TryAgain
-from bot.fleet import personal_tokens
+from bot.fleet import personal_tokens, registry_looks
 from bot.fleet.inventory import Inventory, inventory
 from bot.fleet.scan import Scan
 from bot.fleet.suggestions import suggestions
@@ -51,6 +51,7 @@ class FleetWatch:
     async def tick(self) -> None:
         """Scan each owner whose hour it is."""
         async with self._one_at_a_time:
+            await registry_looks.look(self._deps)
             await self._tick()
 
     async def _tick(self) -> None:

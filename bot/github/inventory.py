@@ -20,6 +20,7 @@ from storage.fleet import FleetRepository, FleetSecret
 
 PER_PAGE = 100
 MOST_PAGES = 10
+MOST_SELECTED_PAGES = 100  # repositories that one secret is shown to
 T = TypeVar("T")
 
 
@@ -153,7 +154,7 @@ class InventoryCalls:
     async def selected(self, owner: str, name: str) -> tuple[str, ...]:
         """The repositories that may read an organisation's secret of visibility `selected`."""
         found: list[str] = []
-        for page in range(1, MOST_PAGES + 1):
+        for page in range(1, MOST_SELECTED_PAGES + 1):
             path = f"/orgs/{owner}/actions/secrets/{quote(name)}/repositories?per_page={PER_PAGE}&page={page}"
             listed = _mapping((await self._ask(owner, path)).body).get("repositories")
             repositories = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []

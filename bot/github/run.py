@@ -42,6 +42,18 @@ class Run:
     seen_late: bool = False
 
     @property
+    def on_github(self) -> bool:
+        """Whether it is one of GitHub's; another CI's has an id of ours, which is below zero."""
+        return self.run_id > 0
+
+    @property
+    def which(self) -> str:
+        """`run 812`, or where it ran when it has no number."""
+        if self.number is None and not self.on_github:
+            return f"a run of {self.workflow}"
+        return f"run {self.number or self.run_id}"
+
+    @property
     def failed(self) -> bool:
         return self.conclusion in _FAILED
 

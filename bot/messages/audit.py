@@ -12,6 +12,7 @@ from bot.messages.message import Message, Part, context, message, section
 
 MOST_KINDS = 14
 MOST_OF_A_KIND = 4
+MOST_NAMES = 8
 _LEVEL_WORDS: dict[Level, str] = {"error": "to mend now", "warning": "to mend soon", "note": "to tidy up"}
 
 
@@ -38,6 +39,9 @@ def audit_message(found: Sequence[Finding], scanned: bool) -> Message:
 def _kind(code: str, some: Sequence[Finding]) -> list[str]:
     rule = some[0].rule
     lines = [f"*{t.mrkdwn(rule.title)}* ({len(some):,}, {t.code(code)})  {t.prose(rule.advice)}"]
+    if len(some) > 1 and len({one.sentence for one in some}) == 1:
+        named = t.listed([t.code(one.about, 80) for one in some[:MOST_NAMES]], MOST_NAMES, len(some))
+        return [*lines, f"•  {named}: {t.sentence(some[0].sentence, 240)}"]
     for one in some[:MOST_OF_A_KIND]:
         named = f"{t.code(one.about, 80)}: " if one.about not in one.sentence else ""
         lines.append(f"•  {named}{t.sentence(one.sentence, 240)}")

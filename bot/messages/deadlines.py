@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from itertools import groupby
 
 from bot.deadlines import Deadline, Deadlines, RuleDate, way_out
+from bot.fleet.ways_out import STATES, WAY_WORDS, Alike, WayOut, alike
 from bot.messages import text as t
 from bot.messages import token_facts
 from bot.messages.home import ROTATE
-from bot.messages.message import Button, Message, Part, buttons, context, message, section, sections
+from bot.messages.message import Button, Message, Part, buttons, context, message, section, sections, table
 from storage.tokens import Token
 
 MOST_DAYS = 12
 MOST_A_DAY = 4
 MOST_OF_RULE = 8
 MOST_OVER = 5
+MOST_WAYS = 20  # lines of the table of packages
+CAMPAIGN = "deadlines.campaign"  # value: the rule's id
 ALT_LIMIT = 1000  # characters of a picture's description
 
 
@@ -28,14 +32,15 @@ def named(found: Deadlines) -> list[Token]:
     return shown
 
 
-def deadlines_message(found: Deadlines, picture: bool = False) -> Message:
-    """`picture`: one was sent to the person directly."""
+def deadlines_message(found: Deadlines, picture: bool = False, under_way: Collection[str] = ()) -> Message:
+    """`picture`: one was sent to the person directly; `under_way`: ids of the rules that a campaign runs for."""
     headline = _headline(found)
     days = _days(found.expiring)
     parts: list[Part | None] = [
         section(f"*{headline}*"),
         *_over(found),
-        *[part for date in found.dates for part in _rule(date, found.now)],
+        *[part for date in found.dates for part in _rule(date, found.now, date.rule.id in under_way)],
+        _ways_table(found),
         *[part for day in days[:MOST_DAYS] for part in _day(day)],
         context(f"And {len(days) - MOST_DAYS:,} more days with ends: `/tokens list`")
         if len(days) > MOST_DAYS
@@ -96,7 +101,7 @@ def _over(found: Deadlines) -> list[Part]:
     )
 
 
-def _rule(date: RuleDate, now: datetime) -> list[Part]:
+def _rule(date: RuleDate, now: datetime, under_way: bool) -> list[Part]:
     title = f"*{_about(date)[0].upper()}{_about(date)[1:]}, {t.relative(date.rule.at, now)}*"
     lines = [f"{title}  {t.prose(date.rule.says)} {t.link(date.rule.link, 'Read more')}"]
     lines += t.bullets(_line(token, "stops-publishing") for token in date.stops[:MOST_OF_RULE])
@@ -107,7 +112,57 @@ def _rule(date: RuleDate, now: datetime) -> list[Part]:
         lines.append(f"{number} before that day. Whatever replaces them should not be of this kind again.")
     if not date.stops and not date.ends_before:
         lines.append("None of the known tokens is concerned.")
-    return sections(lines, rank=1)
+    if date.ways:
+        lines.append(_summary(date.ways))
+    return [*sections(lines, rank=1), *_campaign(date, under_way)]
+
+
+def _summary(ways: Sequence[WayOut]) -> str:
+    """`Of 12 packages 5 are ready for trusted publishing, ...`"""
+    counts = Counter(way.state for way in ways)
+    said = [f"{counts[state]:,} {WAY_WORDS[state]}" for state in reversed(STATES) if counts[state]]
+    return f"*The way out, package by package*: {t.listed(said)}."
+
+
+def _campaign(date: RuleDate, under_way: bool) -> list[Part]:
+    if under_way:
+        return _some(context("A campaign for this date is under way: its message shows how far it is.", rank=1))
+    many = len(date.stops) + len(date.ends_before)
+    if not many:
+        return []
+    question = (
+        f"Begin a rotation for each of {many:,} tokens? Five at a time, each with its owner: to trusted publishing, or"
+        " to a token that stages where that cannot be."
+    )
+    return _some(
+        buttons(Button("Start the campaign", CAMPAIGN, date.rule.id, style="primary", confirm=question), rank=1)
+    )
+
+
+def _some(part: Part | None) -> list[Part]:
+    return [part] if part else []
+
+
+def _ways_table(found: Deadlines) -> Part | None:
+    """What asks for most thought first. Slack takes one table a message: it is of the first date that has any."""
+    ways = next((date.ways for date in found.dates if date.ways), ())
+    if not ways:
+        return None
+    groups = alike(ways)
+    rows = [[_few(one.packages), _way(one), _few(one.repos), _few(one.tokens)] for one in groups[:MOST_WAYS]]
+    if len(groups) > MOST_WAYS:
+        rows.append([f"and {len(groups) - MOST_WAYS:,} more kinds", "python -m bot tokens deadlines --json", "", ""])
+    return table(["Package", "Way out", "Published from", "Token"], rows, rank=1)
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = [name or "no package on record" for name in names[:2]]
+    return ", ".join(shown) + (f" and {len(names) - 2:,} more" if len(names) > 2 else "") or "-"
+
+
+def _way(way: Alike) -> str:
+    said = WAY_WORDS[way.state][0].upper() + WAY_WORDS[way.state][1:]
+    return f"{said}: {way.says}".replace("`", "") if way.says else said
 
 
 def _day(day: Sequence[Deadline]) -> list[Part]:

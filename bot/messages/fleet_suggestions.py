@@ -22,7 +22,8 @@ def suggestions_message(found: Sequence[Suggestion]) -> Message:
         *sections(t.bullets(lines), rank=1),
         context(more, "Found by reading the workflow files. This is said once for each secret."),
     ]
-    return message(f"{headline}: {t.listed([one.place.name for one in found], 3)}. Add them with `/tokens add`.", parts)
+    first = t.listed([t.mrkdwn(one.place.words, 80) for one in found[:3]], 3, len(found))
+    return message(f"{headline}: {first}. Add them with `/tokens add`.", parts)
 
 
 def _line(one: Suggestion) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.fleet.dependence import Answer, Link, Trouble
+from bot.fleet.dependence import Answer, Link, Trouble, gathered
 from bot.messages import text as t
 from bot.messages.help import nearest
 from bot.messages.message import Message, Part, context, message, section, table
@@ -19,7 +19,8 @@ _LEVELS = {"organization": "organisation", "repository": "repository", "environm
 def map_message(found: Answer, troubles: Sequence[Trouble], scanned_at: datetime | None, now: datetime) -> Message:
     """`troubles`: of the whole map when everything was asked for, else those about this."""
     headline = _headline(found)
-    lines = t.bullets(t.sentence(one.sentence, 250) for one in troubles[:MOST_TROUBLES])
+    troubles = gathered(troubles)
+    lines = t.bullets(t.sentence(one.sentence, 300) for one in troubles[:MOST_TROUBLES])
     more = f"And {len(troubles) - MOST_TROUBLES:,} more: `python -m bot tokens map` shows them all."
     parts: list[Part | None] = [
         section(f"*{headline}*", _consequence(found)),
@@ -27,7 +28,7 @@ def map_message(found: Answer, troubles: Sequence[Trouble], scanned_at: datetime
         section("*To look at*", *lines, rank=1) if lines else None,
         context(more if len(troubles) > MOST_TROUBLES else "", _rest(found), _age(scanned_at, now), rank=2),
     ]
-    return message(f"{headline}. {_consequence(found)}", parts)
+    return message(f"{headline}. {_consequence(found)}".strip(), parts)
 
 
 def nothing_known(word: str, names: Sequence[str], scanned_at: datetime | None) -> Message:
@@ -72,7 +73,8 @@ def _consequence(found: Answer) -> str:
     without = tuple(link for link in found.stops)
     files = len({link.file for link in without})
     packages = tuple(dict.fromkeys(package for link in without for package in link.packages))
-    verb = "Revoking it" if found.kind == "token" else "Deleting it"
+    places = len({link.secret for link in found.links})
+    verb = "Revoking it" if found.kind == "token" else "Deleting it" if places == 1 else f"Deleting all {places}"
     named = f": {t.listed([t.code(package, 80) for package in packages], 4)}" if packages else ""
     if not files:
         safe = "every job that reads it has a trusted publisher as well" if stops else "it only comes after others"
@@ -123,7 +125,7 @@ def _table(links: Sequence[Link]) -> Part | None:
 
 def _stored(link: Link) -> str:
     if link.secret is None:
-        return "OIDC" if link.publishers else "none seen"
+        return "OIDC" if link.publishers or link.by_identity else "none seen"
     level = _LEVELS.get(link.secret.level, link.secret.level)
     if link.secret.level == "environment":
         level = f"environment {link.secret.environment}"

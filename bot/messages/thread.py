@@ -11,6 +11,7 @@ from bot.messages.message import Message, message, section
 from bot.messages.words import workflow_words
 from storage.awaited import Awaited
 from storage.incidents import Incident
+from storage.staged_versions import StagedVersion
 from storage.tokens import Token
 
 MOST_NAMES = 5
@@ -146,6 +147,16 @@ def reopened(incident: Incident, by: str | None = None) -> Message:
 def staged(items: Sequence[Awaited]) -> Message:
     """A version is staged: not out, but in somebody's hands."""
     return _line(f"{_names(items)} {_are(items)} staged and not out yet. {how_to_approve(items)}")
+
+
+def stage_listed(one: StagedVersion, maintainers: Sequence[str]) -> Message:
+    """npm's own list has it: its id, who staged it, and who may approve."""
+    name = t.code(f"{one.package} {one.version}")
+    by = f" by {t.mrkdwn(one.actor, 80)}" if one.actor else ""
+    who = t.listed([t.code(account, 60) for account in maintainers[:5]], 5, len(maintainers)).replace(" and ", " or ")
+    may = f"Its maintainers on npm may approve it with 2FA: {who}" if maintainers else "A maintainer approves with 2FA"
+    look, approve = t.code(f"npm stage view {one.stage_id}"), t.code(f"npm stage approve {one.stage_id}")
+    return _line(f"{name} was staged{by} {t.date(one.staged_at)}. {may}. {look} shows it, {approve} approves it.")
 
 
 def still_staged(incident: Incident, items: Sequence[Awaited], now: datetime) -> Message:

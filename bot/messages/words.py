@@ -59,6 +59,7 @@ BLAMELESS_ELSE = "No token is at fault."
 TOKEN_AT_FAULT = frozenset(
     {
         "secret-leaked",
+        "probe-refused",
         "token-rejected",
         "no-access",
         "insufficient-scope",

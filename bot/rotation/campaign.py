@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import structlog
@@ -29,7 +30,7 @@ from bot.rotation.steps import OVERLAP
 from storage import audit, campaigns, outbox, rotations, tokens
 from storage.campaigns import Campaign, Member
 from storage.database import Connection
-from storage.rotations import Rotation
+from storage.rotations import Path, Rotation
 from storage.tokens import Token
 
 log = structlog.get_logger("campaign")
@@ -40,8 +41,9 @@ GATHER = timedelta(hours=1)  # what gets stuck on the same day is told together
 LIFETIME_DAYS = 90
 
 
-async def start(deps: Deps, wanted: Choice, who: str) -> tuple[Campaign, int]:
-    """Begin a campaign and its first batch; how many tokens it has. Raises TellUser when there is none."""
+async def start(deps: Deps, wanted: Choice, who: str, paths: Mapping[int, Path] | None = None) -> tuple[Campaign, int]:
+    """Begin a campaign and its first batch; how many tokens it has. `paths`: of single tokens, by id. Raises TellUser
+    when there is none."""
     now = deps.now()
     channel = deps.settings.operators_channel
     if channel is None:
@@ -54,7 +56,7 @@ async def start(deps: Deps, wanted: Choice, who: str) -> tuple[Campaign, int]:
         title = _title(wanted)
         campaign = campaigns.add(
             connection, title=title, what=f"{wanted.which}:{wanted.about}", path=wanted.path, bypass=wanted.bypass,
-            channel=channel, who=who, tokens=found, now=now,
+            channel=channel, who=who, tokens=found, now=now, paths=paths,
         )  # fmt: skip
         audit.record(
             connection, at=now, who=who, action="campaign.start", subject=f"campaign:{campaign.id}",
@@ -166,7 +168,7 @@ def _begin(connection: Connection, deps: Deps, campaign: Campaign, member: Membe
         return False
     owner = token.owner or token.backup_owner or campaign.started_by
     second = token.backup_owner if token.backup_owner != owner else None
-    path = campaign.path if may_publish(token) and token.registry == "npm" else "token"
+    path = (member.path or campaign.path) if may_publish(token) and token.registry == "npm" else "token"
     # A bypass is approved by a second person; without one the token has to be rotated by itself, through the form.
     bypass = campaign.bypass and bool(token.bypass_2fa) and path == "token" and second is not None
     wanted = Wanted(

@@ -49,13 +49,14 @@ def _after_the_switch(rotation: Rotation, repo: str, found: Checked) -> bool:
 async def expiring(found: Expiring, repo: str, deps: Deps) -> Worked:
     """Somebody saw when a token ends: its record says so from now on."""
     token = await deps.db.read(tokens.get, found.token)
-    if token is None or not uses_it(token, repo):
+    if token is None or not uses_it(token, repo) or found.registry not in (None, token.registry):
         return Worked("token-unknown", "no token of this name is used in this repository")
     now = deps.now()
+    who = f"github:{repo}" + (f" ({found.seen_by})" if found.seen_by else "")
 
     def apply(connection: Connection) -> None:
         fresh = tokens.by_id(connection, token.id or 0)
         if fresh is not None:
-            token_changes.save(connection, {"expires_at": iso(found.expires_at)}, fresh, who=f"github:{repo}", now=now)
+            token_changes.save(connection, {"expires_at": iso(found.expires_at)}, fresh, who=who, now=now)
 
     return Worked("token-expiring", None, apply)

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bot.credentials import kind_of
 from bot.token_fields import is_name, read_time
 from storage.tokens import Token
 
 _STATUS = re.compile(r"[A-Za-z0-9_\-]{1,40}")
+_SEEN_BY = re.compile(r"[A-Za-z0-9 ._/@\-]{1,60}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,12 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Expiring:
+    """`registry`: if the token was named with it; `seen_by`: who or what saw the end, for the audit."""
+
     token: str
     expires_at: datetime
+    registry: str | None = None
+    seen_by: str = ""
 
 
 def read_checked(payload: Mapping[str, Any]) -> Checked | None:
@@ -46,7 +52,15 @@ def read_checked(payload: Mapping[str, Any]) -> Checked | None:
 def read_expiring(payload: Mapping[str, Any]) -> Expiring | None:
     name = payload.get("token") or payload.get("name")
     at = _moment(payload.get("expires_at"))
-    return Expiring(name, at) if isinstance(name, str) and is_name(name) and at is not None else None
+    if not isinstance(name, str) or not is_name(name) or at is None:
+        return None
+    registry, seen_by = payload.get("registry"), payload.get("seen_by")
+    return Expiring(
+        name,
+        at,
+        registry if isinstance(registry, str) and registry else None,
+        seen_by if isinstance(seen_by, str) and _SEEN_BY.fullmatch(seen_by) and kind_of(seen_by) is None else "",
+    )
 
 
 def uses_it(token: Token, repo: str) -> bool:

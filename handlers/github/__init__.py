@@ -36,6 +36,8 @@ EVENTS: dict[tuple[str, str | None], Handler] = {
         ("personal_access_token_request", action): personal_access_token_request.requested
         for action in ("created", "approved", "denied", "cancelled")
     },
+    ("repository_dispatch", "publish-failed"): repository_dispatch.publish_failed,
+    ("repository_dispatch", "publish-succeeded"): repository_dispatch.publish_succeeded,
     ("repository_dispatch", "token-checked"): repository_dispatch.token_checked,
     ("repository_dispatch", "token-expiring"): repository_dispatch.token_expiring,
 }

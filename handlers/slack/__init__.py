@@ -39,6 +39,7 @@ from bot.messages import (
     token_lists,
     token_page,
 )
+from bot.messages import deadlines as deadlines_page
 from bot.messages import home as home_page
 from bot.messages import shortcuts as shortcut_names
 from bot.messages.everything import ANY_ACTION, ANY_SHORTCUT, ANY_VIEW
@@ -127,6 +128,7 @@ ACTIONS: dict[str, RunAction] = {
     home_page.NEXT: home.turn,
     home_page.DIGEST: home.choose_digest,
     campaign_page.STOP: campaign.stop,
+    deadlines_page.CAMPAIGN: deadlines.start_campaign,
     rotation_card.APPROVE: rotation.approve_bypass,
     rotation_card.REFUSE: rotation.refuse_bypass,
     rotation_card.MADE: opens_form(rotation.ask_made),

@@ -141,6 +141,12 @@ def push(
     }
 
 
+def tag_push(repo: str, tag: str) -> Json:
+    """A tag is made."""
+    made = push(repo)
+    return made | {"ref": f"refs/tags/{tag}", "before": "0" * 40, "created": True, "commits": []}
+
+
 def personal_access_token_request(org: str, token_name: str, expires_at: datetime, *, action: str = "created") -> Json:
     return {
         "action": action,

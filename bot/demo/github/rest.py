@@ -20,6 +20,7 @@ from bot.demo.github import accounts, payloads
 from bot.demo.github.answers import answer, bearer_of, fixed, paged, refuse, repo_of
 from bot.demo.github.blobs import Blobs
 from bot.demo.github.deliveries import Deliveries, Delivery, Hook
+from bot.demo.github.dispatching import dispatches
 from bot.demo.github.payloads import Json
 from bot.demo.github.registering import Registering
 from bot.demo.github.repositories import Repositories
@@ -91,6 +92,7 @@ class Rest:
         get(repo + r"/actions/jobs/{job:\d+}/logs", self._guard("actions", self._log))
         post(repo + r"/actions/runs/{run:\d+}/rerun-failed-jobs", self._guard("actions:write", self._rerun))
         post(repo + "/actions/workflows/{file}/dispatches", self._guard("actions:write", self._dispatch))
+        post(repo + "/dispatches", self._guard("contents:write", dispatches(self._deliveries)))
         get(repo + "/contents/{path:.*}", self._guard("contents", self._hosting.contents))
         get(repo + "/git/matching-refs/tags/{prefix:.*}", self._guard("contents", self._tags))
         get(repo + "/environments", self._guard("actions", self._environments))

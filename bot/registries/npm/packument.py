@@ -180,12 +180,22 @@ def _told_by(release: Release, body: bytes) -> Release:
         return release
     if not isinstance(manifest, dict):
         return release
-    release = replace(release, repository=github_repository(manifest.get("repository")))
+    release = replace(
+        release,
+        repository=github_repository(manifest.get("repository")),
+        maintainers=_names(manifest.get("maintainers")),
+    )
     user = manifest.get("_npmUser")
     if not isinstance(user, dict) or not isinstance(user.get("name"), str):
         return release
     trusted = isinstance(user.get("trustedPublisher"), dict) or user.get("email") == OIDC_EMAIL
     return replace(release, by="oidc" if trusted else "token", publisher=user["name"][:214])
+
+
+def _names(written: object) -> tuple[str, ...]:
+    people = written if isinstance(written, list) else []
+    names = (person.get("name") for person in people[:20] if isinstance(person, dict))
+    return tuple(name for name in names if isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9._\-]{1,100}", name))
 
 
 def github_repository(written: object) -> str:
