@@ -46,7 +46,7 @@ _PUBLISH = re2.compile(
     r"|(?:^|\s)(?:npx +|pnpm +(?:exec|dlx) +)np(?:@\S+)?(?:\s|$)|\bnp +--"
     r"|\btwine +upload|gh-action-pypi-publish|\bnpm-publish\b|publish-unit|\brelease-plz\b|\bcargo-release\b"
     r"|crates-io-auth-action"
-    r"|release-gem|configure-rubygems-credentials|\brake +release\b|\bnuget +push|NuGet/login"
+    r"|release-gem|configure-rubygems-credentials|\brake\b[^\n]*\brelease\b|\bnuget +push|NuGet/login"
     r"|\b(?:docker|podman|buildah|nerdctl|helm|oras) +(?:image +|manifest +)?push"
     r"|\bkaniko/executor\b|docker/bake-action|\bimagetools +create\b|\bjib:build\b|\b(?:skopeo|crane) +(?:copy|push)"
     r"|\bdocker\b[^\n]* --push\b|build-push-action"

@@ -161,6 +161,8 @@ class LogReader:
             if self._steps.current.line == line.number and self._steps.current.command:
                 return  # the command itself: what it names, it has not met
         if not found.anything and not self._quotes.inside:
+            if self._tools.awaits_version:
+                self._tools.read(line, found)
             return
         self._matched = True
         if found.code and len(self._codes) < MOST_HITS and (code := code_line(line.text)):
@@ -190,6 +192,8 @@ class LogReader:
         self._step, self._setting = index, step.setting
         if named := self._book.registry_of_command(step.command):
             self._registry = named
+        if self._tools.asks_version(step.command):
+            self._follow = LINES_AFTER
         if step.setting == "publish":
             self._publishing = self._publishing or not (only_logs_in(step.command) or only_pushes_git(step.command))
             self._tools.read_command(step.command)

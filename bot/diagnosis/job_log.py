@@ -97,8 +97,8 @@ def without_stamp(text: str) -> str:
         and text[end + 4 : end + 5] not in "OE"
     ):
         return text[end + 2 :]  # GitHub's, by far the most frequent
-    if text[:1] in _MAY_BE_STAMPED:
-        return str(_STAMP.sub("", text))
+    if text[:1] in _MAY_BE_STAMPED and (plain := str(_STAMP.sub("", text))) != text:
+        return plain
     return str(_GH_VIEW.sub("", text)) if "\t" in text else text
 
 

@@ -170,7 +170,7 @@ def _firsts(best: Finding, findings: list[Finding]) -> list[Finding]:
 
 
 def _phase(reading: Reading, best: Finding) -> Phase:
-    if best.hit.setting == "install" or best.rule.cause == "install-auth":
+    if best.hit.setting == "install" or best.rule.cause == "install-auth" or best.rule.reads:
         return "install"
     step = reading.steps.all[best.hit.step]
     if step.administration or reads_repository(step.command):

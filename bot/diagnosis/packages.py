@@ -67,6 +67,7 @@ _BEGINS_TEXTS = (
     rf"^Uploading \S+ to (?:https?:/)?{_MAVEN_PATH}",
     rf"^Building {_NAME} {_VERSION}$",  # mix
     rf"^Publishing {_NAME} {_VERSION} to https?://",  # dart, flutter
+    rf"^INFO +{_NAME} {_LOOSE_VERSION}: not published yet",  # release-plz
     r"^pkg:maven/(?P<group>[\w.\-]+)/(?P<artifact>[\w.\-]+)@(?P<version>\d[\w.\-]*):?$",
     rf"oidc/token/exchange/package/{_IN_PATH}(?:\s|$)",
     rf"^(?:INFO +)?Publishing '(?P<package>[\w\-]+\.[\w\-]+) {_VERSION}'",  # vsce
@@ -74,6 +75,7 @@ _BEGINS_TEXTS = (
 # What a build made, often in a step of its own: it names the package when the publish never came to name it.
 _BUILT_TEXTS = (
     rf"^Successfully built (?:\S*/)?{_PYTHON_FILE}",
+    rf"^(?:\S*/)?dist/{_PYTHON_FILE}$",  # hatch
     rf"^(?:- )?Built (?:wheel [^\n]*to )?(?:\S*/)?{_PYTHON_FILE}",
     rf"^📦 Built wheel [^\n]* to (?:\S*/)?{_PYTHON_FILE}",
     rf"^Checking (?:\S*/)?{_PYTHON_FILE}: PASSED",
@@ -95,6 +97,7 @@ _PUBLISHED_TEXTS = (
     rf"^✅ Published package {_NAME}@{_VERSION}",
     rf"[Pp]ublished {_NAME}@{_VERSION}(?: to (?:dist-tag|npm)| on |\s*$)",
     rf"^lerna success published {_NAME} {_VERSION}",
+    rf"^(?:INFO +)?(?:[\w:]+: )?published {_NAME} {_LOOSE_VERSION}$",  # release-plz
     rf"^ *(?:Published|Uploaded) {_NAME} {_LOOSE_VERSION} (?:at|to) registry",
     rf"^Successfully (?:published|registered gem:) {_NAME} (?:v|\()?(?P<version>\d[\w.]*)",
     rf"^- {_NAME}@{_VERSION} published",
@@ -124,6 +127,7 @@ _NAMED = tuple(
         rf"not allowed to publish package {_NAME}\s*$",
         rf"is not a collaborator for {_NAME}\.?$",
         rf"failed to publish {_NAME} {_LOOSE_VERSION} to registry",
+        rf"failed to publish {_NAME}: (?:error: |the remote )",
         rf"(?:crate )?[`\"']?{_NAME}@{_VERSION}[`\"']? already exists on",
         rf"crate version [`'\"]?{_NAME}@",
         rf"(?:to|for) project:? ['‘`\"]{_NAME}['’`\"]",

@@ -25,7 +25,10 @@ _STRUCTURE = (
     r"^Run [a-zA-Z./$@\"(\[#]|^#!/bin/(?:ba)?sh -e|Finished: |Done in [0-9]|Running after[_ ]script",
     # A command, or a package that was published.
     rf"(?:^|[ZK\x07]\]?|0[0-9a-f][OE]\+?) ?{_COLOURS}[$+]{_COLOURS} [@a-zA-Z./\[]",
+    # The prompts of people's shells, pasted.
+    r"@[a-z0-9.\-]+[: ][^ \n]*[$#%] +[A-Za-z.]|^(?:PS )?[A-Z]:\\[^>\n]*>|^(?:➜|❯) |^[~/][^ \n]* [$#%] ",
     r"> @?[\w./\-]+@[^ ]* [a-z]|^> [a-z]|[ZOE] > [a-z]",
+    r"^dist/[^ ]+(?:\.whl|\.tar\.gz)",
     r"Successfully (?:built|created package) |: PASSED|Built (?:wheel|[a-z0-9._-]+-[0-9])|Failed to upload ",
     r"Complete job name: |Download action repository '",
     (

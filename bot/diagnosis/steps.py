@@ -43,6 +43,14 @@ _PLAIN = r"^Run ([a-z./$A-Z@\"(\[#][^`]*)$"
 _PLAIN_RUN = re2.compile(_PLAIN)
 _PROMPTED = r"^(?:\$|\+) +(" + _COMMANDS + r".*)|^\$ +(" + _PLAIN_WORDS + r".*)"
 _PROMPT = re2.compile(_PROMPTED)
+# A person's own shell, pasted: bash, zsh and their frames, PowerShell, cmd.
+_SHELL_PROMPT = (
+    r"^(?:\([\w.\-]+\) )?(?:[\w.\-]+@[\w.\-]+(?::| )[~/\w.\-]*|\[[\w.\-]+@[\w.\-]+ [~/\w.\-]+\]"
+    r"|[~/][~/\w.\-]*) ?[$#%] +"
+    r"|^(?:\([\w.\-]+\) )?PS [A-Z/~][^>]*> +|^[A-Z]:\\[^>]*> *|^(?:➜|❯) +(?:[~\w./\-]+ +(?:git:\([^)]*\) +)?(?:✗ +)?)?"
+)
+_TYPED = rf"(?:{_SHELL_PROMPT})((?:{_COMMANDS}|{_PLAIN_WORDS}).*)"
+_TYPED_AT = re2.compile(_TYPED)
 # Azure DevOps: a task's title, a table between two rules, the script if it is one, and a rule again.
 _TASK = r"^##\[section\]Starting: "
 _TASK_BEGINS = re2.compile(_TASK)
@@ -116,6 +124,7 @@ STEP_MARKS = {
     "structure": (
         _PLAIN,
         _PROMPTED,
+        _TYPED,
         _CIRCLED,
         _SHELL,
         _FAILURE,
@@ -314,6 +323,8 @@ class Steps:
             self._begin(text[2:].strip(), line.number)
         elif (prompt := _PROMPT.search(text)) and not (text.startswith("$") and self._may_be_script):
             self._begin(prompt.group(1) or prompt.group(2), line.number)
+        elif typed := _TYPED_AT.search(text):
+            self._begin(typed.group(1), line.number)
         elif _CIRCLE.search(text):
             self._circle = True
         elif _PIPELINE.search(text):

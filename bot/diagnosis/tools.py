@@ -48,7 +48,7 @@ TOOLS: tuple[tuple[str, str, str], ...] = (
         r"registry at https?://crates\.io|registry `crates-io`|crates\.io index",
     ),
     ("release-gem", r"\brelease-gem\b|configure-rubygems-credentials", r"rubygems/release-gem@"),
-    ("gem", r"\bgem +push|\brake +release", r"^Pushing (?:gem|\S+\.gem) to"),
+    ("gem", r"\bgem +push|\brake\b[^\n]*\brelease\b", r"^Pushing (?:gem|\S+\.gem) to"),
     ("NuGet/login", r"\bNuGet/login\b", r"^Token exchange failed"),
     ("dotnet", r"\bdotnet +nuget +push", r"Pushing \S+\.s?nupkg"),
     ("nuget", r"(?:^|[\s&/\\])nuget(?:\.exe)? +push", r"^NuGet Version: "),
@@ -115,6 +115,8 @@ _CLIENT_OF = {"pnpm": "pnpm", "bun": "bun", "yarn1": "yarn", "yarn-berry": "yarn
 NPM_CLIENTS = frozenset({"npm", "pnpm", "bun", "yarn1", "yarn-berry", "lerna", "changesets", "semantic-release", "nx"})
 OIDC_SINCE = (11, 5, 1)  # npm with trusted publishing
 _TURBO = re2.compile(r"^(?:@[\w.\-]+/)?[\w.\-]+:[\w.\-]+: npm ")
+_ASKS_NPM = re2.compile(r"\bnpm +(?:--version|-v)\b")
+LINES_OF_VERSIONS = 3  # in which the answer stands, when other versions are asked for too
 _BARE_VERSION = re2.compile(r"^(\d+\.\d+\.\d+)$")
 
 
@@ -140,6 +142,16 @@ class Tools:
         """Take in the command of a publish step."""
         self._commanded += [name for name in tools_of(command) if name not in self._commanded]
 
+    @property
+    def awaits_version(self) -> bool:
+        return self._asked_npm > 0
+
+    def asks_version(self, command: str) -> bool:
+        """Whether the command asks npm for its version, which then stands alone on a line."""
+        if asked := bool(_ASKS_NPM.search(command)):
+            self._asked_npm = LINES_OF_VERSIONS
+        return asked
+
     def read(self, line: Line, found: Match) -> None:
         """Take in a line, with what it matched."""
         shown, text = line.shown, line.text
@@ -149,7 +161,7 @@ class Tools:
         elif "[semantic-release]" in shown:
             self._seen.add("semantic-release")
         if "npm --version" in text:
-            self._asked_npm = 3
+            self._asked_npm = LINES_OF_VERSIONS
         for client, pattern in _VERSIONS if "version" in found.marks else ():
             if match := pattern.search(text):
                 self._versions[client] = next(g for g in match.groups() if g)

@@ -9,7 +9,7 @@ HOSTS = r"(?:^|\.)crates\.io$"
 COMMANDS = r"\bcargo\b[^\n]*\b(?:publish|release|yank|owner)\b|crates-io-auth-action|release-plz"
 OUTPUT = r"failed to publish [^\n]*to registry|Updating crates\.io index|registry `crates-io`|Cargo registry"
 ANCHORS = (
-    r"Uploaded ",
+    r"Uploaded |INFO .*(?:not published yet|published )",
     r"crates?[.\-]io|failed to publish|remote server responded|Caused by|Uploading |Published |Packaging ",
     r"Cargo registry|Trusted Publishing",
     r"200 OK response|cargo login|already uploaded|already exists|resolve host|spurious|to select a version",

@@ -124,11 +124,23 @@ RULES = (
         ),
     ),
     Rule(
+        "docker/pull-limited",
+        "rate-limited",
+        "The registry limits how many images may be fetched without a log-in; nothing was pushed.",
+        (
+            r"pull rate limit",
+            r"(?:load metadata for|resolve source metadata|failed to copy: httpReadSeeker)[^\n]*\b429 Too Many",
+        ),
+        ("Log in to the registry before the build, or fetch base images through a mirror.", "Re-run the failed job."),
+        settings=anywhere("publish", "other", "install", "build"),
+        reads=True,
+    ),
+    Rule(
         "docker/rate-limited",
         "rate-limited",
         "The registry is limiting the rate of requests.",
-        (r"toomanyrequests|You have reached your (?:unauthenticated )?pull rate limit|\b429 Too Many Requests",),
-        ("Wait, or log in before pulling; then re-run.",),
+        (r"toomanyrequests|\b429 Too Many Requests",),
+        ("Wait, then re-run.",),
         settings=anywhere("publish", "other", "install", "build"),
     ),
     Rule(

@@ -249,6 +249,19 @@ ACCESS_RULES = (
         maybe=(Maybe("token-rejected", 0.1, "the variable was set and its token is dead"),),
     ),
     Rule(
+        "npm/need-auth-old-client",
+        "token-missing",
+        "No credential reached the registry, and this npm is too old to get one by trusted publishing.",
+        NEED_AUTH,
+        fixes.SUPPLY_TOKEN,
+        requires=frozenset({"npm-too-old-for-oidc", "token-absent"}),
+        confidence=0.85,
+        maybe=(
+            Maybe("oidc-cli-too-old", 0.4, "the package has a trusted publisher: then npm 11.5.1 or newer is needed"),
+        ),
+        docs=fixes.ABOUT_TOKENS,
+    ),
+    Rule(
         "npm/need-auth",
         "token-missing",
         "No credential reached the registry: the secret is empty, missing or not passed to the step.",

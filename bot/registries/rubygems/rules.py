@@ -7,8 +7,11 @@ from bot.registries.repository_managers import EXISTS
 
 NAME = "rubygems"
 HOSTS = r"(?:^|\.)rubygems\.org$"
-COMMANDS = r"\bgem +(?:push|yank|owner|signin)\b|\brake +release\b|release-gem|configure-rubygems-credentials"
-OUTPUT = r"Pushing gem to |Pushing \S+\.gem to |Successfully registered gem"
+COMMANDS = r"\bgem +(?:push|yank|owner|signin)\b|\brake\b[^\n]*\brelease\b|release-gem|configure-rubygems-credentials"
+OUTPUT = (
+    r"Pushing gem to |Pushing \S+\.gem to |Successfully registered gem|(?:rubygems|RubyGems)\.org credentials"
+    r"|in [`']rubygem_push'"
+)
 ANCHORS = (
     r"registered gem",
     r"already been yanked|need to be committed first|gem name on the command line|write_package",
