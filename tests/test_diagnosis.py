@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from bot.diagnosis.engine import LogReader, diagnose
 from bot.diagnosis.rule import AUTH_CAUSES, CAUSES
 from bot.diagnosis.rulebook import rule_book
 from bot.registries import REGISTRIES
+from tests.rule_examples import examples
 
 LOGS = Path(__file__).parent / "logs"
 
@@ -133,6 +135,18 @@ def test_every_pattern_is_read_by_re2() -> None:
     for _, rule in rule_book().rules:
         for pattern in rule.patterns:
             re2.compile(pattern)
+
+
+def test_every_line_that_a_rule_knows_is_looked_at() -> None:
+    """Only lines that an anchor word hits are read: each rule's own words must hold one, in each setting it names."""
+    book = rule_book()
+    for _, rule in book.rules:
+        kinds = [book.anchors, *([book.build_anchors] if "build" in rule.settings else [])]
+        for pattern, anchors in itertools.product(rule.patterns, kinds):
+            for line in examples(pattern):
+                # A last resort is only taken for lines that begin as errors do.
+                read = f"Error: {line}" if rule.last_resort else line
+                assert anchors.search(read.encode()), f"{rule.name}: no anchor word in {line!r}"
 
 
 # --- structure ----------------------------------------------------------------------------------------------------

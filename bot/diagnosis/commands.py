@@ -51,7 +51,7 @@ _PUBLISH = re2.compile(
     r"|\bkaniko/executor\b|docker/bake-action|\bimagetools +create\b|\bjib:build\b|\b(?:skopeo|crane) +(?:copy|push)"
     r"|\bdocker\b[^\n]* --push\b|build-push-action"
     r"|docker/login-action|\bdocker +login|\bmvnw?\b[^\n]*(?:\bdeploy\b|\brelease:p)"
-    r"|\bsbt\b[^\n]*(?:publish|Release\b)|\bjreleaser\b|\bgradlew?\b[^\n]*\b\w*[pP]ublish\w*"
+    r"|\bsbt\b[^\n]*(?:publish|Release\b)|\bjreleaser\w*|\bgradlew?\b[^\n]*\b\w*[pP]ublish\w*"
     r"|\bgoreleaser\b|\bmix +hex\.publish|\bpod +trunk +push|\b(?:dart|flutter) +pub +publish"
     r"|\banaconda\b[^\n]*\bupload\b|\b(?:conan|luarocks|cabal) +upload|\bansible-galaxy +collection +publish"
     r"|\bsnapcraft +(?:upload|push|release)|\blein +deploy|\belectron-builder\b[^\n]*(?:--publish|-p)\b"

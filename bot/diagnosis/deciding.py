@@ -7,7 +7,7 @@ import functools
 import re2
 
 from bot.diagnosis.reading import Finding, Hit, Reading
-from bot.diagnosis.rule import Rule
+from bot.diagnosis.rule import AUTH_CAUSES, Rule
 
 _NPM_LIKE = frozenset({"npm", "github-packages"})
 _NPM_SAID = re2.compile(r"(?i)\b(?:PUT|POST) https?://|\bnpm|trusted publish")
@@ -20,6 +20,22 @@ _API = re2.compile(
     r"HttpError|(?i)resource not accessible|bad credentials|HTTP 40[13]|GH_TOKEN|GITHUB_TOKEN"
     r"|github-token|gh auth login"
 )
+_ADDRESS = re2.compile(r"https?://(?:[^@/\s]*@)?([\w.\-]+)")
+# How the lines of errors begin; names of files and tests may hold any word.
+_IS_ERROR = re2.compile(
+    r"^(?:\[?(?:ERROR|FATAL|(?i:error|fatal|err!?))\b\]?[:! ]|\[\w*(?:Error|Exception)\]|\w*(?:Error|Exception): "
+    r"|[✘✖×⨯] |\[!\] "
+    r"|\*\* \(|Caused by\b|(?:Failed|Unable|Could not|Cannot) |(?:Upload|Publish|Deploy|Push)\w* failed|> )"
+)
+_OF_PUBLISH = re2.compile(
+    r"(?i)publish|registr|upload|\bpush|package|artifact|deploy|\bcrate\b|\bgem\b|\bPUT\b|\bPOST\b"
+)
+_READ = re2.compile(r"\bGET https?://")
+# Maven names the plugin whose goal failed.
+_GOAL = re2.compile(r"Failed to execute goal [\w.\-]+:([\w.\-]+):")
+_PUBLISHING_GOAL = re2.compile(r"deploy|publish|central|staging|release|nexus|sonatype|jib|docker|ossrh|site")
+_OF_PARSER = re2.compile(r"(?i)unexpected|syntax|\bpars(?:e|ing)\b|\bjson\b|:\d+:\d+\b")  # has tokens of its own
+_BUILD_ENDED = re2.compile(r"BUILD (?:FAILURE|FAILED)|Build (?:failed|FAILED)")
 _LOCAL = re2.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|verdaccio)[:/]")
 
 
@@ -27,6 +43,7 @@ def findings_of(reading: Reading) -> list[Finding]:
     """The failures that count, in the order of the log. Fills `reading.overcome`."""
     clues = functools.cache(reading.clues_of)
     found = [f for hit in reading.hits if (f := _finding(reading, hit, clues(hit.step)))]
+    found = _without_last_resort(reading, found)
     found = _without_test_output(found)
     found = _without_early_noise(found)
     found = _without_warnings(found)
@@ -40,7 +57,7 @@ def _finding(reading: Reading, hit: Hit, clues: frozenset[str]) -> Finding | Non
     voices = reading.voices.get(hit.step, set())
     for order in hit.rules:
         registry, rule = reading.book.rules[order]
-        if hit.setting not in rule.settings or not _speaks(registry, hit, voices):
+        if hit.setting not in rule.settings or not _speaks(registry, rule, hit, voices):
             continue
         if not rule.requires <= clues or rule.excludes & clues:
             continue
@@ -53,11 +70,14 @@ def _finding(reading: Reading, hit: Hit, clues: frozenset[str]) -> Finding | Non
     return Finding(chosen[2], chosen[1], chosen[0], hit) if chosen else None
 
 
-def _speaks(registry: str | None, hit: Hit, voices: set[str]) -> bool:
+def _speaks(registry: str | None, rule: Rule, hit: Hit, voices: set[str]) -> bool:
     """Whether a rule of this registry may judge the line."""
     if registry is None:
         return True
-    if registry == "npm" and hit.setting == "other" and not voices & _NPM_LIKE and not _NPM_SAID.search(hit.line.text):
+    unnamed = hit.setting == "other" or (
+        hit.setting == "publish" and hit.registry is None and rule.cause in AUTH_CAUSES
+    )
+    if registry == "npm" and unnamed and not voices & _NPM_LIKE and not _NPM_SAID.search(hit.line.text):
         return False  # any service answers so; no client of a registry has spoken
     if registry == "npm":
         by_npm = bool(voices & _NPM_LIKE) and bool(_NPM_PRINTED.search(hit.line.text))
@@ -82,6 +102,26 @@ def _without_test_output(found: list[Finding]) -> list[Finding]:
     return kept
 
 
+def _without_last_resort(reading: Reading, found: list[Finding]) -> list[Finding]:
+    """Words that any service may say count where a registry's client has spoken, and where nothing else tells why."""
+    known = [f for f in found if not f.rule.last_resort]
+    if any(not f.rule.echo for f in known):
+        return known
+    built = {f.hit.step for f in known if not _BUILD_ENDED.search(f.hit.line.text)}
+    return [f for f in found if not f.rule.last_resort or (f.hit.step not in built and _client_said(reading, f.hit))]
+
+
+def _client_said(reading: Reading, hit: Hit) -> bool:
+    """Whether it is an error about a publish, in a step where a registry's client spoke, and names no other service."""
+    text = hit.line.text
+    if not reading.voices.get(hit.step) or not (hit.reason or _IS_ERROR.search(text)):
+        return False
+    if not _OF_PUBLISH.search(text) or _OF_PARSER.search(text):
+        return False
+    hosts = {str(m.group(1)) for m in _ADDRESS.finditer(text)}
+    return all(reading.book.registry_of_host(host) or host == reading.hosts.get(hit.step) for host in hosts)
+
+
 def _without_early_noise(found: list[Finding]) -> list[Finding]:
     """Where a step shows its publish beginning, what looked like a registry's error before it was something else."""
     publishing = {f.hit.step for f in found if f.hit.setting == "publish" and not f.rule.echo}
@@ -104,6 +144,14 @@ def _is_foreign(reading: Reading, finding: Finding) -> bool:
     That is a call of GitHub for something else, or a client that a test set upon a registry of its own.
     """
     step = reading.steps.all[finding.hit.step]
+    if (
+        finding.registry not in (None, *_NPM_LIKE)
+        and finding.hit.setting != "install"
+        and finding.rule.cause in AUTH_CAUSES
+    ):
+        goal = _GOAL.search(finding.hit.line.text)
+        if _READ.search(finding.hit.line.text) or (goal and not _PUBLISHING_GOAL.search(goal.group(1))):
+            return True  # another service of the same build: an analysis, a chat, a documentation host
     if finding.hit.setting != "other" or not step.command or reading.releases(step):
         return False
     if finding.rule.cause == "github-auth":

@@ -82,6 +82,7 @@ class LogReader:
         self._publishing = False
         self._dry_run = False
         self._follow = 0
+        self._reason_after = 0  # the last line that said that the reason stands below
         self._wrapped: list[Line] = []
         self._continues: re2._Regexp | None = None
         self._at = at.date() if at else None
@@ -171,7 +172,7 @@ class LogReader:
             return
         self._tools.read(line, found)
         self._switch_setting(line, found)
-        if line.shown.startswith(("[", "➤ YN0000: [")) and self._setting in ("publish", "other"):
+        if line.shown.startswith(("[", "➤ YN00")) and self._setting in ("publish", "other"):
             self._packages.read_workspace(line.shown)
         may_name = self._setting in ("publish", "other")
         if found.packages and self._packages.read(line.text, found.packages, publishing=may_name):
@@ -180,7 +181,7 @@ class LogReader:
             self._hosts[self._step] = host_of(line.text)
         self._note(line, found)
         if found.reason_below:
-            self._follow = LINES_AFTER
+            self._follow, self._reason_after = LINES_AFTER, line.number
 
     def _enter(self, index: int) -> None:
         """A new step, or one whose header has been read to its end."""
@@ -304,7 +305,8 @@ class LogReader:
             named_package = self._packages.named_by(
                 line.text, by_address=self._registry in (None, "npm", "github-packages")
             )
-            self._hits.append(Hit(line, rules, self._step, self._setting, self._registry, named_package))
+            reason = line.number - self._reason_after == 1
+            self._hits.append(Hit(line, rules, self._step, self._setting, self._registry, named_package, reason))
 
     def _tells_what_was_read(self, line: Line, found: Match) -> bool:
         """Whether the line is the rest of a message about a package that could not be read; writes are told alike."""

@@ -345,6 +345,9 @@ def _package_of(reading: Reading, verdict: _Verdict, first: Any) -> tuple[str | 
             return package, versions[0] if versions else reading.packages.announced_version(str(package))
         if first.registry not in (None, "npm", "github-packages") and (sole := reading.packages.sole)[0]:
             return sole
+        failed = [p for p in reading.packages.outcomes if p.outcome == "failed"]
+        if verdict.phase == "publish" and len(failed) == 1:
+            return failed[0].package, failed[0].version
         if verdict.phase == "publish" and reading.tools.tool not in _OF_MANY and reading.packages.root[0]:
             return reading.packages.root
         return None, first.hit.named.version

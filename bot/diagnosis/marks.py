@@ -19,7 +19,7 @@ MARKS: dict[str, tuple[str, ...]] = {
             r"|Command failed with exit code 128: git (?:ls-remote|fetch|clone)"
         ),
         r"Updating git repository `|failed to authenticate when downloading repository",
-        r"^Progress: resolved|^Resolving dependencies|installing dependencies",
+        r"^Progress: resolved|installing dependencies",
         r"while installing a direct dependency|^Scope: all \d+",
         r"ERR_PNPM_(?:FETCH_|NO_MATCHING)|GET https?://[^ ]+ - [45]\d\d$|failed to resolve$",
         r"ERR_PNPM_[A-Z_]*LOCKFILE|\bYN0028\b|[Ll]ockfile (?:had changes|needs to be|would have been|is not up)",

@@ -76,7 +76,7 @@ _BEGINS_TEXTS = (
 _BUILT_TEXTS = (
     rf"^Successfully built (?:\S*/)?{_PYTHON_FILE}",
     rf"^(?:\S*/)?dist/{_PYTHON_FILE}$",  # hatch
-    rf"^(?:- )?Built (?:wheel [^\n]*to )?(?:\S*/)?{_PYTHON_FILE}",
+    rf"^(?:- )?Built (?:wheel [^\n]*to |(?:sdist|wheel)(?: at|:) )?(?:\S*/)?{_PYTHON_FILE}",
     rf"^📦 Built wheel [^\n]* to (?:\S*/)?{_PYTHON_FILE}",
     rf"^Checking (?:\S*/)?{_PYTHON_FILE}: PASSED",
     rf"[Ff]ailed to upload [`'\"\[]+(?:[^`'\"]*/)?{_PYTHON_FILE}",
@@ -109,6 +109,7 @@ _STAGED_TEXTS = (
     rf"^✅ Staged package {_NAME}@{_VERSION}",
     rf"package {_NAME}@{_VERSION} has been staged",
 )
+_FAILED_TEXTS = (rf"Package failed to publish: {_NAME}$",)  # lerna, after the reason
 _SKIPPED_TEXTS = (
     rf"Package is already published: {_NAME}@{_VERSION}",
     rf"{_NAME} is not being published because version {_VERSION} is already published",
@@ -163,7 +164,7 @@ _URL = re2.compile(
     r"https?://[^/\s\"]+/(?P<path>[^\s\"):?]+)"
 )
 _NUMBERED = re2.compile(r"^v?\d")
-_WORKSPACE = re2.compile(r"^(?:➤ YN0000: )?\[((?:@[\w.\-]+/)?[a-z][\w.\-]*)\]: +(?:➤ YN|Process started)")
+_WORKSPACE = re2.compile(r"^(?:➤ YN00\d\d: )?\[((?:@[\w.\-]+/)?[a-z][\w.\-]*)\]: +(?:➤ YN|Process started|[A-Z])")
 _SCRIPT = re2.compile(r"^> ((?:@[\w.~\-]+/)?[\w.~\-]+)@(\d+\.\d+\.\d+\S*) ")
 _MANIFEST = re2.compile(r"^\"?(name|version)\"?(?:: | = )\"([^\" ]+)\",?$")
 _UNRELEASED = "0.0.0"
@@ -214,6 +215,7 @@ _TOLD: tuple[tuple[str, str], ...] = (
     *(("staged", pattern) for pattern in _STAGED_TEXTS),
     *(("published", pattern) for pattern in _PUBLISHED_TEXTS),
     *(("skipped", pattern) for pattern in _SKIPPED_TEXTS),
+    *(("failed", pattern) for pattern in _FAILED_TEXTS),
 )
 PACKAGE_TEXTS = tuple(pattern for _, pattern in _TOLD)
 _PATTERNS = tuple(re2.compile(pattern) for pattern in PACKAGE_TEXTS)
@@ -270,10 +272,10 @@ class Packages:
                 self.current = Named(package, version or self._announced.get(package))
             if len(self._announced) < MOST_PACKAGES:
                 self._announced[package] = self.current.version
-        for outcome in ("staged", "published", "skipped"):
+        for outcome in ("staged", "published", "skipped", "failed"):
             if outcome in tells:
                 self.record(*_named_in(tells[outcome].search(text)), outcome)
-                return outcome != "skipped"
+                return outcome in ("staged", "published")
         return False
 
     def read_script(self, text: str) -> None:

@@ -39,6 +39,7 @@ class Hit:
     setting: Setting
     registry: str | None
     named: Named
+    reason: bool = False  # right below a line that says that the reason follows
 
 
 @dataclass(frozen=True, slots=True)

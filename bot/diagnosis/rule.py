@@ -96,6 +96,8 @@ class Rule:
     registry: str | None = None
     # An echo follows the real error ("exit code 1", "command failed"): it counts only when nothing else does.
     echo: bool = False
+    # Counts only when no other rule found a reason.
+    last_resort: bool = False
     # What failed was fetching something; nothing was written.
     reads: bool = False
 

@@ -9,6 +9,7 @@ from typing import Any
 import re2
 
 from bot.diagnosis import runner_rules
+from bot.diagnosis.last_resort import LAST_RESORT_RULES
 from bot.diagnosis.marks import MARKS
 from bot.diagnosis.packages import PACKAGE_TEXTS
 from bot.diagnosis.quotes import QUOTE_ANCHORS, QUOTE_MARKS
@@ -29,7 +30,7 @@ _STRUCTURE = (
     r"@[a-z0-9.\-]+[: ][^ \n]*[$#%] +[A-Za-z.]|^(?:PS )?[A-Z]:\\[^>\n]*>|^(?:➜|❯) |^[~/][^ \n]* [$#%] ",
     r"> @?[\w./\-]+@[^ ]* [a-z]|^> [a-z]|[ZOE] > [a-z]",
     r"^dist/[^ ]+(?:\.whl|\.tar\.gz)",
-    r"Successfully (?:built|created package) |: PASSED|Built (?:wheel|[a-z0-9._-]+-[0-9])|Failed to upload ",
+    r"Successfully (?:built|created package) |: PASSED|Built (?:sdist|wheel|[a-z0-9._-]+-[0-9])|Failed to upload ",
     r"Complete job name: |Download action repository '",
     (
         r"\"(?:name|version)\": \"|\b(?:name|version) = \"|[Ss]tarting: |Running command |\[go\] Task"
@@ -58,14 +59,61 @@ _RUNNER = (
     r"`id-token`|did not inject|federated|AADSTS|[Aa]ssume[ R]|OpenIDConnect|attribute condition|id-token",
     r"Google Cloud|token audience|[Cc]redentials (?:could|from any)|ClientToken|SignatureDoes|Unrecognized|JWT Sig",
     r"command git |ls-remote|downloading repository|GIT_[A-Z_]*FAILED|exit(?:ed with)? code:? 128",
+    r"LIFECYCLE|RUN_FIRST_FAIL|PREPUBLISH|PREPARE|PREPACK|Failed at the|command sh|couldn't be built|script exited",
+    r"[1-9] (?:errors?|problems?)\b|found [1-9][0-9]* problem|✘ \[ERROR\]|^\[ERROR\] (?:Fail|Tests)|are missing",
+    r"entry point|pull rate limit|toomanyrequests|429 Too Many",
     r"(?:TOKEN|API_KEY|PASSWORD|_PAT)\b|(?:npm|NPM|access|publish) token|not supplied",
-    r"Authentication is required for|Bad username or password for|pull access denied|source metadata|anonymous token",
-    r"/manifests/|successful HTTP response",
-    r"command git |ls-remote|downloading repository|GIT_[A-Z_]*FAILED|exit(?:ed with)? code:? 128",
     r"(?:TOKEN|_KEY|PASSWORD|_PAT|_AUTH)\b.{0,80}(?:set|missing|empty|defined|required|provided|found|configured|unbound)",
     r"KeyError: |key not found: |variable not found: |could not be resolved",
     r"(?:[Mm]issing|[Ee]mpty|[Uu]ndefined|[Uu]nset|[Nn]o|[Rr]equire[sd]?|must|set|MISSING)"
     r" .{0,80}[A-Z](?:TOKEN|_KEY|PASSWORD|_PAT)\b",
+)
+
+
+# The words with which clients tell a refusal, whatever stands around them.
+_REFUSALS = (
+    r"(?i:error|fatal|failed|unable to|could(?: not|n't)|cannot|exception)[\]:! ]|Caused by|[✘✖×⨯] |No authenticated",
+    r"no server with|aborting|error\[|the value of",
+    r"[Dd]enied|DENIED|[Ff]orbid|[Uu]nauthori[sz]ed|[Uu]nauthenticated|[Uu]nsupported|not (?:currently )?supported",
+    r" - (?:PUT|POST|DELETE|GET)|POST [45][0-9][0-9] http|[Rr]esponse [Cc]ode:? [45]",
+    r"status(?:[^\n]* |: ?)?[45][0-9][0-9]",
+    r"HTTP/?[^ ]* [45][0-9][0-9]|response code: [45]|(?:got|returned|[Ee]rror|received) '?[45][0-9][0-9]",
+    r", [45][0-9][0-9]\)",
+    r"\([45][0-9][0-9]\)|[45][0-9][0-9],? [A-Z]|success: [45]|exchange_token",
+    r"(?:not|n't) (?:allow|permit|author|an? (?:member|owner|maint)|have |seem to|(?:a )?valid |include|match|on the)",
+    r"not-enabled|does not have|disallow|wrong|insufficient|Insufficient|read-?only|(?:may|can) only |[Mm]ay not ",
+    r"[Pp]ermissions? |[Nn]o [Cc]redential|[Cc]redentials? (?:for|is|are|not|was|has|have)|[Cc]redentials:? ",
+    r"[Tt]wo[- ]",
+    r"2[Ff][Aa]|[Pp]assword|[Mm]issing |[Uu]ser(?:name)? |[Nn]ot all |invalid_|In[A-Z][a-z]+ |audience|getAccessToken",
+    r"[Tt]okens? |[Tt]oken(?:empty|not|missing)|API (?:[Kk]ey|token)|_KEY|_TOKEN",
+    r"[Kk]ey (?:is|was|has|not|expired|does)",
+    r"[Ii]nvalid|[Ee]xpired|[Rr]evoked|[Rr]eserved|[Tt]oo (?:[Ll]arge|[Mm]any|close|similar)|rate limit|[Qq]uota",
+    r"limited",
+    r"[Aa]lready|(?:is|been) (?:taken|immutable|held|security|black|block)|categories|local version|manifest invalid",
+    r"[Pp]ublish(?:ed)? over|[Ss]tage previously|overwr|redeploy|duplicate|updat(?:e|ing) |be updated|--replace",
+    r"write=true",
+    r"[Cc]onnection |[Tt]imed? ?out|[Tt]imeout|TIMEOUT|name resolution|host(?: |$)|Exception|SocketError",
+    r"getaddrinfo|SSL",
+    r"E[A-Z]{4,}|_CERT|SIGNED_CERT|SIGNATURE|ALTNAME|Disconnected|disconnected|signed cert|canceled|deadline",
+    r"misbehaving",
+    r"fetch (?:failed|error)|read (?:failed|error)|first byte|curl|\[(?:6|7|28|35|56)\] |lookup address|connect to ",
+    r"[Bb]ad credentials|can no longer|cannot |Unable to find|json: |52[0-9] |ConnectionReset|--token|scope",
+    r"unexpected status|cannot update",
+    r"[a-z](?:missing|information)|(?:are|have|is|has) not valid",
+    r"is (?:required|reserved|blocked|prohibited|not|missing|black)|are missing|must (?:be|have|specify|provide|not)",
+    r"[Rr]equires? |[Rr]equired|[Pp]rovide|must not|was specified|be (?:specified|provided)|[Uu]ncommitted|working",
+    r"dependenc(?:y|ies) |no matching|[Pp]ackage (?:ID|validation|name)",
+    r"[Nn]ot (?:found|available|defined|set|specified)",
+    r"max upload|keywords|OTP|otp|one-time|TTY|spam|core module|metadata|previously named|security device|conflicts",
+    r"repository information|packument|'private' field|PyPI's|does not exist|public key|github-hosted|TF400813",
+    r"was removed",
+    r"Web Server|Origin Is|Handshake|Not Implemented|time(?:d)?-?out|Immutable|AlreadyExists|ci` command",
+    r"is incompatible",
+    r"Couldn't find|ResolutionImpossible|No matching|[0-9] errors?|[0-9] problems?|\[ERROR\]|Failed at the",
+    r"script exited",
+    r"create_package|new packages|git\.heroku\.com|azurewebsites|huggingface|determine the|terminal prompts",
+    r"LIFECYCLE|RUN_FIRST_FAIL|command sh|PREPUBLISH|PREPARE|PREPACK|couldn't be built|[Nn]amespace|nuspec",
+    r"symbol package",
 )
 
 
@@ -116,7 +164,7 @@ class RuleBook:
         rules: list[tuple[str | None, Rule]] = [(None, rule) for rule in runner_rules.FIRST_RULES]
         for name, registry in REGISTRIES.items():
             rules += [(name, rule) for rule in registry.RULES]
-        rules += [(None, rule) for rule in runner_rules.LAST_RULES]
+        rules += [(None, rule) for rule in (*runner_rules.LAST_RULES, *LAST_RESORT_RULES)]
         self.rules: tuple[tuple[str | None, Rule], ...] = tuple(rules)
         self._set: Any = re2.Set.SearchSet(_options())
         self._meaning: list[tuple[str, int | str]] = []
@@ -138,7 +186,7 @@ class RuleBook:
             self._add((output,), ("tool", name))
         self._add(VERSION_PATTERNS, ("mark", "version"))
         self._set.Compile()
-        anchors = [*_STRUCTURE, *_RUNNER, *QUOTE_ANCHORS]
+        anchors = [*_STRUCTURE, *_RUNNER, *_REFUSALS, *QUOTE_ANCHORS]
         for registry in REGISTRIES.values():
             anchors += registry.ANCHORS
         self.anchors: Any = re2.compile(("(?m)" + "|".join(anchors)).encode(), _options())

@@ -54,7 +54,7 @@ TOOLS: tuple[tuple[str, str, str], ...] = (
     ("nuget", r"(?:^|[\s&/\\])nuget(?:\.exe)? +push", r"^NuGet Version: "),
     ("maven", r"\bmvnw?\b.*\b(?:deploy|release:\w+)", r"maven-deploy-plugin|central-publishing-maven-plugin"),
     ("sbt", r"\bsbt\b.*(?:[pP]ublish|[rR]elease|sonatype)", r"^\[info\] published "),
-    ("jreleaser", r"\bjreleaser\b", r"JReleaser (?:failed|succeeded)"),
+    ("jreleaser", r"\bjreleaser\w*", r"JReleaser (?:failed|succeeded)"),
     ("jib", r"\bjib:?(?:build)?\b", r"jib-maven-plugin|^Containerizing application to"),
     ("gradle", r"\bgradlew?\b.*[pP]ublish", r"PublicationTo\w+Repository"),
     ("podman", r"\bpodman +(?:push|login|manifest +push)", r"^podman version"),

@@ -163,7 +163,7 @@ RULES = (
         "bad-package",
         "The crate cannot be published as it is: manifest, dependency or uncommitted files.",
         (
-            r"files in the working directory contain changes that were not yet committed",
+            r"uncommitted changes detected|files in the working directory contain changes that were not yet committed",
             r"all dependencies must have a version (?:requirement )?specified|missing or empty metadata fields",
             r"`?package\.publish`? (?:is|must)|cannot be published|no matching package named",
             r"max upload size|(?:status |got )(?:4(?:00|13|22))\b|failed to select a version for the requirement",

@@ -53,6 +53,7 @@ RULES = (
             r"denied: (?:permission_denied|installation not allowed to)|write_package",
             r"(?i)insufficient[_ ]scope|scopes? do(?:es)? not (?:match|include)",
             r"(?i)token provided does not match expected scope",
+            r"unauthorized to access repository: [^\n]*action: push",  # Harbor
             r"requested access to the resource is denied|push access denied",
             r"denied: (?:Permission|User)[^\n]{0,120}(?:denied|cannot|does not have)|not authorized to perform: ecr:",
         ),

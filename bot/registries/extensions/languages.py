@@ -58,7 +58,7 @@ RULES = (
         "token-missing",
         "No credential reached the registry: the secret is empty, missing or not passed to the step.",
         (
-            r"\(Mix\) No authenticated (?:user|organization)|(?i)HEX_API_KEY[^\n]{0,40}(?:not set|missing|empty)",
+            r"(?:\(Mix\) |^)No authenticated (?:user|organization)|(?i)HEX_API_KEY[^\n]{0,40}(?:not set|missing|empty)",
             (
                 r"^\[!\] You need to (?:register|run `pod trunk register)"
                 r"|COCOAPODS_TRUNK_TOKEN[^\n]{0,40}(?:not set|missing)"
@@ -100,7 +100,8 @@ RULES = (
         (
             r"has no permission to upload package|Insufficient permissions to the resource",
             r"(?i)(?:you are not|is not) (?:allowed|authorized|permitted|an owner)[^\n]{0,40}",
-            r"(?i)not an owner of|\(403\)|, 403\)|\b403 Forbidden|(?i)status(?: code)?:? 403\b",
+            r"(?i)key not authorized for this action|not an owner of|\(403\)|, 403\)|\b403 Forbidden",
+            r"(?i)status(?: code)?:? 403\b",
         ),
         ("Let an owner of the package add the account, or use a token that may write to it.", "Re-run the job."),
         settings=_HERE,

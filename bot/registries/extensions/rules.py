@@ -5,7 +5,7 @@ Texts: what these clients print. Their registry has no word of its own in the pu
 
 from __future__ import annotations
 
-from bot.diagnosis.rule import Clue, Maybe, Rule
+from bot.diagnosis.rule import Clue, Maybe, Rule, anywhere
 from bot.registries.extensions import languages
 
 NAME = "other"
@@ -81,6 +81,20 @@ RULES = (
             r"Extension \S+ v?\d\S* is already published",
         ),
         ("If a re-run met it, nothing is to be done.", "Else raise the version."),
+    ),
+    Rule(
+        "extensions/slow-types",
+        "bad-package",
+        "JSR does not take the package as it is: types, file names, imports or its configuration.",
+        (
+            r"^error\[[a-z][a-z\-]+\]: ",
+            r"(?i)^error: (?:found \d+ problems?|aborting due to|failed to (?:type.?check|parse|load)[^\n]*)",
+            r"(?i)missing (?:required )?[\"'`](?:name|version|exports)[\"'`] (?:field )?in",
+            r"Aborting due to uncommitted changes",
+        ),
+        ("Mend what the message names, then re-run; `deno publish --dry-run` shows it beforehand.",),
+        settings=anywhere("publish"),
+        confidence=0.8,
     ),
     *languages.RULES,
 )

@@ -9,11 +9,12 @@ NAME = "maven"
 HOSTS = r"(?:^|\.)(?:sonatype\.(?:org|com)|maven\.org|apache\.org)$"
 COMMANDS = (
     r"\bmvnw?\b[^\n]*\b(?:deploy|release)|\bgradlew?\b[^\n]*[pP]ublish"
-    r"|\bsbt\b[^\n]*(?:[pP]ublish|[rR]elease|sonatype)|\bjreleaser\b"
+    r"|\bsbt\b[^\n]*(?:[pP]ublish|[rR]elease|sonatype)|\bjreleaser\w*"
 )
 OUTPUT = (
     r"maven-deploy-plugin|central-publishing|Uploading to \S+: https?://|Uploaded to \S+: https?://"
     r"|Could not (?:PUT|transfer artifact)|publish\w+PublicationTo|nexus-staging|SonatypeStagingRepository"
+    r"|(?i:to maven ?central\b)|JReleaser|\[mavenCentral\]"
     r"|publish(?:AndRelease)?ToMavenCentral|maven-gpg-plugin|:sign\w+Publication"
 )
 ANCHORS = (
@@ -45,7 +46,7 @@ CLUES = (
 _STATUS = (
     r"(?i:status(?: code)?:? |status code |status code received from \w+: |Return code is: "
     r"|server returned (?:HTTP response code: |)"
-    r"|response code |HTTP |error )"
+    r"|response code |HTTP )"
 )
 _NEW_TOKEN = (
     (

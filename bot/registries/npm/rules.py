@@ -11,12 +11,14 @@ from bot.registries.npm.texts import FORBIDDEN, NEED_AUTH, NETWORK, NOT_FOUND, S
 
 NAME = "npm"
 HOSTS = r"(?:^|\.)npmjs\.(?:org|com)$|^registry\.yarnpkg\.com$"  # yarn's is another name of npm's
-COMMANDS = r"\b(?:npm|pnpm|yarn|bun|lerna|changesets?|nx|rush|semantic-release|release-it|np|npm-publish|turbo|auto)\b"
+COMMANDS = (
+    r"\b(?:npm|pnpm|yarn|bun|lerna|changesets?|nx|rush|semantic-release|release-it|np|npm-publish|turbo|auto|vlt)\b"
+)
 OUTPUT = (
     r"npm (?:notice|ERR!|error)|^(?:Publish token|Read only token|Token) \S+ with id|^Removed \d+ token"
     r"|^added \d+ package|^🦋|^lerna |YN0000: (?:Publishing|Staging)|^bun publish v|^yarn publish v|^📦 "
     r"|\[semantic-release\]"
-    r"|ERR_PNPM|Couldn't publish package"
+    r"|ERR_PNPM|Couldn't publish package|^These packages will be published|ackages failed to publish:$"
 )
 G = r"(?:\x1b\[[0-9;]*m|[ \t])+"  # a space, or the colour codes some runners leave between two words
 ANCHORS = (

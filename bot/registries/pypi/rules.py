@@ -152,7 +152,7 @@ RULES = (
         "token-missing",
         "No credential reached PyPI: the secret is empty, missing or not passed to the step.",
         (
-            r"(?i)(?:username|password|token) (?:is )?(?:required|not (?:set|provided|found))[^\n]{0,40}",
+            r"(?i)(?:username|password|token) (?:is |are )?(?:required|not (?:set|provided|found))[^\n]{0,40}",
             r"(?i)NonInteractive: Credential not found|Missing (?:credentials for|username|password)\b",
             r"Missing required option: (?:user|auth)|Enter your [^\n]*Aborted!",
             r"HTTP Error 401: .*(?:Basic auth|authentication) required|No credentials (?:found|were provided)",
@@ -174,6 +174,16 @@ RULES = (
         (r"EOFError|EOF when reading a line",),
         ("Check that the secret exists where the job can see it and is passed to the upload step.",),
         requires=frozenset({"credential-asked"}),
+    ),
+    Rule(
+        "pypi/asked-then-refused",
+        "token-missing",
+        "No credential reached the upload: it asked for one and got none.",
+        (r"Invalid or non-existent authentication|(?:HTTPError: |HTTP Error )40[13]\b",),
+        ("Check that the secret exists where the job can see it and is passed to the upload step.",),
+        requires=frozenset({"credential-asked"}),
+        confidence=0.8,
+        maybe=(Maybe("token-rejected", 0.25, "somebody typed a credential"),),
     ),
     Rule(
         "pypi/no-passwords",

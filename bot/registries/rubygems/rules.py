@@ -100,6 +100,7 @@ RULES = (
         "The credential is alive but may not push this gem.",
         (
             r"You do not have permission to push to this gem|(?i)(?:API|existing) key (?:doesn't|does not) have access",
+            r"token provided does not match expected scopes?",
             r"not (?:have|allowed)[^\n]{0,30}scope|write_package|(?i)API key cannot perform the specified action",
         ),
         (
