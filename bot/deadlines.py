@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from bot.fleet.ways_out import STATES, WayOut
+from bot.fleet.ways_out import STATES, WayOut, counted
 from bot.policy import Rule, ends_at, loses_publishing, rules
 from storage.tokens import Token
 
@@ -115,11 +116,26 @@ def _dates(alive: Sequence[Token], coming: Sequence[Deadline], now: datetime, un
         yield RuleDate(rule, stopped, before)
 
 
-def way_out(token: Token, why: Why) -> str:
-    """What to do about it: one sentence of ours in which `backticks` mark what to copy."""
+def _of_packages(ways: Sequence[WayOut]) -> str:
+    if len(ways) == 1:
+        return {
+            "ready": "trusted publishing is ready for it",
+            "needs": "trusted publishing, after a change",
+            "not-possible": "stage versions and approve them",
+            "unknown": "whether trusted publishing can be is not known",
+        }[ways[0].state]
+    counts = Counter(way.state for way in ways)
+    return ", ".join(counted(counts[state], state) for state in reversed(STATES) if counts[state])
+
+
+def way_out(token: Token, why: Why, ways: Sequence[WayOut] = ()) -> str:
+    """What to do about it: one sentence of ours in which `backticks` mark what to copy. `ways`: of its packages, when
+    they were looked up."""
     rotate = f"`/tokens rotate {token.name}`"
     if why == "expires":
         return f"replace it before: {rotate}" if token.owner else f"give it an owner, then replace it: {rotate}"
+    if ways:
+        return f"{_of_packages(ways)}: {rotate}"
     if not token.used_by:
         return f"say where it is used (`/tokens edit {token.name}`); a GitHub workflow can publish without a token"
     if all(use.workflow and use.level != "elsewhere" for use in token.used_by):

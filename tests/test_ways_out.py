@@ -242,7 +242,7 @@ def test_the_message_counts_and_lists_what_asks_for_thought_first() -> None:
     assert "8 cannot use trusted publishing" in said and "7 ready for trusted publishing" in said
     (table,) = [block for block in made.blocks if block["type"] == "table"]
     assert len(table["rows"]) == 22 and "and 4 more kinds" in json.dumps(table["rows"][-1])
-    assert "Cannot use trusted publishing" in json.dumps(table["rows"][1])
+    assert "No: " in json.dumps(table["rows"][1])
     assert CAMPAIGN in json.dumps(made.blocks)
 
 
@@ -298,8 +298,8 @@ async def test_one_button_starts_the_campaign_with_the_right_way_for_each(runnin
     await registry_looks.look(running.bot.deps)
     answer = await asked(running)
     shown = answer.text + json.dumps(answer.blocks)
-    assert "Needs a change first: lacks id-token: write" in shown
-    assert "Cannot use trusted publishing: runs on a self-hosted runner" in shown
+    assert "After a change: lacks id-token: write" in shown and "trusted publishing, after a change" in shown
+    assert "No: runs on a self-hosted runner, whose identity npm does not take" in shown
     refused = await running.outside.slack.click(answer, CAMPAIGN, GUEST)
     assert "Guests" in refused.text and running.db.read_now(campaigns.open_campaigns) == []
     done = await running.outside.slack.click(answer, CAMPAIGN, MARA)

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from bot.cli.token_output import print_table, relative
 from bot.deadlines import Deadline, Deadlines, way_out
-from bot.fleet.ways_out import STATES, WAY_WORDS, WayOut, alike
+from bot.fleet.ways_out import STATES, WAY_WORDS, WayOut, alike, counted
 from bot.policy import ends_at
 from storage.tokens import Token
 
@@ -43,7 +43,7 @@ def deadline_records(found: Deadlines) -> Iterator[dict[str, Any]]:
             "packages": list(one.token.packages),
             "scopes": list(one.token.scopes),
             "used_by": sorted({use.repo for use in one.token.used_by}),
-            "way_out": way_out(one.token, one.why).replace("`", ""),
+            "way_out": way_out(one.token, one.why, _ways(found, one)).replace("`", ""),
             "ways_out": [_way_record(way) for way in _ways(found, one)],
         }
 
@@ -59,7 +59,7 @@ def print_deadlines(found: Deadlines) -> None:
             table.add_column(column, overflow="fold")
         for one in rows:
             cells = (_when(one.at, found.now), one.token.name, _what(one, found.now), one.token.owner or "nobody")
-            table.add_row(*(Text(cell) for cell in (*cells, _publishes(one.token), way_out(one.token, one.why))))
+            table.add_row(*(Text(cell) for cell in (*cells, _publishes(one.token), _way_out(found, one))))
         print_table(table)
     for date in found.dates:
         about = "around" if date.rule.target else "on"
@@ -73,8 +73,8 @@ def print_deadlines(found: Deadlines) -> None:
 
 def _print_ways(ways: Sequence[WayOut]) -> None:
     counts = Counter(way.state for way in ways)
-    counted = ", ".join(f"{counts[state]:,} {WAY_WORDS[state]}" for state in reversed(STATES) if counts[state])
-    click.echo(f"The way out, package by package: {counted}.")
+    said = ", ".join(counted(counts[state], state) for state in reversed(STATES) if counts[state])
+    click.echo(f"The way out, package by package: {said}.")
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("package", "way out", "token"):
         table.add_column(column, overflow="fold")
@@ -82,6 +82,10 @@ def _print_ways(ways: Sequence[WayOut]) -> None:
         said = WAY_WORDS[one.state] + (f": {one.says}" if one.says else "")
         table.add_row(*(Text(cell) for cell in (_few(one.packages), said.replace("`", ""), _few(one.tokens))))
     print_table(table)
+
+
+def _way_out(found: Deadlines, one: Deadline) -> str:
+    return way_out(one.token, one.why, _ways(found, one)).replace("`", "")
 
 
 def _few(names: Sequence[str]) -> str:

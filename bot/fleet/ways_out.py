@@ -87,6 +87,12 @@ class Alike:
     repos: tuple[str, ...]
 
 
+def counted(number: int, state: State) -> str:
+    """`5 ready for trusted publishing`."""
+    words = WAY_WORDS[state] if number == 1 else WAY_WORDS[state].replace("needs", "need")
+    return f"{number:,} {words}"
+
+
 def alike(ways: Iterable[WayOut]) -> tuple[Alike, ...]:
     """A hundred packages that lack the same are one line. In the order of the ways."""
     grouped: dict[tuple[State, str], list[WayOut]] = {}

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import groupby
 
 from bot.deadlines import Deadline, Deadlines, RuleDate, way_out
-from bot.fleet.ways_out import STATES, WAY_WORDS, Alike, WayOut, alike
+from bot.fleet.ways_out import STATES, Alike, State, WayOut, alike, counted
 from bot.messages import text as t
 from bot.messages import token_facts
 from bot.messages.home import ROTATE
@@ -21,6 +21,12 @@ MOST_OF_RULE = 8
 MOST_OVER = 5
 MOST_WAYS = 20  # lines of the table of packages
 CAMPAIGN = "deadlines.campaign"  # value: the rule's id
+_IN_TABLE: dict[State, str] = {
+    "ready": "Ready",
+    "needs": "After a change",
+    "not-possible": "No",
+    "unknown": "Not known",
+}
 ALT_LIMIT = 1000  # characters of a picture's description
 
 
@@ -104,7 +110,7 @@ def _over(found: Deadlines) -> list[Part]:
 def _rule(date: RuleDate, now: datetime, under_way: bool) -> list[Part]:
     title = f"*{_about(date)[0].upper()}{_about(date)[1:]}, {t.relative(date.rule.at, now)}*"
     lines = [f"{title}  {t.prose(date.rule.says)} {t.link(date.rule.link, 'Read more')}"]
-    lines += t.bullets(_line(token, "stops-publishing") for token in date.stops[:MOST_OF_RULE])
+    lines += t.bullets(_line(token, "stops-publishing", date.ways) for token in date.stops[:MOST_OF_RULE])
     if len(date.stops) > MOST_OF_RULE:
         lines.append(f"And {len(date.stops) - MOST_OF_RULE:,} more.")
     if date.ends_before:
@@ -120,7 +126,7 @@ def _rule(date: RuleDate, now: datetime, under_way: bool) -> list[Part]:
 def _summary(ways: Sequence[WayOut]) -> str:
     """`Of 12 packages 5 are ready for trusted publishing, ...`"""
     counts = Counter(way.state for way in ways)
-    said = [f"{counts[state]:,} {WAY_WORDS[state]}" for state in reversed(STATES) if counts[state]]
+    said = [counted(counts[state], state) for state in reversed(STATES) if counts[state]]
     return f"*The way out, package by package*: {t.listed(said)}."
 
 
@@ -152,7 +158,7 @@ def _ways_table(found: Deadlines) -> Part | None:
     rows = [[_few(one.packages), _way(one), _few(one.repos), _few(one.tokens)] for one in groups[:MOST_WAYS]]
     if len(groups) > MOST_WAYS:
         rows.append([f"and {len(groups) - MOST_WAYS:,} more kinds", "python -m bot tokens deadlines --json", "", ""])
-    return table(["Package", "Way out", "Published from", "Token"], rows, rank=1)
+    return table(["Package", "Trusted publishing?", "Published from", "Token"], rows, rank=1)
 
 
 def _few(names: Sequence[str]) -> str:
@@ -161,7 +167,7 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _way(way: Alike) -> str:
-    said = WAY_WORDS[way.state][0].upper() + WAY_WORDS[way.state][1:]
+    said = _IN_TABLE[way.state]
     return f"{said}: {way.says}".replace("`", "") if way.says else said
 
 
@@ -172,10 +178,11 @@ def _day(day: Sequence[Deadline]) -> list[Part]:
     return sections(lines, rank=2)
 
 
-def _line(token: Token, why: str) -> str:
+def _line(token: Token, why: str, ways: Sequence[WayOut] = ()) -> str:
     probably = "probably " if why == "expires" and token.expires_computed else ""
     verb = f"{probably}ends" if why == "expires" else "stops publishing"
-    way = t.prose(way_out(token, "expires" if why == "expires" else "stops-publishing"), 300)
+    own = [way for way in ways if way.token == token.name]
+    way = t.prose(way_out(token, "expires" if why == "expires" else "stops-publishing", own), 300)
     return f"{t.code(token.name, 80)} {verb}{_who(token)}{_what(token)}  ·  {way}"
 
 
