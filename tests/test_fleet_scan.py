@@ -14,11 +14,13 @@ from click.testing import CliRunner
 
 from bot.cli.tokens import tokens as tokens_command
 from bot.demo.outside import Outside
-from bot.demo.slack.workspace import OPS
+from bot.demo.slack.workspace import GUEST, MARA, OPS
 from bot.errors import TryAgain
 from bot.fleet import scan as scanning
 from bot.fleet.inventory import Inventory
 from bot.fleet.scan import Progress
+from bot.fleet.suggestions import proposed
+from bot.messages.fleet_suggestions import ADD
 from storage import fleet, fleet_rounds, tokens
 from storage.database import Database
 from storage.tokens import Token, Use
@@ -288,6 +290,28 @@ async def test_the_hourly_job_scans_where_the_app_is_installed_and_suggests_once
         await running.bot.fleet.tick()
         await running.worked()
         assert len([m for m in running.cards(OPS) if "no token on record" in m.text]) == 1
+
+
+async def test_a_suggestion_is_added_with_one_button_and_a_look(outside: Outside, tmp_path: Path) -> None:
+    organisation.populate(outside, 60)
+    async with running_bot(outside, settings_for(outside, tmp_path)) as running:
+        running.db.write_now(fleet_rounds.begin, "acme", running.hands.now())
+        await running.bot.fleet.tick()
+        await running.worked()
+        (message,) = [m for m in running.cards(OPS) if "no token on record" in m.text]
+        answer = await outside.slack.click(message, ADD, MARA)
+        assert answer.view is not None
+        await outside.slack.submit(answer.view, {"permission": "read-write"})
+        stored = running.db.read_now(tokens.get, "npm-acme")
+        assert stored is not None and stored.owner == MARA.id
+        assert stored.used_by == (Use("acme/*", None, "NPM_TOKEN", "organization"),)
+        refused = await outside.slack.click(message, ADD, GUEST)
+        assert "Guests" in refused.text
+
+
+def test_what_a_forged_button_says_is_no_token() -> None:
+    for record in ("", "npm", "npm name", "x y acme/ui::T:repository", "npm <!channel> acme/ui::T:repository"):
+        assert proposed(record) is None
 
 
 async def test_a_secret_with_a_record_is_not_suggested(outside: Outside, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import Counter, Gauge, Histogram
 
 from bot.__main__ import COMMANDS, cli
+from bot.cli.tokens import tokens
 from bot.messages.help import VERBS
 from bot.metrics import METRICS
 from bot.rotation.steps import ORDER
@@ -115,3 +116,14 @@ def test_the_make_targets_it_names_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in set(re.findall(r"`?make (demo|test|lint|score|lock|bench)\b", README)):
         assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+def test_what_the_fleet_section_types_exists() -> None:
+    typed = re.findall(r"`(?:python -m bot )?tokens ([a-z]+)([^`]*)`", section("The fleet: what publishes with what"))
+    assert {name for name, _ in typed} >= {"scan", "map", "audit", "calendar", "deadlines"}
+    for name, rest in typed:
+        command = tokens.commands[name]
+        if isinstance(command, click.Group):
+            command = command.commands[rest.split()[0]]
+        options = {option for param in command.params for option in param.opts}
+        assert set(re.findall(r"--[a-z-]+", rest)) <= options, (name, rest)

@@ -6,8 +6,9 @@ import shlex
 from dataclasses import dataclass
 
 from bot.fleet.inventory import Inventory, SecretPlace
-from bot.token_metadata import write_use
-from storage.tokens import Use
+from bot.token_fields import REGISTRIES, is_name
+from bot.token_metadata import read_use, write_use
+from storage.tokens import Token, Use
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,20 @@ class Suggestion:
         return f"It looks as if {self.place.name} {where} is used by {many}, and no token is recorded for it."
 
     @property
+    def name(self) -> str:
+        """What the record could be called."""
+        name = f"{self.registry}-{self.place.where.replace('/', '-')}"
+        return f"{name}-{self.place.environment}" if self.place.environment else name
+
+    @property
+    def record(self) -> str:
+        """The record in one line, for a button: registry, name and use, with blanks between."""
+        return f"{self.registry} {self.name.replace(' ', '-')} {write_use(use_of(self.place))}"
+
+    @property
     def command(self) -> str:
         """What adds the record, ready to paste."""
-        name = f"{self.registry}-{self.place.where.replace('/', '-')}"
-        if self.place.environment:
-            name += f"-{self.place.environment}"
-        parts = ["python", "-m", "bot", "tokens", "add", name, "--registry", self.registry]
+        parts = ["python", "-m", "bot", "tokens", "add", self.name, "--registry", self.registry]
         return shlex.join([*parts, "--used-by", write_use(use_of(self.place))])
 
     @property
@@ -43,6 +52,18 @@ class Suggestion:
         """What makes two suggestions the same."""
         place = self.place
         return f"suggest {place.level} {place.where} {place.environment} {place.name}"
+
+
+def proposed(record: str) -> Token | None:
+    """The token behind `Suggestion.record`; None for a line that is not ours."""
+    registry, _, rest = record.partition(" ")
+    name, _, line = rest.partition(" ")
+    read = read_use(line)
+    if registry not in REGISTRIES or not is_name(name) or not read["repo"] or not read["secret"]:
+        return None
+    use = Use(read["repo"], read["workflow"], read["secret"], read["level"] or "repository", read["environment"])
+    kind = {"npm": "granular", "github-packages": "pat", "docker": "pat"}.get(registry, "api-token")
+    return Token(name=name, registry=registry, kind=kind, used_by=(use,))
 
 
 def use_of(place: SecretPlace) -> Use:

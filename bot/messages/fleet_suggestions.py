@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from bot.fleet.suggestions import Suggestion
 from bot.messages import text as t
-from bot.messages.message import Message, context, message, section, sections
+from bot.messages.message import Button, Message, Part, buttons, context, message, section, sections
 
 MOST = 10
+MOST_BUTTONS = 5
+ADD = "fleet.add"  # value: the record in one line
 
 
 def suggestions_message(found: Sequence[Suggestion]) -> Message:
@@ -17,9 +19,17 @@ def suggestions_message(found: Sequence[Suggestion]) -> Message:
     headline += " no token on record"
     lines = [_line(one) for one in found[:MOST]]
     more = f"And {len(found) - MOST:,} more: `python -m bot tokens scan` lists them all." if len(found) > MOST else ""
-    parts = [
-        section(f"*{headline}*", "Nobody is reminded before their tokens end. Add each with `/tokens add`."),
+    parts: list[Part | None] = [
+        section(
+            f"*{headline}*",
+            "Nobody is reminded before their tokens end. Add a record of each: what is known is filled in.",
+        ),
         *sections(t.bullets(lines), rank=1),
+        # Slack takes an action only once a row.
+        *(
+            buttons(Button(f"Add {t.plain(one.place.words, 60)}", ADD, one.record), rank=1)
+            for one in found[:MOST_BUTTONS]
+        ),
         context(more, "Found by reading the workflow files. This is said once for each secret."),
     ]
     first = t.listed([t.mrkdwn(one.place.words, 80) for one in found[:3]], 3, len(found))

@@ -65,8 +65,10 @@ _TOO_MANY = "are too many for this form. They stay as they are; change them with
 
 
 def token_form(token: Token | None = None, *, opened_by: str | None = None) -> dict[str, Any]:
-    """Empty for a new token, whose owner is at first whoever opened it; filled for an edit."""
+    """Empty for a new token, whose owner is at first whoever opened it; filled for an edit, or with what is known of a
+    token that has no record yet (no id)."""
     filled = token or Token(name="", owner=opened_by)
+    edits = token is not None and token.id is not None
     parts: list[Part | None] = [
         section(
             "*Never paste a token here.*",
@@ -111,7 +113,7 @@ def token_form(token: Token | None = None, *, opened_by: str | None = None) -> d
         else None,
     ]
     return modal(
-        "Edit a token" if token else "Add a token",
+        "Edit a token" if edits else "Add a token",
         parts,
         callback_id=FORM,
         submit="Save",

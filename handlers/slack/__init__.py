@@ -30,6 +30,7 @@ from bot.errors import TellUser, TokenwatchError
 from bot.messages import campaign as campaign_page
 from bot.messages import (
     card,
+    fleet_suggestions,
     incident_forms,
     replies,
     rotation_card,
@@ -111,6 +112,7 @@ ACTIONS: dict[str, RunAction] = {
     token_lists.PREVIOUS_PAGE: list_tokens.turn_page,
     token_lists.NEXT_PAGE: list_tokens.turn_page,
     home_page.ADD: opens_form(edit_token.add_clicked),
+    fleet_suggestions.ADD: opens_form(edit_token.add_suggested),
     token_page.EDIT: opens_form(edit_token.edit_clicked),
     token_page.ROTATE_BY_NAME: opens_form(rotate.rotate_clicked),
     card.CLAIM: incident.claim,

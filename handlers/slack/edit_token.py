@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.deps import Deps
 from bot.errors import TellUser
+from bot.fleet.suggestions import proposed
 from bot.messages.help import needs, unknown_token
 from bot.messages.modal import closing_view
 from bot.messages.token_form import errors_beside, read_form, token_form
@@ -21,6 +24,15 @@ async def add(command: Command, deps: Deps) -> None:
 
 async def add_clicked(click: Click, deps: Deps) -> None:
     await _open_empty(click.user, click.trigger_id, deps)
+
+
+async def add_suggested(click: Click, deps: Deps) -> None:
+    """The form, filled with what the scan found of a secret without a record."""
+    await deps.permissions.must_change(click.user)
+    found = proposed(click.value)
+    if found is None:
+        raise TellUser("This suggestion can no longer be read. Add the token with `/tokens add`.")
+    await open_view(deps, click.trigger_id, token_form(replace(found, owner=click.user)))
 
 
 async def edit(command: Command, deps: Deps) -> Reply | None:
