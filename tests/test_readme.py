@@ -121,8 +121,10 @@ def test_the_make_targets_it_names_exist() -> None:
 def test_what_the_fleet_section_types_exists() -> None:
     typed = re.findall(r"`(?:python -m bot )?tokens ([a-z]+)([^`]*)`", section("The fleet: what publishes with what"))
     assert {name for name, _ in typed} >= {"scan", "map", "audit", "calendar", "deadlines"}
+    context = click.Context(tokens)
     for name, rest in typed:
-        command = tokens.commands[name]
+        command = tokens.get_command(context, name)
+        assert command is not None, name
         if isinstance(command, click.Group):
             command = command.commands[rest.split()[0]]
         options = {option for param in command.params for option in param.opts}
