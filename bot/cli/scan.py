@@ -185,7 +185,11 @@ def _print(what: str, of_what: Inventory, found: Inventory, round_: FleetRound |
     files = {(job.repo, job.path) for job in of_what.jobs}
     repos = {repo for repo, _ in files}
     if files:
-        click.echo(f"{what}: {_many(len(files), 'workflow')} that publish, in {_many(len(repos), 'repository')}.")
+        so_far = "" if "/" in what or (round_ and round_.finished_at) else ", so far"
+        verb = "publishes" if len(files) == 1 else "publish"
+        click.echo(
+            f"{what}: {_many(len(files), 'workflow')} that {verb}, in {_many(len(repos), 'repository')}{so_far}."
+        )
     else:
         click.echo(f"{what}: no workflow that publishes was found.")
     if round_ is not None and "/" not in what:

@@ -156,7 +156,7 @@ class Asking:
         left, until = self._quota.get(owner, (1.0, self._now()))
         if left < SPARED and until > self._now():
             wait_s = (until - self._now()).total_seconds()
-            raise TryAgain("github-rate-spared", "what is left of GitHub's rate limit is kept", after_s=wait_s)
+            raise TryAgain("github-rate-spared", "the rest of GitHub's rate limit is kept for failures", after_s=wait_s)
         answer = await self.ask(method, path, repo=repo, jwt=jwt, etag=etag)
         limit, remaining, reset = (answer.headers.get(f"x-ratelimit-{name}", "") for name in _LIMIT_HEADERS)
         if limit.isdecimal() and int(limit) and remaining.isdecimal() and reset.isdecimal():
