@@ -69,6 +69,8 @@ def release(connection: Connection, over: Incident, now: datetime) -> None:
         _noted(connection, spoken, f"incident {over.id} is over", now)
         if announce.is_posted(connection, spoken):
             announce.edit_card(connection, spoken, now)
+            if spoken.state == "snoozed":
+                continue  # somebody wants to hear of it later
             line = thread.no_longer_explained(over)
             announce.say_in_thread(connection, spoken, line, key=f"unmuted:{now.timestamp()}", now=now)
             announce.call_owners(connection, spoken, now)

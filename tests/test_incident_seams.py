@@ -209,3 +209,17 @@ async def test_a_change_of_cause_that_ends_a_snooze_is_in_its_history(running: R
     await click(running, card_page.SNOOZE, values={"until": "1w", "reason": "new token on Monday"})
     await fails(running, npm_logs.publish_log("npm error code E402", "npm error 402 Payment Required", npm_logs.EXIT))
     assert history(running, only(running))[-2:] == ["incident.change", "incident.wake"]
+
+
+async def test_what_somebody_put_off_stays_put_off_when_nothing_explains_it_any_more(running: Running) -> None:
+    await fails(running, broken_network("@gamma/c"), repo="gamma/c")
+    await click(running, card_page.SNOOZE, values={"until": "1w", "reason": "moving to another network"})
+    await fails(running, npm_logs.outage("@acme/a"), repo="acme/a")
+    await fails(running, npm_logs.outage("@beta/b"), repo="beta/b")
+    before = running.thread(running.cards()[0])
+    for _ in range(3):
+        await later(running, minutes=16)
+    child = next(one for one in running.db.read_now(incidents.latest) if one.repo == "gamma/c")
+    assert (child.state, child.muted_by) == ("snoozed", None)
+    assert running.thread(running.cards()[0]) == before
+    assert "Quiet for now" not in json.dumps(running.cards()[0].blocks)
