@@ -119,9 +119,11 @@ def select(
     return _input(field, label, element, hint, optional)
 
 
-def user_select(field: str, label: str, *, initial: str | None = None, hint: str | None = None) -> Part:
+def user_select(
+    field: str, label: str, *, initial: str | None = None, hint: str | None = None, optional: bool = True
+) -> Part:
     element = UserSelectElement(action_id=VALUE, initial_user=initial if t.is_user(initial) else None)
-    return _input(field, label, element, hint, optional=True)
+    return _input(field, label, element, hint, optional)
 
 
 def date_input(field: str, label: str, *, initial: str | None = None, hint: str | None = None) -> Part:
