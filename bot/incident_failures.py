@@ -44,7 +44,8 @@ def failed(connection: Connection, failure: FailedRun, now: datetime) -> Decisio
     changed = what_changed(target, failure.new.verdict, failure.facts.sentence) if decision.incident else None
     changed = None if decision.action is Action.POST else changed
     again = decision.reason == "same-attempt-again"
-    incident = _written(connection, failure, target, changed, again, now)
+    closed = decision.incident.resolution if decision.action is Action.REOPEN and decision.incident else None
+    incident = _written(connection, failure, target, changed, closed, again, now)
     if changed is not None and decision.action is not Action.ADOPT:
         _note(connection, incident, "incident.change", f"{target.verdict} became {incident.verdict}", now)
     if target.state == "snoozed" and changed is not None:
@@ -115,8 +116,15 @@ def _leave(
 
 
 def _written(
-    connection: Connection, failure: FailedRun, target: Incident, changed: str | None, again: bool, now: datetime
+    connection: Connection,
+    failure: FailedRun,
+    target: Incident,
+    changed: str | None,
+    closed: str | None,
+    again: bool,
+    now: datetime,
 ) -> Incident:
+    """`closed`: how it had been resolved, when this opens it again."""
     run = failure.run
     before = Facts.from_json(target.facts).before
     if changed is not None:
@@ -144,7 +152,9 @@ def _written(
         run_url=run.url,
         at=now,
     )
-    incident = incident_states.note(connection, incident, None)
+    incident = incident_states.note(
+        connection, incident, f"It is back. It had been closed: {closed}" if closed else None
+    )
     return settling.begin_watch(connection, incident, now)
 
 

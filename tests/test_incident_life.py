@@ -91,6 +91,7 @@ async def test_what_comes_back_within_a_day_opens_the_same_card_again(running: R
     assert (incident.state, incident.occurrences) == ("open", 2)
     assert "Failed 2 times" in shown(card)
     assert running.thread(card)[-1] == "Open again: it failed once more."
+    assert "It is back. It had been closed: looks mended." in shown(card)
     assert actions(running, incident) == [
         ("incident.open", "bot"),
         ("incident.resolve", JONAS.id),

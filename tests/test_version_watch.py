@@ -196,6 +196,7 @@ async def test_a_staged_version_is_a_card_that_says_how_to_approve_and_reminds_a
     said = shown(running)
     assert "npm stage approve" in said and "Waits for approval: `@acme/ui 2.3.1`" in said
     assert "Nothing failed" in said
+    assert "({ago})" in said.split("Waits for approval")[1], "its age, whenever the card is read"
     (card,) = running.cards()
     await later(running, hours=20)
     assert running.thread(card) == []

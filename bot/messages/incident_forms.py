@@ -101,7 +101,10 @@ def hand_over_form(incident: Incident) -> dict[str, Any]:
         [
             section(f"*{t.mrkdwn(_title(incident), 200)}*"),
             user_select(
-                TO, "To whom", hint="They are told in the thread, and the card says that they are on it.", optional=False
+                TO,
+                "To whom",
+                hint="They are told in the thread, and the card says that they are on it.",
+                optional=False,
             ),
             text_input(
                 REASON, "What they should know", placeholder="the new token is made, the secret is not yet written",
