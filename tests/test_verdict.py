@@ -241,3 +241,16 @@ def test_facts_survive_the_database_and_a_later_version_of_themselves() -> None:
     facts = facts_of(RUN, log(), verdict_of(log(), DEAD), ("could not read x",), can_rerun=True)
     assert Facts.from_json(facts.to_json()) == facts
     assert Facts.from_json('{"sentence": "old", "of_a_later_version": 1}') == Facts(sentence="old")
+
+
+@pytest.mark.parametrize(
+    ("level", "says"),
+    [
+        ("repository", "`gh secret set NPM_TOKEN --repo acme/ui` and in the other 2 places on its record, then"),
+        ("organization", "`gh secret set NPM_TOKEN --org acme`, then re-run"),
+    ],
+)
+def test_the_secret_is_stored_where_the_failing_job_is_and_the_others_are_counted(level: str, says: str) -> None:
+    uses = tuple(Use(f"acme/{name}", RELEASE, "NPM_TOKEN", level) for name in ("api", "ui", "web"))
+    made = verdict_of(log(), replace(DEAD, used_by=uses))
+    assert any(says in step for step in made.advice), made.advice

@@ -53,7 +53,8 @@ def store(case: Case, token: Token | None) -> str:
     use = next((use for use in uses if use.repo.lower() == repo.lower()), next(iter(uses), None))
     if use is not None and use.secret:
         command = commands.store_secret(use.secret, use.repo, use.level, use.environment)
-        places = {(one.secret, one.level, one.environment, one.repo.lower()) for one in uses}
+        # A secret of the organisation is written once for all repositories that read it.
+        places = {commands.store_secret(one.secret or "", one.repo, one.level, one.environment) for one in uses}
         more = f" and in the other {len(places) - 1} places on its record" if len(places) > 2 else ""
         return f"Store it: `{command}`{more}, then re-run the failed jobs."
     job = case.job
