@@ -40,11 +40,13 @@ def incident_line(glance: Glance, now: datetime) -> str:
 
 
 def since(incident: Incident, now: datetime) -> str:
-    """`3 hours ago`; `4 times since 3 hours ago, last just now`."""
+    """`3 hours ago`; `4 times, first 3 hours ago, last just now`."""
     began = t.relative(incident.opened_at, now)
     if incident.occurrences < 2:
         return began
-    return f"{t.count(incident.occurrences, 'time')}, first {began}, last {t.relative(incident.last_seen_at, now)}"
+    last = t.relative(incident.last_seen_at, now)
+    times = t.count(incident.occurrences, "time")
+    return f"{times}, {last}" if last == began else f"{times}, first {began}, last {last}"
 
 
 def standing(glance: Glance, now: datetime) -> list[str]:
