@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from bot import __version__
-from bot.cli.completion import PROGRAM, VARIABLE
+from bot.cli.completion import PROGRAM, VARIABLE, complete_workspaces
 from bot.cli.terminal import HelpFormatter, colours, complain
 from bot.credentials import mask
 from bot.errors import TokenwatchError
@@ -29,6 +29,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "incidents": ("bot.cli.incidents", "incidents", "What is and was broken."),
     "deliveries": ("bot.cli.deliveries", "deliveries", "What GitHub sent and what became of it."),
     "replay": ("bot.cli.deliveries", "replay", "Work a saved webhook body as if GitHub had just delivered it."),
+    "workspaces": (
+        "bot.cli.workspaces",
+        "workspaces",
+        "With several workspaces: who may install the app, and who did.",
+    ),
     "manifest": ("bot.cli.manifest", "manifest", "Print the app manifest to paste into Slack or GitHub."),
     "backup": ("bot.cli.backup", "backup", "Write a consistent copy of the database while the bot runs."),
     "completion": ("bot.cli.completion", "completion", "Print the script that lets a shell complete commands."),
@@ -59,9 +64,16 @@ class _Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Settings come from the environment or .env. To see it work first: demo. To set it up: README.md.",
 )
+@click.option(
+    "--workspace",
+    metavar="TEAM",
+    envvar="TOKENWATCH_WORKSPACE",
+    shell_complete=complete_workspaces,
+    help="Of several workspaces, the id of the one that a command is about, such as T0123ABCD.",
+)
 @click.version_option(__version__, prog_name="tokenwatch")
 @click.pass_context
-def cli(ctx: click.Context) -> None:
+def cli(ctx: click.Context, workspace: str | None) -> None:
     """Tokenwatch: why a publish failed, which token it was, and what to do about it."""
     if ctx.invoked_subcommand is None:
         command = cli.get_command(ctx, "serve")

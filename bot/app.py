@@ -12,10 +12,9 @@ import aiohttp
 import structlog
 from aiohttp import web
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError
-from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.arrivals import Arrivals
 from bot.clock import Clock, system_now
 from bot.deps import Deps
 from bot.doctor.machine import disk_of
@@ -24,22 +23,23 @@ from bot.github.app_file import beside
 from bot.github.app_registration import AppRegistration
 from bot.github.auth import Auth
 from bot.github.client import GitHub
-from bot.health import Health
-from bot.inbox import Inbox
+from bot.installations import OAuthStates
 from bot.metrics import METRICS
+from bot.one_workspace import Tasks, Workspace
 from bot.operators import Operators
-from bot.outbox import Outbox
 from bot.permissions import Permissions
 from bot.presence import Presence
 from bot.registries.npm.packument import NpmRegistry
-from bot.registries.npm.stage_list import StageList
 from bot.settings import Settings, with_app_file
+from bot.several_health import SeveralHealth
+from bot.several_workspaces import SeveralWorkspaces
+from bot.slack_install import Installing
 from bot.sweep import Sweep
-from handlers import github
 from handlers.bodies import Bodies
-from handlers.http import Routes
+from handlers.http import Routes, SlackRequest
+from handlers.install import Install
 from handlers.setup import SetUp
-from handlers.slack import slack_app, slack_route
+from handlers.slack import slack_route
 from storage.database import Database, path_of
 
 log = structlog.get_logger("app")
@@ -50,7 +50,8 @@ LAG_EVERY_S = 1.0
 
 
 class Bot:
-    """A running bot. `url`: where it listens; `deps`: its parts, for the demo and the tests.
+    """A running bot. `url`: where it listens; `workspace`: its parts, for the demo and the tests, `several` instead of
+    it when workspaces install the app.
 
     `registration`: the way to a GitHub App, None when there are credentials; `registered` is set when it was gone and
     the credentials are in their file.
@@ -58,23 +59,19 @@ class Bot:
 
     def __init__(
         self,
-        deps: Deps,
-        clock: Clock,
-        sweep: Sweep,
-        operators: Operators,
-        fleet: FleetWatch,
+        settings: Settings,
         port: int,
-        tasks: list[asyncio.Task[None]],
+        crashed: asyncio.Future[None],
+        one: Workspace | None,
+        several: SeveralWorkspaces | None,
         registration: AppRegistration | None,
         registered: asyncio.Event,
     ) -> None:
-        self.deps = deps
-        self.clock = clock
-        self.sweep = sweep
-        self.operators = operators
-        self.fleet = fleet
+        self.settings = settings
         self.port = port
-        self._tasks = tasks
+        self._crashed = crashed
+        self._one = one
+        self.several = several
         self.registration = registration
         self.registered = registered
 
@@ -82,11 +79,34 @@ class Bot:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def workspace(self) -> Workspace:
+        assert self._one is not None, "several workspaces: see `several`"
+        return self._one
+
+    @property
+    def deps(self) -> Deps:
+        return self.workspace.deps
+
+    @property
+    def clock(self) -> Clock:
+        return self.workspace.clock
+
+    @property
+    def sweep(self) -> Sweep:
+        return self.workspace.sweep
+
+    @property
+    def operators(self) -> Operators:
+        return self.workspace.operators
+
+    @property
+    def fleet(self) -> FleetWatch:
+        return self.workspace.fleet
+
     async def failed(self) -> None:
         """Returns never, or raises what stopped one of the bot's tasks: that is a defect and must stop the process."""
-        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
+        await asyncio.shield(self._crashed)
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -100,67 +120,25 @@ class Bot:
     ) -> AsyncIterator[Bot]:
         """Everything up, until the block ends. Raises StorageError or OSError when it cannot start."""
         async with contextlib.AsyncExitStack() as stack:
-            db = Database.open(settings.database_url)
-            stack.callback(db.close)
             session = await stack.enter_async_context(aiohttp.ClientSession())
-            slack = _slack_client(settings, session)
-            outbox = Outbox(db, slack, now=now, fallbacks=settings.fallback_channels)
-            deps = Deps(
-                settings=settings,
-                db=db,
-                github=GitHub(session, settings.github_api_url, Auth(settings), now),
-                npm=NpmRegistry(session, settings.npm_registry_url),
-                slack=slack,
-                permissions=Permissions(slack, settings),
-                now=now,
-                queued=outbox.wake,
-                stages=StageList(session, settings.npm_registry_url, settings.npm_read_token)
-                if settings.npm_read_token
-                else None,
-            )
-            inbox = Inbox(
-                db,
-                lambda delivery: github.work(delivery, deps),
-                now=now,
-                sent_something=outbox.wake,
-                crowded=lambda: arrivals.crowded,
-            )
-            arrivals = Arrivals(db, now=now, stored=inbox.wake)
-            clock = Clock(deps)
-            presence = Presence(db, settings, now)
-            sweep = Sweep(deps, works=github.works, stored=inbox.wake)
-            operators = Operators(deps, lambda: sweep.blocked)
-            fleet = FleetWatch(deps)
-            tasks: list[asyncio.Task[None]] = []
-            stack.push_async_callback(_cancelled, tasks)
-            for name, work in (
-                ("inbox", inbox.run()),
-                ("outbox", outbox.run()),
-                ("clock", clock.run()),
-                ("sweep", sweep.run()),
-                ("presence", presence.run()),
-                ("operators", operators.run()),
-                ("fleet", fleet.run()),
-                ("loop lag", _measure_lag()),
-            ):
-                tasks.append(asyncio.create_task(work, name=name))
-
+            crashed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            tasks = Tasks(crashed)
+            stack.push_async_callback(tasks.cancel)
+            tasks.start("loop lag", _measure_lag())
             bodies = Bodies()
-            slack_requests = None
-            if slack is not None:
-                app = slack_app(deps, slack)
-                if settings.slack_app_token is not None:
-                    socket = AsyncSocketModeHandler(app, settings.slack_app_token.get_secret_value())
-                    stack.push_async_callback(socket.close_async)
-                    tasks.append(asyncio.create_task(_connect(socket), name="socket mode"))
-                else:
-                    slack_requests = slack_route(app, settings, bodies, presence)
             registration, setup, registered = None, None, asyncio.Event()
-            if not deps.github.configured:
+            if not Auth(settings).configured:
                 file = beside(path_of(settings.database_url))
-                registration = AppRegistration(session, settings.github_api_url, file, now)
+                registration = AppRegistration(session, settings.github_api_url, file, now, public=settings.several)
                 setup = SetUp(registration, settings, bodies, registered.set)
-            routes = Routes(deps, Health(deps), arrivals, slack_requests, bodies, presence, setup)
+            one, several = None, None
+            if settings.several:
+                several, routes = await _several(settings, session, stack, tasks, crashed, bodies, setup, now)
+            else:
+                one = await stack.enter_async_context(Workspace.start(settings, session, now=now, crashed=crashed))
+                slack = await _reached_by_slack(settings, one, stack, tasks, bodies)
+                deps = (one.deps,)
+                routes = Routes(settings, lambda: deps, one.health, one.arrivals, slack, bodies, one.presence, setup)
             runner = web.AppRunner(
                 routes.application(),
                 access_log=None,
@@ -173,7 +151,59 @@ class Bot:
             stack.push_async_callback(runner.cleanup)
             site = web.TCPSite(runner, settings.host if host is None else host, settings.port if port is None else port)
             await site.start()
-            yield cls(deps, clock, sweep, operators, fleet, runner.addresses[0][1], tasks, registration, registered)
+            yield cls(settings, runner.addresses[0][1], crashed, one, several, registration, registered)
+
+
+async def _reached_by_slack(
+    settings: Settings, workspace: Workspace, stack: contextlib.AsyncExitStack, tasks: Tasks, bodies: Bodies
+) -> SlackRequest | None:
+    """The route for Slack's requests, or None without Slack and in Socket Mode, which is begun here."""
+    app = workspace.app
+    if app is None:
+        return None
+    if settings.slack_app_token is not None:
+        socket = AsyncSocketModeHandler(app, settings.slack_app_token.get_secret_value())
+        stack.push_async_callback(socket.close_async)
+        tasks.start("socket mode", _connect(socket))
+        return None
+
+    async def this_one(body: object) -> AsyncApp:
+        return app
+
+    return slack_route(this_one, settings, bodies, workspace.presence)
+
+
+async def _several(
+    settings: Settings,
+    session: aiohttp.ClientSession,
+    stack: contextlib.AsyncExitStack,
+    tasks: Tasks,
+    crashed: asyncio.Future[None],
+    bodies: Bodies,
+    setup: SetUp | None,
+    now: Callable[[], datetime],
+) -> tuple[SeveralWorkspaces, Routes]:
+    db = Database.open(settings.database_url)
+    stack.callback(db.close)
+    presence = Presence(db, settings, now)
+    tasks.start("presence", presence.run())
+    several = SeveralWorkspaces(settings, db, session, now, crashed)
+    stack.push_async_callback(several.close)
+    await several.start_all()
+    shared = Deps(
+        settings=settings,
+        db=db,
+        github=GitHub(session, settings.github_api_url, Auth(settings), now),
+        npm=NpmRegistry(session, settings.npm_registry_url),
+        slack=None,
+        permissions=Permissions(None, settings),
+        now=now,
+        queued=lambda: None,
+    )
+    health = SeveralHealth(shared, lambda: several.running, lambda: several.at_rest)
+    slack = slack_route(several.find, settings, bodies, presence)
+    install = Install(Installing(settings, session, OAuthStates(db, now), now), several.install)
+    return several, Routes(settings, several.deps, health, several, slack, bodies, presence, setup, install)
 
 
 async def serve(settings: Settings) -> None:
@@ -201,7 +231,7 @@ async def serve(settings: Settings) -> None:
 
 
 def _say_how_it_stands(bot: Bot) -> None:
-    settings = bot.deps.settings
+    settings = bot.settings
     for line in settings.missing():
         # What the set-up page brings needs no complaint besides.
         if bot.registration is None or "GITHUB" not in line:
@@ -209,22 +239,14 @@ def _say_how_it_stands(bot: Bot) -> None:
     if (disk := disk_of(path_of(settings.database_url))) is not None:
         log.warning("where the database is", what=disk.said, mend=disk.mend)
     log.info("listening", port=bot.port, socket_mode=settings.socket_mode)
+    if bot.several is not None:
+        page = f"{(settings.public_url or f'http://localhost:{bot.port}').rstrip('/')}/slack/install"
+        log.info("workspaces install the app here", page=page, running=len(bot.several.running))
     if bot.registration is not None:
         page = f"{(settings.public_url or f'http://localhost:{bot.port}').rstrip('/')}/setup"
         # Whatever else is logged: without this line nobody can open the page.
         say = log.error if settings.log_level == "error" else log.warning
         say("no GitHub App yet: make one here", page=f"{page}?key={bot.registration.key}")
-
-
-def _slack_client(settings: Settings, session: aiohttp.ClientSession) -> AsyncWebClient | None:
-    if settings.slack_bot_token is None:
-        return None
-    return AsyncWebClient(
-        token=settings.slack_bot_token.get_secret_value(),
-        base_url=settings.slack_api_url,
-        session=session,
-        retry_handlers=[],  # slack-sdk repeats a post whose connection broke, which says it twice
-    )
 
 
 async def _connect(socket: AsyncSocketModeHandler) -> None:
@@ -240,12 +262,6 @@ async def _connect(socket: AsyncSocketModeHandler) -> None:
         else:
             log.info("socket mode connected")
             await asyncio.Event().wait()
-
-
-async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _measure_lag() -> None:

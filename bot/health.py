@@ -13,6 +13,7 @@ from bot.doctor.github import github_findings
 from bot.doctor.machine import bots_findings, requests_findings
 from bot.doctor.secrets import settings_findings
 from bot.doctor.slack import slack_findings
+from bot.doctor.workspaces import owners_finding
 from bot.metrics import METRICS
 from bot.presence import ALIVE_WITHIN
 from storage import deliveries, incidents, outbox, presence
@@ -34,11 +35,40 @@ class Check:
     said: str
 
 
-class Health:
-    """Remembers the last answers of Slack and GitHub for some seconds."""
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the gauges show. Seconds are the age of the oldest, 0 for none."""
 
-    def __init__(self, deps: Deps) -> None:
+    unfinished: int = 0
+    oldest_s: float = 0.0
+    dead: int = 0
+    unsent: int = 0
+    unsent_s: float = 0.0
+    dead_messages: int = 0
+    open_incidents: int = 0
+
+    def __add__(self, other: Measured) -> Measured:
+        """Of two workspaces together."""
+        return Measured(
+            self.unfinished + other.unfinished,
+            max(self.oldest_s, other.oldest_s),
+            self.dead + other.dead,
+            self.unsent + other.unsent,
+            max(self.unsent_s, other.unsent_s),
+            self.dead_messages + other.dead_messages,
+            self.open_incidents + other.open_incidents,
+        )
+
+
+class Health:
+    """Remembers the last answers of Slack and GitHub for some seconds.
+
+    `shared`: of what several workspaces have in common, which is no Slack token.
+    """
+
+    def __init__(self, deps: Deps, *, shared: bool = False) -> None:
         self._deps = deps
+        self._asked = [self._github] if shared else [self._slack, self._github]
         self._remembered: tuple[float, tuple[Check, ...]] | None = None
         self._asking: asyncio.Task[None] | None = None
 
@@ -70,15 +100,20 @@ class Health:
         return (database, *self._remembered[1])
 
     async def _ask(self) -> None:
-        checks = (self._settings(), *await asyncio.gather(self._slack(), self._github()))
+        checks = (self._settings(), *await asyncio.gather(*(ask() for ask in self._asked)))
         self._remembered = (time.monotonic(), checks)
 
     async def measure(self) -> None:
         """Bring the gauges up to date before they are read."""
+        if (found := await self.measured()) is not None:
+            show(found)
+
+    async def measured(self) -> Measured | None:
+        """None while the database cannot tell."""
         try:
-            await self._deps.db.read(_measured, self._deps.now())
+            return await self._deps.db.read(_measured, self._deps.now())
         except StorageError:
-            return
+            return None
 
     def _settings(self) -> Check:
         missing = self._deps.settings.missing()
@@ -95,7 +130,10 @@ class Health:
     async def _github(self) -> Check:
         if not self._deps.github.configured:
             return Check("github", False, "neither GITHUB_TOKEN nor GITHUB_APP_ID with GITHUB_PRIVATE_KEY is set")
-        found = [one async for one in github_findings(self._deps.settings, self._deps.github)]
+        if self._deps.github.is_limited:
+            found = [await owners_finding(self._deps.settings, self._deps.github)]
+        else:
+            found = [one async for one in github_findings(self._deps.settings, self._deps.github)]
         wrong = first_wrong(found)
         return Check("github", wrong is None, wrong or "ok")
 
@@ -114,13 +152,25 @@ def _touch(connection: Connection) -> None:
     connection.value("SELECT 1")
 
 
-def _measured(connection: Connection, now: datetime) -> None:
+def _measured(connection: Connection, now: datetime) -> Measured:
     waiting, oldest = deliveries.unfinished(connection)
-    METRICS.unfinished.set(waiting)
-    METRICS.oldest_seconds.set((now - oldest).total_seconds() if oldest else 0)
-    METRICS.dead.set(deliveries.dead(connection))
     unsent, oldest_unsent = outbox.unsent(connection)
-    METRICS.unsent.set(unsent)
-    METRICS.unsent_seconds.set((now - oldest_unsent).total_seconds() if oldest_unsent else 0)
-    METRICS.dead_messages.set(outbox.dead(connection))
-    METRICS.open_incidents.set(incidents.count_open(connection))
+    return Measured(
+        unfinished=waiting,
+        oldest_s=(now - oldest).total_seconds() if oldest else 0.0,
+        dead=deliveries.dead(connection),
+        unsent=unsent,
+        unsent_s=(now - oldest_unsent).total_seconds() if oldest_unsent else 0.0,
+        dead_messages=outbox.dead(connection),
+        open_incidents=incidents.count_open(connection),
+    )
+
+
+def show(measured: Measured) -> None:
+    METRICS.unfinished.set(measured.unfinished)
+    METRICS.oldest_seconds.set(measured.oldest_s)
+    METRICS.dead.set(measured.dead)
+    METRICS.unsent.set(measured.unsent)
+    METRICS.unsent_seconds.set(measured.unsent_s)
+    METRICS.dead_messages.set(measured.dead_messages)
+    METRICS.open_incidents.set(measured.open_incidents)

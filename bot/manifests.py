@@ -26,6 +26,7 @@ SLACK_SCOPES: dict[str, str] = {
 }
 # Without these something is left out, and nothing fails.
 OPTIONAL_SCOPES = frozenset({"users:read.email", "files:read", "files:write", "im:write", "im:history"})
+UNINSTALL_EVENTS = ("app_uninstalled", "tokens_revoked")
 GITHUB_PERMISSIONS: dict[str, str] = {
     "metadata": "read",
     "actions": "read",  # runs, jobs, job logs, and the workflow_run event
@@ -60,8 +61,16 @@ LONG_DESCRIPTION = (
 )
 
 
-def slack_manifest(url: str | None, *, socket_mode: bool) -> dict[str, Any]:
-    """`url`: the bot's public address, unused in Socket Mode, which needs none."""
+def oauth_redirect(url: str) -> str:
+    """Where Slack sends a browser back that installs the app."""
+    return f"{url.rstrip('/')}/slack/oauth_redirect"
+
+
+def slack_manifest(url: str | None, *, socket_mode: bool, several: bool = False) -> dict[str, Any]:
+    """`url`: the bot's public address, unused in Socket Mode, which needs none.
+
+    `several`: workspaces install the app by themselves, and the bot hears when one takes it away.
+    """
     events_url = None if socket_mode else f"{(url or NO_ADDRESS).rstrip('/')}/slack/events"
 
     def with_url(settings: dict[str, Any], field: str) -> dict[str, Any]:
@@ -99,9 +108,14 @@ def slack_manifest(url: str | None, *, socket_mode: bool) -> dict[str, Any]:
             ],
             "slash_commands": [with_url(command, "url")],
         },
-        "oauth_config": {"scopes": {"bot": list(SLACK_SCOPES)}},
+        "oauth_config": {
+            **({"redirect_urls": [oauth_redirect(url or NO_ADDRESS)]} if several else {}),
+            "scopes": {"bot": list(SLACK_SCOPES)},
+        },
         "settings": {
-            "event_subscriptions": with_url({"bot_events": ["app_home_opened"]}, "request_url"),
+            "event_subscriptions": with_url(
+                {"bot_events": ["app_home_opened", *(UNINSTALL_EVENTS if several else ())]}, "request_url"
+            ),
             "interactivity": with_url({"is_enabled": True}, "request_url"),
             "org_deploy_enabled": False,
             "socket_mode_enabled": socket_mode,
@@ -111,19 +125,20 @@ def slack_manifest(url: str | None, *, socket_mode: bool) -> dict[str, Any]:
 
 
 def github_manifest(
-    url: str | None, *, may_rerun: bool = False, owner: str = "", back_to: str | None = None
+    url: str | None, *, may_rerun: bool = False, owner: str = "", back_to: str | None = None, public: bool = False
 ) -> dict[str, Any]:
     """`url`: the bot's public address; without one GitHub's attempts fail, and the sweep reads them back.
 
     `may_rerun`: also ask for `actions: write`, which the card's re-run button needs. `owner`: the organisation, for the
     name, which must be unique on all of GitHub. `back_to`: where GitHub sends the browser after making the App.
+    `public`: organisations besides the owner may install it, which several workspaces need.
     """
     base = (url or NO_ADDRESS).rstrip("/")
     return {
         "name": f"Tokenwatch {owner}".strip()[:GITHUB_NAME_LIMIT],
         "url": base,
         "description": "Says in Slack why a publish failed and which token it was.",
-        "public": False,
+        "public": public,
         "hook_attributes": {"url": f"{base}/github/webhooks", "active": True},
         "default_events": list(GITHUB_EVENTS),
         "default_permissions": GITHUB_PERMISSIONS | ({"actions": "write"} if may_rerun else {}),

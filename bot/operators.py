@@ -35,13 +35,14 @@ REFUSED_FOR_S = 120.0  # GitHub answers 401 for moments now and then
 class Operators:
     """Run it as one task: `await operators.run()`; cancel it to stop.
 
-    `blocked`: what the sweep may not look through -> why.
+    `blocked`: what the sweep may not look through -> why. `needed`: kind -> how many, as last seen.
     """
 
     def __init__(self, deps: Deps, blocked: Callable[[], Mapping[str, str]]) -> None:
         self._deps = deps
         self._blocked = blocked
         self._refused_since: float | None = None
+        self.needed: dict[str, int] = {}
 
     async def run(self) -> None:
         while True:
@@ -63,9 +64,10 @@ class Operators:
             found.append(needs.not_looked_through(blocked))
         if trouble := await asyncio.to_thread(self._deps.db.trouble, TROUBLE_STAYS_S):
             found.append(needs.storage_trouble(trouble))
+        self.needed = {need.kind: need.count for need in found}
         METRICS.needs.clear()
-        for need in found:
-            METRICS.needs.labels(need.kind).set(need.count)
+        for kind, count in self.needed.items():
+            METRICS.needs.labels(kind).set(count)
         channel = self._deps.settings.operators_channel
         if channel is None or not needs.words(await self._deps.db.read(store.told), found, now):
             return

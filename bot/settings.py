@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from bot.errors import TokenwatchError
 from bot.github.app_file import beside, load
 from bot.quiet_hours import QuietHours, read_hours
+from bot.settings_together import contradictions
 from bot.workdays import Workdays, read_weekdays
 
 _DURATION = re.compile(r"(\d{1,6})\s*([smhd])")
@@ -132,6 +133,15 @@ def _routes(value: object) -> object:
     return tuple(routes)
 
 
+def _owners(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    for part in _parts(value):
+        if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})", part):
+            raise ValueError("must be names of GitHub organisations or people such as acme,acme-labs")
+    return _parts(value)
+
+
 def _hooks(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -177,6 +187,12 @@ class Settings(BaseSettings):
     slack_app_token: OptionalSecret = Field(
         None, description="App-level token (xapp-...): set it to use Socket Mode, without a public Slack URL."
     )
+    slack_client_id: Annotated[str | None, BeforeValidator(_none_if_empty)] = Field(
+        None, description="Client id of the Slack app, instead of a bot token: several workspaces may install it."
+    )
+    slack_client_secret: OptionalSecret = Field(
+        None, description="Client secret of the Slack app; the workspaces' bot tokens are sealed with it."
+    )
     slack_api_url: Url = Field("https://slack.com/api/", description="Base of Slack's Web API.")
     slack_admins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list)] = Field(
         (), description="User or user-group ids that may change everything; empty: every full member."
@@ -201,6 +217,10 @@ class Settings(BaseSettings):
     github_token: OptionalSecret = Field(None, description="A GitHub token, instead of App authentication.")
     github_hooks: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_hooks)] = Field(
         (), description="Repository or organisation hooks the sweep covers: acme/ui#123,acme#456. An App needs none."
+    )
+    github_owners: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_owners)] = Field(
+        (),
+        description="Whom a workspace hears of: acme,acme-labs; only in its own file, see docs/workspaces.md.",
     )
     github_api_url: Url = Field("https://api.github.com", description="Base of GitHub's REST API.")
     npm_registry_url: Url = Field("https://registry.npmjs.com", description="The npm registry to read packages from.")
@@ -276,6 +296,16 @@ class Settings(BaseSettings):
     def socket_mode(self) -> bool:
         return self.slack_app_token is not None
 
+    @property
+    def several(self) -> bool:
+        """Whether workspaces install the app, instead of one that is set here."""
+        return self.slack_client_id is not None
+
+    @property
+    def owners(self) -> frozenset[str] | None:
+        """The GitHub owners (in lower case) that a workspace may ask about; None: all."""
+        return frozenset(owner.lower() for owner in self.github_owners) or None
+
     def channel_for(self, repo: str) -> str | None:
         """Where cards of this repository go: the first matching route, else the alert channel."""
         return _routed(self.channel_routes, repo) or self.alert_channel
@@ -299,11 +329,13 @@ class Settings(BaseSettings):
     def missing(self) -> list[str]:
         """One line for each setting without which a part of the bot's work cannot be done."""
         lines = []
-        if self.slack_bot_token is None:
+        if self.several and self.public_url is None:
+            lines.append("PUBLIC_URL is not set: no workspace can install the app")
+        if self.slack_bot_token is None and (self.github_owners or not self.several):
             lines.append("SLACK_BOT_TOKEN is not set: nothing can be said in Slack")
         if self.slack_signing_secret is None and not self.socket_mode:
             lines.append("SLACK_SIGNING_SECRET is not set (nor SLACK_APP_TOKEN): every Slack request is refused")
-        if self.alert_channel is None:
+        if self.alert_channel is None and (self.github_owners or not self.several):
             lines.append("ALERT_CHANNEL is not set: there is nowhere to post cards")
         if not self.webhook_secrets:
             lines.append("GITHUB_WEBHOOK_SECRET is not set: every webhook is refused")
@@ -337,8 +369,9 @@ def load_settings(env_file: str | Path | None = ".env") -> Settings:
         for problem in error.errors():
             name = str(problem["loc"][0]).upper() if problem["loc"] else "settings"
             if problem["type"] != "extra_forbidden":
-                lines.append(f"{name} {_said(problem['msg'])}")
+                lines.append(f"{name} {said(problem['msg'])}")
         raise SettingsError(lines) from None
+    lines += contradictions(settings.model_dump())
     if lines:
         raise SettingsError(lines)
     return with_app_file(settings)
@@ -368,7 +401,8 @@ def with_app_file(settings: Settings) -> Settings:
     )
 
 
-def _said(message: str) -> str:
+def said(message: str) -> str:
+    """What pydantic found wrong, as the rest of a sentence that begins with the name of the setting."""
     message = message.removeprefix("Value error, ")
     return message if message.startswith(("must", "is ")) else f"is wrong: {message[0].lower()}{message[1:]}"
 

@@ -25,6 +25,7 @@ from bot.deps import Deps
 from bot.errors import GiveUp, TryAgain
 from bot.github import webhook
 from bot.github.deliveries import Attempt, Hook, HookDeliveries, sources
+from bot.github.inventory import InventoryCalls
 from bot.github.run import REPO, Run, run_of
 from bot.metrics import METRICS
 from storage import deliveries, due_jobs, runs, sweeps, tokens
@@ -173,6 +174,7 @@ class Sweep:
         back_to = _since(swept, OVERLAP, now)
         unknown: dict[str, Lost] = {}
         newest, etag = swept.seen_up_to, None
+        installations = await self._installations(hook)
         query: str | None = None
         asked: set[str | None] = set()
         while query not in asked:
@@ -184,7 +186,13 @@ class Sweep:
             if query is None:
                 etag = page.etag
             newest = max([newest, *(attempt.delivered_at for attempt in page.attempts)])
-            ours = [a for a in page.attempts if self._works(a.event, a.action) and a.delivered_at >= now - REMEMBERED]
+            ours = [
+                a
+                for a in page.attempts
+                if self._works(a.event, a.action)
+                and a.delivered_at >= now - REMEMBERED
+                and (installations is None or a.installation in installations)
+            ]
             missing = await self._deps.db.read(deliveries.not_stored, {attempt.guid for attempt in ours})
             for attempt in ours:
                 if attempt.guid in missing:
@@ -196,6 +204,13 @@ class Sweep:
         lost = [one for one in unknown.values() if not one.ok or one.since >= swept.begun_at - CLOCKS_APART]
         return lost, newest, etag
 
+    async def _installations(self, hook: Hook) -> frozenset[int] | None:
+        """Whose deliveries in the App's list are ours; None: all, as everywhere but with several workspaces."""
+        if hook.kind != "app" or not self._deps.github.is_limited:
+            return None
+        accounts = await self._patiently(InventoryCalls(self._deps.github).accounts)
+        return frozenset(account.installation_id for account in accounts)
+
     async def _fetch(self, hook: Hook, lost: Lost) -> int:
         """Work a delivery from the payload GitHub kept; if it kept none, let it be delivered again."""
         attempt = lost.attempt
@@ -206,6 +221,8 @@ class Sweep:
             read = await asyncio.to_thread(webhook.parse, attempt.guid, attempt.event, request.body)
         except webhook.Refused as refused:
             log.warning("lost delivery cannot be read", delivery=attempt.guid, reason=refused.reason)
+            return 0
+        if not self._deps.github.is_ours(read.repository):
             return 0
         arrival = Arrival(read.guid, read.event, read.action, read.repository, read.body)
         return await self._put(arrival, hook.kind)

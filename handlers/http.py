@@ -6,22 +6,24 @@ import asyncio
 import functools
 import hmac
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
 
-from bot.arrivals import Arrivals
 from bot.deps import Deps
 from bot.github import webhook
-from bot.health import Health
+from bot.health import Check
 from bot.messages.page import front_page
 from bot.metrics import METRICS
 from bot.presence import Presence
+from bot.settings import Settings
 from handlers.bodies import Bodies, NotRead
 from handlers.calendar import calendar
+from handlers.install import Install
 from handlers.setup import SetUp
 from storage.database import StorageError
 from storage.deliveries import Arrival, Received
@@ -30,21 +32,36 @@ log = structlog.get_logger("http")
 
 LARGE = 256 * 1024  # above this, hashing and parsing would hold up the event loop for milliseconds
 RETRY_AFTER_S = 30
+NOBODYS = "ignored"  # of an owner that no workspace hears of
 JSON_ANSWER = {"Content-Type": "application/json; charset=utf-8"}
 SlackRequest = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+class Inboxes(Protocol):
+    async def store(self, arrival: Arrival) -> Received | None:
+        """Returns once it is durable, None when nobody here hears of its owner. Raises StorageError."""
+
+
+class AnyHealth(Protocol):
+    async def alive(self) -> str | None: ...
+    async def ready(self) -> tuple[Check, ...]: ...
+    async def measure(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """What the routes need besides Deps. `slack`: None in Socket Mode; `setup`: None when GitHub is set up."""
+    """`workspaces`: those there are at the moment, mostly one. `slack`: None in Socket Mode; `setup`: None when GitHub
+    is set up; `install`: None when the one workspace is in the settings."""
 
-    deps: Deps
-    health: Health
-    arrivals: Arrivals
+    settings: Settings
+    workspaces: Callable[[], Sequence[Deps]]
+    health: AnyHealth
+    inboxes: Inboxes
     slack: SlackRequest | None
     bodies: Bodies
     presence: Presence
     setup: SetUp | None = None
+    install: Install | None = None
 
     def application(self) -> web.Application:
         # One byte more: aiohttp refuses what reaches the limit, GitHub promises no more than it.
@@ -59,6 +76,8 @@ class Routes:
         app.router.add_get("/", self.front)
         if self.setup is not None:
             self.setup.add_to(app)
+        if self.install is not None:
+            self.install.add_to(app)
         return app
 
     async def github_webhook(self, request: web.Request) -> web.Response:
@@ -73,14 +92,14 @@ class Routes:
             return _with_patience(_answer(refused.status, guid[:64], refused.reason))
         self.presence.accepted("github")
         try:
-            received = await self.arrivals.store(arrival)
+            received = await self.inboxes.store(arrival)
         except StorageError as error:
             _count(503)
             log.error("cannot store", error=str(error), delivery=arrival.guid)
             return _with_patience(_answer(503, arrival.guid, "cannot store"))
         status = 200 if received is Received.DONE else 202
         _count(status)
-        return _answer(status, arrival.guid, received.value)
+        return _answer(status, arrival.guid, received.value if received is not None else NOBODYS)
 
     async def _read(self, request: web.Request) -> Arrival:
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
@@ -94,7 +113,7 @@ class Routes:
         return self._verified(request, body)
 
     def _verified(self, request: web.Request, body: bytes) -> Arrival:
-        return webhook.read(request.headers, body, self.deps.settings.webhook_secrets)
+        return webhook.read(request.headers, body, self.settings.webhook_secrets)
 
     async def healthz(self, request: web.Request) -> web.Response:
         problem = await self.health.alive()
@@ -107,7 +126,7 @@ class Routes:
         return web.json_response(body, status=200 if ready else 503)
 
     async def metrics(self, request: web.Request) -> web.Response:
-        token = self.deps.settings.metrics_token
+        token = self.settings.metrics_token
         if token is not None:
             wanted = f"Bearer {token.get_secret_value()}".encode()
             given = request.headers.get("Authorization", "").encode("utf-8", "replace")
@@ -117,10 +136,10 @@ class Routes:
         return web.Response(body=generate_latest(METRICS.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def calendar(self, request: web.Request) -> web.Response:
-        return await calendar(request, self.deps)
+        return await calendar(request, self.workspaces())
 
     async def front(self, request: web.Request) -> web.Response:
-        page = front_page(await self.health.alive(), self.deps.settings.missing())
+        page = front_page(await self.health.alive(), self.settings.missing())
         return web.Response(
             text=page,
             content_type="text/html",

@@ -23,7 +23,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlite_utils
 
-from storage.later_migrations import MIGRATIONS, SCHEMA
+from storage.latest_migrations import MIGRATIONS, SCHEMA
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -1,5 +1,4 @@
-"""The end of the list of migrations, which goes on from `migrations.py`: add at the end, never edit one that was
-released."""
+"""More of the append-only list of migrations, from `migrations.py` on to `latest_migrations.py`; new ones go there."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The middle of the append-only list of migrations; `first_migrations.py` comes before, as it is imported.
 
-New ones are added at the end of `later_migrations.py`.
+New ones are added at the end of `latest_migrations.py`.
 """
 
 import time

@@ -137,6 +137,7 @@ def test_what_the_pages_name_is_there(page: Path) -> None:
     settings = {name.upper() for name in Settings.model_fields}
     named = set(re.findall(r"`([A-Z]+_[A-Z_]+)(?:=[^`]*)?`", text))
     of_others = {"LITESTREAM_ACCESS_KEY_ID", "LC_ALL", "NPM_TOKEN", "TOKENWATCH_GITHUB_TOKEN", "CI_JOB_STATUS"}
+    of_others |= {"TOKENWATCH_WORKSPACE"}
     assert named <= settings | of_others
     assert set(re.findall(r"python -m bot ([a-z]+)", text)) <= set(COMMANDS)
     anchors = {

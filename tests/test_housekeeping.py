@@ -16,7 +16,7 @@ from bot.demo.outside import Outside
 from bot.demo.slack.workspace import RELEASES
 from storage import audit, deliveries, incident_states, incidents, outbox, runs, tokens
 from storage.database import Connection, Database, StorageError
-from storage.later_migrations import MIGRATIONS
+from storage.latest_migrations import MIGRATIONS
 from tests import npm_logs
 from tests.running import Running, running_bot, settings_for
 

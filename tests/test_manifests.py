@@ -35,6 +35,17 @@ def test_slack_accepts_the_manifest(socket_mode: bool) -> None:
     assert wrongs(slack_manifest(None if socket_mode else URL, socket_mode=socket_mode)) == []
 
 
+def test_with_several_workspaces_slack_sends_browsers_back_and_says_when_one_is_gone() -> None:
+    manifest = slack_manifest(f"{URL}/", socket_mode=False, several=True)
+    assert wrongs(manifest) == []
+    assert manifest["oauth_config"]["redirect_urls"] == [f"{URL}/slack/oauth_redirect"]
+    assert {"app_uninstalled", "tokens_revoked"} <= set(manifest["settings"]["event_subscriptions"]["bot_events"])
+    alone = slack_manifest(URL, socket_mode=False)
+    assert "redirect_urls" not in alone["oauth_config"]
+    assert alone["settings"]["event_subscriptions"]["bot_events"] == ["app_home_opened"]
+    assert github_manifest(URL, public=True)["public"] is True and github_manifest(URL)["public"] is False
+
+
 def changed(**changes: Any) -> dict[str, Any]:
     manifest = copy.deepcopy(slack_manifest(URL, socket_mode=False))
     for path, value in changes.items():

@@ -35,10 +35,13 @@ def typed(text: str) -> list[list[str]]:
     spans = [*re.findall(r"```[^\n]*\n(.*?)```", text, re.S), *re.findall(r"`([^`\n]+)`", text)]
     lines = [line for span in spans for line in re.sub(r"\\\n\s*", " ", span).splitlines()]
     found = [line.partition("-m bot ")[2].partition("#")[0] for line in lines if "-m bot " in line]
+    found = [re.sub(r"^--workspace T\w+ ", "", line) for line in found]
     return [line.partition("|")[0].replace('"', "").split() for line in found]
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/hosts.md", "docs/bench.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "docs/hosts.md", "docs/workspaces.md", "docs/bench.md"]
+)
 def test_every_command_line_that_is_shown_can_be_typed(page: str) -> None:
     for words in typed((ROOT / page).read_text()):
         command: click.Command = cli

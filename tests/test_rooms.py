@@ -22,6 +22,7 @@ FLOWS = {
     "bot/doctor/machine.py",
     "bot/doctor/secrets.py",
     "bot/doctor/slack.py",
+    "bot/doctor/workspaces.py",
     "bot/error_reports.py",
     "bot/fleet/cards.py",
     "bot/fleet/foretelling.py",
@@ -48,6 +49,7 @@ FLOWS = {
     "bot/housekeeping.py",
     "bot/inbox.py",
     "bot/incident_changes.py",
+    "bot/installations.py",
     "bot/incident_people.py",
     "bot/incident_failures.py",
     "bot/logs.py",
@@ -76,6 +78,7 @@ FLOWS = {
     "bot/settling.py",
     "bot/settings.py",
     "bot/slack_files.py",
+    "bot/slack_install.py",
     "bot/sweep.py",
     "bot/token_changes.py",
     "bot/token_import.py",
@@ -83,8 +86,13 @@ FLOWS = {
     "bot/uploads.py",
     "bot/version_watch.py",
     "bot/why.py",
+    "bot/workspace_settings.py",
 }
-WIRING = ("bot/app.py", "bot/__main__.py", "bot/cli/", "bot/demo/")
+WIRING = (
+    *("bot/app.py", "bot/one_workspace.py", "bot/several_workspaces.py", "bot/several_health.py"),
+    *("bot/__main__.py", "bot/cli/", "bot/demo/"),
+)
+WIRED = ("bot.app", "bot.one_workspace", "bot.several_workspaces", "bot.several_health", "bot.demo", "bot.cli")
 NOT_PURE = (
     "aiohttp",
     "asyncio",
@@ -154,19 +162,19 @@ def test_pure_parts_of_bot_do_no_io_and_look_at_no_clock(name: str) -> None:
 @pytest.mark.parametrize("name", pure_files())
 def test_pure_parts_of_bot_import_only_pure_parts(name: str) -> None:
     flows = tuple(flow.removesuffix(".py").replace("/", ".") for flow in FLOWS)
-    assert not [module for module in imports(name) if within(module, (*flows, "bot.app", "bot.demo", "bot.cli"))]
+    assert not [module for module in imports(name) if within(module, (*flows, *WIRED))]
 
 
 @pytest.mark.parametrize("name", sorted(FLOWS))
 def test_flows_know_neither_handlers_nor_bolt_nor_the_wiring(name: str) -> None:
     assert (ROOT / name).is_file(), "a flow of the list above is gone"
-    forbidden = ("handlers", "slack_bolt", "bot.app", "bot.demo", "bot.cli", "sqlite3", "sqlite_utils")
+    forbidden = ("handlers", "slack_bolt", *WIRED, "sqlite3", "sqlite_utils")
     assert not [module for module in imports(name) if within(module, forbidden)]
 
 
 @pytest.mark.parametrize("name", files("handlers"))
 def test_handlers_have_no_sql_no_patterns_no_blocks(name: str) -> None:
-    forbidden = ("re", "re2", "sqlite3", "sqlite_utils", "slack_sdk.models", "bot.app", "bot.demo", "bot.cli")
+    forbidden = ("re", "re2", "sqlite3", "sqlite_utils", "slack_sdk.models", *WIRED)
     assert not [module for module in imports(name) if within(module, forbidden)]
     texts = [
         node.value
@@ -187,7 +195,7 @@ def test_one_file_knows_bolt(name: str) -> None:
 def test_the_demo_and_the_wiring_are_imported_by_nobody(name: str) -> None:
     if name.startswith(WIRING):
         return
-    assert not [module for module in imports(name) if within(module, ("bot.app", "bot.demo", "bot.cli"))]
+    assert not [module for module in imports(name) if within(module, WIRED)]
 
 
 def test_only_the_outbox_talks_to_chat() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bot.cli import open_database
+from bot.cli import open_shared_database
 
 
 @click.command()
@@ -17,9 +17,10 @@ def backup(file: Path, as_json: bool) -> None:
     """Write a consistent copy of the database to FILE, also while the bot runs.
 
     FILE must not be there yet. To restore: stop the bot, put the copy in place of the database, remove -wal and -shm
-    beside it, start.
+    beside it, start. Of several workspaces each has its own: --workspace TEAM before the command, and once without,
+    for who installed the app.
     """
-    with open_database() as db:
+    with open_shared_database() as db:
         db.backup(file)
     if as_json:
         click.echo(json.dumps({"file": str(file), "bytes": file.stat().st_size}))

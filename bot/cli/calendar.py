@@ -11,9 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bot.cli import open_database, operator
+from bot.cli import chosen_settings, open_database, operator
 from bot.credentials import kind_of
-from bot.settings import load_settings
 from bot.token_fields import iso, read_fields
 from storage import audit, calendar_keys
 from storage.calendar_keys import CalendarKey
@@ -43,7 +42,7 @@ def new(owner: str | None, label: str, as_json: bool) -> None:
         db.write_now(
             audit.record, at=now, who=operator(), action="calendar.add", subject=f"calendar:{made.id}", details=label
         )
-    base = load_settings().public_url
+    base = chosen_settings().public_url
     url = f"{(base or 'https://YOUR-HOST').rstrip('/')}/calendar.ics?key={key}"
     if as_json:
         click.echo(json.dumps(_record(made) | {"url": url}))

@@ -27,20 +27,24 @@ def manifest() -> None:
 @manifest.command()
 @_URL
 @click.option("--socket-mode", is_flag=True, help="Without a public address: Slack is reached over a WebSocket.")
-def slack(url: str | None, socket_mode: bool) -> None:
+@click.option("--several", is_flag=True, help="Several workspaces install it by themselves (docs/workspaces.md).")
+def slack(url: str | None, socket_mode: bool, several: bool) -> None:
     """For https://api.slack.com/apps, "Create New App", "From a manifest", tab JSON."""
+    if several and socket_mode:
+        raise click.UsageError("--several needs a public address, and so no Socket Mode")
     address = None if socket_mode else _address(url)
-    click.echo(json.dumps(slack_manifest(address, socket_mode=socket_mode), indent=2))
+    click.echo(json.dumps(slack_manifest(address, socket_mode=socket_mode, several=several), indent=2))
 
 
 @manifest.command()
 @_URL
 @click.option("--rerun", is_flag=True, help="Also ask for actions: write, for the card's re-run button.")
 @click.option("--socket-mode", is_flag=True, help="Without a public address: the bot asks GitHub for what it missed.")
-def github(url: str | None, rerun: bool, socket_mode: bool) -> None:
+@click.option("--several", is_flag=True, help="A public App, for the organisations of several workspaces.")
+def github(url: str | None, rerun: bool, socket_mode: bool, several: bool) -> None:
     """What to enter when making the GitHub App by hand; the bot's page /setup does it with one click."""
     address = None if socket_mode else _address(url)
-    click.echo(json.dumps(github_manifest(address, may_rerun=rerun), indent=2))
+    click.echo(json.dumps(github_manifest(address, may_rerun=rerun, public=several), indent=2))
 
 
 def _address(url: str | None) -> str | None:

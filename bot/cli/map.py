@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.cli import open_database
+from bot.cli.completion import complete_token_names
 from bot.cli.token_output import end_words
 from bot.credentials import mask
 from bot.fleet.dependence import Answer, Link, Trouble, about, answer, gathered, names, troubles
@@ -21,7 +22,9 @@ from storage import fleet, fleet_rounds, tokens
 
 
 @click.command("map")
-@click.argument("word", required=False, default="", metavar="[TOKEN|SECRET|REPO|PACKAGE]")
+@click.argument(
+    "word", required=False, default="", metavar="[TOKEN|SECRET|REPO|PACKAGE]", shell_complete=complete_token_names
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--svg", is_flag=True, help="A picture: redirect it to a file and open it in a browser.")
 def map_(word: str, as_json: bool, svg: bool) -> int:

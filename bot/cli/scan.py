@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from bot.cli import open_database
+from bot.cli import chosen_settings, open_database
 from bot.clock import system_now
 from bot.errors import GiveUp, TryAgain
 from bot.fleet.inventory import Inventory, inventory
@@ -27,7 +27,6 @@ from bot.github.auth import Auth
 from bot.github.client import GitHub
 from bot.github.run import REPO
 from bot.logs import set_up_logging
-from bot.settings import load_settings
 from storage import fleet, fleet_rounds, tokens
 from storage.database import Database
 from storage.fleet import FleetRound
@@ -108,9 +107,9 @@ async def _scan(what: str, db: Database) -> int:
 
 @asynccontextmanager
 async def _github() -> AsyncIterator[GitHub]:
-    settings = load_settings()
+    settings = chosen_settings()
     async with aiohttp.ClientSession() as session:
-        yield GitHub(session, settings.github_api_url, Auth(settings), system_now)
+        yield GitHub(session, settings.github_api_url, Auth(settings), system_now, settings.owners)
 
 
 def _narrowed(found: Inventory, what: str) -> Inventory:

@@ -15,8 +15,9 @@ import click
 
 from bot import token_changes
 from bot.cli import open_database, operator
+from bot.cli.completion import complete_token_names
 from bot.cli.deadline_output import deadline_records, print_deadlines
-from bot.cli.terminal import Group
+from bot.cli.terminal import Group, progress
 from bot.cli.token_output import plan_record, print_list, print_plan, print_token
 from bot.credentials import mask
 from bot.deadlines import deadlines
@@ -49,6 +50,7 @@ _OF_THE_FLEET = {
     "audit": ("bot.cli.audit", "audit"),
     "calendar": ("bot.cli.calendar", "calendar"),
 }
+_NAME = click.argument("name", shell_complete=complete_token_names)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 
 
@@ -125,7 +127,7 @@ def list_(
 
 
 @tokens.command()
-@click.argument("name")
+@_NAME
 @click.option("--probe", is_flag=True, help="Print a GitHub workflow that checks daily that the token lives.")
 @click.option("--repo", help="With --probe: the repository to run it in, if there are several.")
 @_JSON
@@ -179,7 +181,7 @@ def _fields(command: F) -> F:
 
 
 @tokens.command()
-@click.argument("name")
+@_NAME
 @_fields
 @_JSON
 def add(name: str, as_json: bool, **options: Any) -> None:
@@ -190,7 +192,7 @@ def add(name: str, as_json: bool, **options: Any) -> None:
 
 
 @tokens.command()
-@click.argument("name")
+@_NAME
 @_fields
 @click.option("--rename", metavar="NEW", help="Give it another name.")
 @click.option("--clear", multiple=True, metavar="FIELD", help="Empty a field, such as expires_at; repeat for more.")
@@ -208,7 +210,7 @@ def edit(name: str, rename: str | None, clear: tuple[str, ...], as_json: bool, *
 
 
 @tokens.command()
-@click.argument("name")
+@_NAME
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def remove(name: str, yes: bool) -> None:
     """Forget one token. What was audited about it stays. A revoked one may as well be kept, for the record."""
@@ -244,9 +246,9 @@ def import_(
     text = _text(file)
     try:
         incoming = read(text, account=account, package=package)
-        with open_database() as db:
+        with open_database() as db, progress("Storing tokens") as said:
             run = db.read_now if dry_run else db.write_now
-            plan = run(bring_in, incoming, who=operator(), now=_now(), owner=owner, dry_run=dry_run)
+            plan = run(bring_in, incoming, who=operator(), now=_now(), owner=owner, dry_run=dry_run, said=said)
     except MetadataProblems as problems:
         raise _BadInput(problems.message) from None
     if as_json:

@@ -13,6 +13,7 @@ from bot.doctor.github import github_findings
 from bot.doctor.machine import clock_findings, database_findings
 from bot.doctor.secrets import settings_findings
 from bot.doctor.slack import slack_findings
+from bot.doctor.workspaces import workspaces_findings
 from bot.errors import TokenwatchError
 from bot.github.auth import Auth
 from bot.github.client import GitHub
@@ -26,7 +27,9 @@ async def examine(settings: Settings, now: datetime | None = None) -> list[Findi
     found = list(settings_findings(settings))
     found += [finding async for finding in database_findings(settings, at)]
     async with aiohttp.ClientSession() as session:
-        if settings.slack_bot_token is not None:
+        if settings.several:
+            found += [finding async for finding in workspaces_findings(settings, session, at)]
+        elif settings.slack_bot_token is not None:
             client = AsyncWebClient(
                 token=settings.slack_bot_token.get_secret_value(),
                 base_url=settings.slack_api_url,

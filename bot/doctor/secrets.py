@@ -28,6 +28,7 @@ _WANTED = {
     "github_private_key": ("-----BEGIN",),
 }
 _SIGNING_SECRET = re.compile(r"[0-9a-f]{32}")
+_CLIENT_ID = re.compile(r"\d+\.\d+")
 _APP_ID = re.compile(r"\d+|Iv[\w.]+")
 
 
@@ -47,10 +48,16 @@ def settings_findings(settings: Settings) -> Iterator[Finding]:
             yield Finding("secrets", "wrong", f"{setting} holds {_BEGINNINGS[beginning]}", "Put each into its place.")
         elif name in ("slack_bot_token", "slack_app_token") and not beginning:
             begins = _WANTED[name][0]
-            yield Finding("secrets", "wrong", f"{setting} is none", f"Use the one that begins with {begins}.")
+            yield Finding("secrets", "wrong", f"{setting} is no such token", f"Use the one that begins with {begins}.")
         elif name == "slack_signing_secret" and not _SIGNING_SECRET.fullmatch(value):
             said = "SLACK_SIGNING_SECRET does not look like one: they are 32 letters a-f and digits"
             yield Finding("secrets", "warning", said, "Copy the signing secret from the app's Basic Information.")
+        elif name == "slack_client_id" and not _CLIENT_ID.fullmatch(value):
+            said = "SLACK_CLIENT_ID does not look like one: they are two numbers with a dot between"
+            yield Finding("secrets", "wrong", said, "Copy the client id from the app's Basic Information.")
+        elif name == "slack_client_secret" and not _SIGNING_SECRET.fullmatch(value):
+            said = "SLACK_CLIENT_SECRET does not look like one: they are 32 letters a-f and digits"
+            yield Finding("secrets", "warning", said, "Copy the client secret from the app's Basic Information.")
         elif name == "github_app_id" and not _APP_ID.fullmatch(value):
             yield Finding("secrets", "wrong", "GITHUB_APP_ID is no App id", "It is the number on the App's page.")
     by_value: dict[str, str] = {}
@@ -65,9 +72,11 @@ def _given(settings: Settings) -> dict[str, str]:
         "slack_bot_token": settings.slack_bot_token,
         "slack_app_token": settings.slack_app_token,
         "slack_signing_secret": settings.slack_signing_secret,
+        "slack_client_secret": settings.slack_client_secret,
         "github_webhook_secret": settings.github_webhook_secret,
         "github_token": settings.github_token,
         "github_private_key": settings.github_private_key,
     }
     given = {name: secret.get_secret_value().strip() for name, secret in secrets.items() if secret is not None}
-    return given | ({"github_app_id": settings.github_app_id} if settings.github_app_id else {})
+    ids = {"github_app_id": settings.github_app_id, "slack_client_id": settings.slack_client_id}
+    return given | {name: value for name, value in ids.items() if value}

@@ -34,9 +34,20 @@ CODE = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 
 class AppRegistration:
-    """One for each start of a bot without GitHub credentials; `key` opens it, and nothing does once `finished`."""
+    """One for each start of a bot without GitHub credentials; `key` opens it, and nothing does once `finished`.
 
-    def __init__(self, session: aiohttp.ClientSession, api_url: str, file: Path, now: Callable[[], datetime]) -> None:
+    `public`: other organisations may install the App too.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        api_url: str,
+        file: Path,
+        now: Callable[[], datetime],
+        *,
+        public: bool = False,
+    ) -> None:
         self.key = secrets.token_urlsafe(24)
         self.finished = False
         self.web_url = web_url_of(api_url)
@@ -44,6 +55,7 @@ class AppRegistration:
         self._api_url = api_url.rstrip("/")
         self._file = file
         self._now = now
+        self._public = public
         self._under_way: dict[str, tuple[Wish, datetime]] = {}
         self._exchanging = asyncio.Lock()
 
@@ -66,6 +78,7 @@ class AppRegistration:
             may_rerun=wish.may_rerun,
             owner=wish.organization,
             back_to=f"{here.rstrip('/')}/setup/github",
+            public=self._public,
         )
         return Outward(f"{self.web_url}{of}/settings/apps/new?state={state}", json.dumps(manifest))
 

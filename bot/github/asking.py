@@ -55,13 +55,25 @@ class Answer:
 
 
 class Asking:
-    """Every call raises TryAgain when it may work later and GiveUp when it will not."""
+    """Every call raises TryAgain when it may work later and GiveUp when it will not.
 
-    def __init__(self, session: aiohttp.ClientSession, api_url: str, auth: Auth, now: Callable[[], datetime]) -> None:
+    `owners`: in lower case, whom calls may be about; None: anybody. One App serves several workspaces, and none of them
+    may read through it what belongs to another.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        api_url: str,
+        auth: Auth,
+        now: Callable[[], datetime],
+        owners: frozenset[str] | None = None,
+    ) -> None:
         self._session = session
         self._api_url = api_url.rstrip("/")
         self._auth = auth
         self._now = now
+        self._owners = owners
         self.may_not_rerun: set[str] = set()  # owners whose installation lacks the permission, or who refused
         self.token_ends_at: datetime | None = None  # of a personal token, as GitHub says it with its answers
         self._quota: dict[str, tuple[float, datetime]] = {}  # owner -> what is left of the limit (0..1), until when
@@ -74,6 +86,15 @@ class Asking:
     def is_app(self) -> bool:
         return self._auth.is_app
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether it is one of several workspaces that asks."""
+        return self._owners is not None
+
+    def is_ours(self, repo: str) -> bool:
+        """`repo`: owner/name, or the owner's login. Whether calls may be about it."""
+        return self._owners is None or owner_of(repo) in self._owners
+
     def app_jwt(self) -> str:
         """For calls as the App itself. Raises GiveUp when the key is no key."""
         return self._auth.app_jwt()
@@ -83,6 +104,9 @@ class Asking:
         self._auth.remember(owner, installation_id)
 
     async def _token(self, repo: str, installation_id: int | None) -> str:
+        if not self.is_ours(repo):
+            raise GiveUp("github-not-ours", "this repository belongs to none of the GitHub owners of this workspace")
+
         async def exchange(installation: int, app_jwt: str) -> dict[str, object]:
             reply = await self._exchange(installation, app_jwt)
             granted = reply.get("permissions")

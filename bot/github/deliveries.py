@@ -60,7 +60,8 @@ def sources(is_app: bool, hooks: Sequence[str]) -> list[Hook]:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try of GitHub's to deliver. `ok`: it was answered with 2xx; `status`: with what, 0 for nothing."""
+    """One try of GitHub's to deliver. `ok`: it was answered with 2xx; `status`: with what, 0 for nothing;
+    `installation`: of the App, whose delivery it is."""
 
     id: int
     guid: str
@@ -69,6 +70,7 @@ class Attempt:
     delivered_at: datetime
     ok: bool
     status: int = 0
+    installation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +139,19 @@ def _attempt(data: Mapping[str, Any]) -> Attempt | None:
         return None
     if not GUID.fullmatch(guid) or not EVENT.fullmatch(event):
         return None
-    code = data.get("status_code")
+    code, installation = data.get("status_code"), data.get("installation_id")
     status = code if isinstance(code, int) else 0
     ok = 200 <= status < 300
-    return Attempt(number, guid, event, action if isinstance(action, str) else None, delivered_at, ok, status)
+    return Attempt(
+        id=number,
+        guid=guid,
+        event=event,
+        action=action if isinstance(action, str) else None,
+        delivered_at=delivered_at,
+        ok=ok,
+        status=status,
+        installation=installation if isinstance(installation, int) else None,
+    )
 
 
 def _body(payload: object) -> bytes | None:

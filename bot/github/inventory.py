@@ -59,7 +59,7 @@ class InventoryCalls:
         self._by_user: set[str] = set()
 
     async def accounts(self) -> list[Account]:
-        """Where the App is installed; suspended ones cannot be read."""
+        """Where the App is installed and we may ask; suspended ones cannot be read."""
         found: list[Account] = []
         for page in range(1, MOST_PAGES + 1):
             answer = await self._github.ask_sparingly(
@@ -69,6 +69,8 @@ class InventoryCalls:
             for one in listed:
                 login, number = _mapping(one.get("account")).get("login"), one.get("id")
                 if isinstance(login, str) and isinstance(number, int) and not one.get("suspended_at"):
+                    if not self._github.is_ours(login):
+                        continue
                     self._github.installed_at(login, number)
                     found.append(Account(login, number))
             if len(listed) < PER_PAGE:

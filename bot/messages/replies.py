@@ -5,6 +5,10 @@ from __future__ import annotations
 from bot.messages import text as t
 from bot.messages.message import Message, context, message, section
 
+NOT_INSTALLED = (
+    "Tokenwatch is not installed in this workspace, or its operator has not let it in. Ask whoever runs the bot."
+)
+
 
 def told(sentence: str) -> Message:
     """One sentence for a person who asked for something that cannot be done."""

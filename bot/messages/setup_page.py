@@ -35,7 +35,7 @@ _FRAME = """<!doctype html>
 def ask_for_key(*, wrong: bool) -> str:
     """For whoever came without the key that opens the page, or with a wrong one."""
     said = '<p class="wrong" role="alert">This is not the key.</p>' if wrong else ""
-    return _page(
+    return page(
         "Set up Tokenwatch",
         f"""{said}
 <form method="get" action="/setup">
@@ -52,7 +52,7 @@ def choose(key: str, address: str, missing: list[str], problem: str | None = Non
     said = f'<p class="wrong" role="alert">{escape(problem)}</p>' if problem else ""
     items = "".join(f"<li>{escape(line)}</li>" for line in missing)
     rest = f"<p>What else is not set yet, for afterwards:</p>\n<ul>{items}</ul>" if items else ""
-    return _page(
+    return page(
         "Make the GitHub App",
         f"""<p>GitHub makes an App with the permissions and events that the bot needs: to read runs, logs, workflow
 files and when secrets were last written, never their values. You see them all there before you say yes.</p>
@@ -82,7 +82,7 @@ files and when secrets were last written, never their values. You see them all t
 
 def go_on(outward: Outward, nonce: str) -> str:
     """Sends itself to GitHub; `nonce` allows the one line of script that spares a second click."""
-    return _page(
+    return page(
         "On to GitHub",
         f"""<form method="post" action="{escape(outward.action)}">
   <input type="hidden" name="manifest" value="{escape(outward.manifest)}">
@@ -93,7 +93,7 @@ def go_on(outward: Outward, nonce: str) -> str:
 
 
 def kept(made: AppCredentials) -> str:
-    return _page(
+    return page(
         "The App is there",
         f"""<p class="well">App {escape(made.app_id)}: its key and its webhook secret are in a file beside the
 database, and the bot uses them from now on. This page is closed for good.</p>
@@ -115,7 +115,7 @@ def shown(made: AppCredentials, *, wanted: bool) -> str:
             'GITHUB_PRIVATE_KEY="{}"'.format(made.private_key.strip().replace("\n", "\\n")),
         )
     )
-    return _page(
+    return page(
         "The App is there",
         f"""<p class="{"well" if wanted else "wrong"}">{why} Copy these three lines into the settings of the host now:
 GitHub hands them out once, and this page does not come back.</p>
@@ -128,7 +128,7 @@ GitHub hands them out once, and this page does not come back.</p>
 def failed(problem: str, *, again: bool) -> str:
     """`again`: loading the page anew may help."""
     more = " Load this page again in a moment: the code stays good for an hour." if again else ""
-    return _page(
+    return page(
         "The App is not set up",
         f"""<p class="wrong" role="alert">{escape(problem)}{more}</p>
 <p><a href="/setup">Begin again</a>. An App that was made already can be deleted in GitHub's settings.</p>""",
@@ -136,8 +136,10 @@ def failed(problem: str, *, again: bool) -> str:
 
 
 def _next(made: AppCredentials) -> str:
-    page = escape(made.page)
-    install = f'<a href="{page}/installations/new">Install the App</a>' if page.startswith("http") else "Install it"
+    shown_at = escape(made.page)
+    install = (
+        f'<a href="{shown_at}/installations/new">Install the App</a>' if shown_at.startswith("http") else "Install it"
+    )
     return f"""<h2>Next</h2>
 <ol>
   <li>{install} on the repositories that publish.</li>
@@ -145,5 +147,6 @@ def _next(made: AppCredentials) -> str:
 </ol>"""
 
 
-def _page(title: str, body: str) -> str:
+def page(title: str, body: str) -> str:
+    """A page in the looks of all of these. `body`: HTML."""
     return _FRAME.format(title=title, body=body)

@@ -19,6 +19,7 @@ import structlog
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
+from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.error import BoltUnhandledRequestError
 from slack_bolt.response import BoltResponse
 from slack_sdk.signature import SignatureVerifier
@@ -164,10 +165,23 @@ VIEWS: dict[str, RunView] = {
 }
 
 
-def slack_app(deps: Deps, client: AsyncWebClient) -> AsyncApp:
-    """Bolt with our listeners. Requests are verified before they reach it (see `slack_route`)."""
+def slack_app(deps: Deps, client: AsyncWebClient, bot: tuple[str, str] | None = None) -> AsyncApp:
+    """Bolt with our listeners. Requests are verified before they reach it (see `slack_route`).
+
+    `bot`: its bot id and user id, when it is one of several workspaces. Bolt would otherwise take the client id that it
+    sees in the environment for its own way to install, with files in the home directory for tokens.
+    """
+
+    async def ours() -> AuthorizeResult:
+        assert bot is not None
+        return AuthorizeResult(
+            enterprise_id=None, team_id=None, bot_token=client.token, bot_id=bot[0], bot_user_id=bot[1]
+        )
+
+    bare = AsyncWebClient(base_url=client.base_url, session=client.session, retry_handlers=[])
     app = AsyncApp(
-        client=client,
+        client=client if bot is None else bare,
+        authorize=None if bot is None else ours,
         signing_secret="verified before",  # noqa: S106 - not a secret: verification is off here
         request_verification_enabled=False,
         raise_error_for_unhandled_request=True,  # its own words about one break on a body it does not expect
@@ -273,9 +287,14 @@ def slack_app(deps: Deps, client: AsyncWebClient) -> AsyncApp:
 
 
 def slack_route(
-    app: AsyncApp, settings: Settings, bodies: Bodies, presence: Presence
+    find: Callable[[dict[str, Any]], Awaitable[AsyncApp | None]],
+    settings: Settings,
+    bodies: Bodies,
+    presence: Presence,
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """Answers `POST /slack/events`: verify the raw body, parse it ourselves, hand Bolt the result.
+
+    `find`: which app a request is for; None: for none that is here.
 
     Bolt loses any form body that contains the bytes `payload` (`/tokens show @payloadcms/next`), so it gets JSON.
     """
@@ -297,6 +316,14 @@ def slack_route(
         body = _parsed(raw)
         if body is None:
             return web.json_response({"error": "malformed"}, status=400)
+        app = await find(body)
+        if app is None:
+            if body.get("type") == "url_verification":
+                return web.json_response({"challenge": str(body.get("challenge") or "")})
+            if "command" in body:
+                return web.json_response({"response_type": "ephemeral", "text": replies.NOT_INSTALLED})
+            # An event is taken whoever it was for: Slack would send it again, and stop sending any in the end.
+            return web.json_response({}, status=200 if body.get("type") == "event_callback" else 404)
         headers: dict[str, str | Sequence[str]] = {
             name: value for name, value in request.headers.items() if name.lower().startswith("x-slack-")
         }

@@ -14,6 +14,7 @@ import aiohttp
 
 from bot.demo.slack.args import Json
 from bot.demo.slack.socket_mode import SocketMode
+from bot.demo.slack.workspace import TEAM_ID
 
 # After this Slack tells the person `operation_timeout`, whatever the bot does later.
 ANSWER_WITHIN_S = 3.0
@@ -53,6 +54,7 @@ class Sending:
         self.url = ""
         self.signing_secret = ""
         self.answer_within_s = ANSWER_WITHIN_S
+        self.team_id = TEAM_ID
         self._socket_mode = socket_mode
 
     async def form(self, kind: str, fields: Mapping[str, str], payload: Json | None = None) -> Sent:
@@ -80,6 +82,7 @@ class Sending:
         timestamp: str | None = None,
     ) -> Sent:
         """A signed request; `headers` are added last and win."""
+        body = body.replace(TEAM_ID.encode(), self.team_id.encode())
         stamp = timestamp if timestamp is not None else str(int(time.time()))
         secret = self.signing_secret if signing_secret is None else signing_secret
         dress = {

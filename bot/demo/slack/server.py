@@ -17,7 +17,7 @@ from bot.demo.slack.methods import METHODS, SCOPES
 from bot.demo.slack.refused import Refused
 from bot.demo.slack.response_urls import respond
 from bot.demo.slack.socket_mode import SocketMode
-from bot.demo.slack.workspace import Workspace
+from bot.demo.slack.workspace import TEAM_ID, Workspace
 
 BOT_TOKEN = "xoxb-sandbox"  # noqa: S105 - opens nothing but this stand-in
 APP_TOKEN = "xapp-sandbox"  # noqa: S105 - opens nothing but this stand-in
@@ -45,10 +45,11 @@ class Server:
         self.scopes = set(SCOPES)
         self.bot_token = BOT_TOKEN
         self.app_token = APP_TOKEN
+        self.team_id = TEAM_ID
         self.socket_mode = SocketMode()
         self._workspace = workspace
         self.app = web.Application(client_max_size=MAX_BODY)
-        self.app.router.add_route("*", "/api/{method}", self._api)
+        self.app.router.add_route("*", "/api/{method}", self.api)
         self.app.router.add_post("/response/{key}", self._response_url)
         self.app.router.add_post("/upload/{id}", self._upload)
         self.app.router.add_get("/files/{id}/{name:.+}", self._file)
@@ -58,7 +59,7 @@ class Server:
     async def _shut(self, app: web.Application) -> None:
         await self.socket_mode.close()
 
-    async def _api(self, request: web.Request) -> web.StreamResponse:
+    async def api(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
         given, at_s = await _given(request), time.monotonic()
         bearer = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
@@ -75,7 +76,8 @@ class Server:
         if not loses_answer:
             error = "ok" if answer.get("ok") else str(answer.get("error"))
             self.calls.append(Call(method, given, at_s, 200, error, answer))
-            return web.json_response(answer, headers={"X-OAuth-Scopes": ",".join(sorted(self.scopes))})
+            text = json.dumps(answer).replace(TEAM_ID, self.team_id)
+            return web.json_response(text=text, headers={"X-OAuth-Scopes": ",".join(sorted(self.scopes))})
         self.calls.append(Call(method, given, at_s, fault.status or 0, _fault_name(fault), answer))
         return drop(request) if fault.drop else _faulted(fault)
 

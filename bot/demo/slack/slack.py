@@ -18,12 +18,13 @@ from bot.demo.slack.refused import Refused
 from bot.demo.slack.response_urls import respond
 from bot.demo.slack.rules import check_view
 from bot.demo.slack.sending import Sending, Sent
-from bot.demo.slack.server import Call, Server
+from bot.demo.slack.server import BOT_TOKEN, Call, Server
 from bot.demo.slack.views import push_on, replace
 from bot.demo.slack.workspace import (
     JONAS,
     MARA,
     RELEASES,
+    TEAM_ID,
     Channel,
     Message,
     Person,
@@ -74,10 +75,14 @@ class Submitted:
 
 
 class Slack:
-    def __init__(self) -> None:
+    """One workspace. `team_id`, `bot_token`: other ones than usual, where there are several (`oauth.AppOfSeveral`)."""
+
+    def __init__(self, team_id: str = TEAM_ID, bot_token: str = BOT_TOKEN) -> None:
         self.workspace = Workspace()
         self._server = Server(self.workspace)
         self.sending = Sending(self._server.socket_mode)
+        self._server.team_id = self.sending.team_id = team_id
+        self._server.bot_token = bot_token
         self.app = self._server.app
 
     def listens_at(self, serving: Serving) -> None:

@@ -1,0 +1,37 @@
+"""The end of the list of migrations, which goes on from `later_migrations.py`: add at the end, never edit one that was
+released."""
+
+from __future__ import annotations
+
+import sqlite_utils
+
+from storage.first_migrations import run
+from storage.later_migrations import MIGRATIONS, SCHEMA
+
+__all__ = ["MIGRATIONS", "SCHEMA"]
+
+
+@MIGRATIONS()
+def m017_workspaces(db: sqlite_utils.Database) -> None:
+    """Workspaces that installed the app, each with its bot token under seal, and ways to install that are under way."""
+    run(
+        db,
+        """
+        CREATE TABLE installations (
+            team TEXT PRIMARY KEY,
+            name TEXT NOT NULL,
+            app_id TEXT NOT NULL,
+            bot_id TEXT NOT NULL,
+            bot_user TEXT NOT NULL,
+            scopes TEXT NOT NULL,
+            sealed_token TEXT NOT NULL,
+            installed_by TEXT NOT NULL,
+            installed_at INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE oauth_states (
+            digest TEXT PRIMARY KEY,
+            ends_at INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX oauth_states_by_end ON oauth_states (ends_at)
+        """,
+    )
