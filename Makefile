@@ -9,7 +9,7 @@ LOGS ?=
 # Most tests wait for real processes and sockets, so there may be more of them at once than there are cores.
 TEST_WORKERS ?= 4
 
-.PHONY: demo test lint format lock score bench licences package clean help
+.PHONY: demo test lint format lock score bench picture licences package clean help
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## / — /'
@@ -41,6 +41,9 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 -
 lock: $(TEST_STAMP)  ## rewrite the pinned requirements
 	$(LOCK) -o requirements.txt
 	$(LOCK) --extra dev -c requirements.txt -o requirements-dev.txt
+
+picture: $(TEST_STAMP)  ## take the picture of a card in the README anew, from the sandbox (needs Chromium)
+	@$(BIN)/python -m tests.picture
 
 licences: $(RUN_STAMP)  ## the licence of everything that is installed with the bot
 	@$(BIN)/python tools/licences requirements.txt

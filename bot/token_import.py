@@ -6,7 +6,7 @@ hold: our own records (JSON or CSV), npm's token list and npm's trust list.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -119,19 +119,24 @@ def bring_in(
     now: datetime,
     owner: str | None = None,
     dry_run: bool = False,
+    said: Callable[[int, int], None] = lambda done, total: None,
 ) -> Plan:
     """Work out what the import changes and, unless it is a dry run, store it with its audit rows.
 
-    `owner`: who owns tokens that nobody owns yet. Raises MetadataProblems; the caller's transaction then ends
-    without a trace.
+    `owner`: who owns tokens that nobody owns yet; `said` is told how many of how many are stored. Raises
+    MetadataProblems; the caller's transaction then ends without a trace.
     """
     planned = plan(_stored(connection, incoming), incoming, now=now, owner=owner, taken=tokens.names(connection))
     if dry_run:
         return planned
-    for token in planned.added:
+    changes = (*planned.changed, *planned.revoked)
+    total = len(planned.added) + len(changes)
+    for done, token in enumerate(planned.added, 1):
         keep(connection, token, None, who=who, now=now)
-    for change in (*planned.changed, *planned.revoked):
+        said(done, total)
+    for done, change in enumerate(changes, len(planned.added) + 1):
         keep(connection, change.after, change.before, who=who, now=now)
+        said(done, total)
     if incoming.is_list:
         seen = (*(change.after for change in planned.changed), *planned.unchanged)
         tokens.listed(connection, [token.id for token in seen if token.id is not None], now)

@@ -7,8 +7,11 @@ import json
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,6 +124,9 @@ def test_the_manifests_are_json_that_name_the_bots_address(run: Run) -> None:
     socket = json.loads(run("manifest", "slack", "--socket-mode").stdout)
     assert socket["settings"]["socket_mode_enabled"] is True
     assert "url" not in socket["features"]["slash_commands"][0]
+    several = json.loads(run("manifest", "slack", "--several", "--url", "https://bot.example").stdout)
+    assert several["oauth_config"]["redirect_urls"] == ["https://bot.example/slack/oauth_redirect"]
+    assert run("manifest", "slack", "--several", "--socket-mode").returncode == 2
     github = json.loads(run("manifest", "github", "--url", "https://bot.example").stdout)
     assert github["hook_attributes"]["url"] == "https://bot.example/github/webhooks"
     assert set(github["default_permissions"].values()) == {"read"}
@@ -167,6 +173,33 @@ def test_colours_are_for_terminals_and_nobody_who_said_no(run: Run, tmp_path: Pa
     assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", said_no)
     piped = run(*arguments, **here)
     assert "\x1b[" not in piped.stdout + piped.stderr
+
+
+def test_long_work_shows_how_far_it_is_on_a_terminal_and_is_silent_elsewhere(run: Run, tmp_path: Path) -> None:
+    records = [{"name": f"token-{number}", "registry": "npm", "kind": "granular"} for number in range(800)]
+    (tmp_path / "many.json").write_text(json.dumps(records))
+    importing = ("tokens", "import", "many.json")
+    assert "Storing tokens" in on_a_terminal(tmp_path, *importing)
+    shutil.rmtree(tmp_path / "data")
+    piped = run(*importing)
+    assert piped.returncode == 0 and piped.stderr == "" and "\x1b" not in piped.stdout
+
+
+def test_a_log_that_takes_its_time_is_counted_on_a_terminal(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "slow.log")
+
+    def write() -> None:
+        with (tmp_path / "slow.log").open("wb") as pipe:
+            for _ in range(3):
+                pipe.write(b"npm notice a line like any other\n" * 10_000)
+                pipe.flush()
+                time.sleep(0.6)
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    seen = on_a_terminal(tmp_path, "diagnose", "slow.log")
+    writing.join()
+    assert "slow.log" in seen and "kB" in seen
 
 
 def test_a_list_on_a_terminal_keeps_names_whole_and_marks_what_ends(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ async def test_a_clock_that_is_off_is_named(outside: Outside, tmp_path: Path, mi
 
 async def test_github_that_refuses_the_credential_is_named(outside: Outside, tmp_path: Path) -> None:
     (finding,) = await wrong(outside, tmp_path, github_token="ghp_" + "x" * 36)
-    assert finding.what == "github"
+    assert finding.what == "github" and "GITHUB_TOKEN" in finding.mend
 
 
 async def test_a_hook_whose_deliveries_cannot_be_read_is_named(outside: Outside, tmp_path: Path, app_key: str) -> None:
@@ -141,7 +141,7 @@ async def test_an_app_that_lacks_a_permission_or_event_is_named(outside: Outside
 
 async def test_a_key_that_is_no_key_is_one_finding(outside: Outside, tmp_path: Path) -> None:
     found = await wrong(outside, tmp_path, github_token=None, github_app_id="1", github_private_key="/no/such/file")
-    assert [finding.what for finding in found] == ["github"]
+    assert [finding.what for finding in found] == ["github"] and "PEM file" in found[0].mend
 
 
 @pytest.mark.parametrize("as_file", [False, True])

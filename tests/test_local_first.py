@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import aiohttp
+
 from bot.demo.github import job_from_log, payloads
 from bot.demo.github.world import restamped
 from bot.demo.outside import Outside
@@ -44,3 +46,24 @@ async def test_socket_mode_and_the_sweep_alone_make_a_card_and_answer_commands(
         assert "@acme/" in json.dumps(card.blocks)
         answer = await outside.slack.command("/tokens", "incidents")
         assert "@acme/" in str(answer.replies)
+
+
+async def test_socket_mode_beside_a_webhook_forwarder(outside: Outside, tmp_path: Path) -> None:
+    """As `gh webhook forward` does: GitHub's requests as they are, headers and body, to this machine."""
+    settings = settings_for(
+        outside,
+        tmp_path,
+        slack_signing_secret=None,
+        slack_app_token=outside.slack.app_token,
+        github_hooks="acme/ui#123",
+    )
+    async with running_bot(outside, settings) as running:
+        await outside.slack.until(lambda: outside.slack.server.socket_mode.connected, what="a connection")
+        delivery = await running.deliver_run(npm_logs.rejected())
+        assert delivery.status == 202
+        await running.worked(1)
+        (card,) = running.cards()
+        await outside.slack.click(card, "incident.claim")
+        await outside.slack.until(lambda: card.edits, what="the claim on the card")
+        async with aiohttp.ClientSession() as session, session.post(f"{running.bot.url}/slack/events") as reply:
+            assert reply.status == 404, "Slack has no way in but its connection"

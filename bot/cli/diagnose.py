@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from bot.cli.log_files import UnreadableLog, chunks_of
+from bot.cli.log_files import UnreadableLog, chunks_of, size_of
+from bot.cli.terminal import progress
 from bot.diagnosis.diagnosis import Diagnosis
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 MOST_ALTERNATIVES = 3
+_SOON_S = 0.5  # a log that is read by then needs no bar
 
 
 class IsoTime(click.ParamType[datetime]):
@@ -47,7 +50,8 @@ def diagnose(files: tuple[str, ...], as_json: bool, at: datetime | None) -> None
     unreadable = False
     for name in files or ("-",):
         try:
-            diagnosis = read(chunks_of(name), at)
+            with progress(_one_line(name), in_bytes=True, after_s=_SOON_S) as said:
+                diagnosis = read(_counted(chunks_of(name), size_of(name), said), at)
         except UnreadableLog as error:
             click.echo(f"Error: {_one_line(str(error))}", err=True)
             unreadable = True  # the others are read all the same
@@ -58,6 +62,14 @@ def diagnose(files: tuple[str, ...], as_json: bool, at: datetime | None) -> None
             _print(diagnosis, name if len(files) > 1 else None)
     if unreadable:
         raise SystemExit(2)
+
+
+def _counted(chunks: Iterator[bytes], size: int | None, said: Callable[[int, int | None], None]) -> Iterator[bytes]:
+    read = 0
+    for chunk in chunks:
+        read += len(chunk)
+        said(read, max(size, read) if size else None)
+        yield chunk
 
 
 def _write(line: str) -> None:

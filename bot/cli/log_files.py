@@ -44,6 +44,20 @@ def chunks_of(name: str) -> Iterator[bytes]:
         raise UnreadableLog(f"{name}: damaged archive ({type(error).__name__})") from None
 
 
+def size_of(name: str) -> int | None:
+    """Bytes of the log, None where only reading it tells: standard input, archives, what is no file."""
+    try:
+        path = Path(name)
+        return path.stat().st_size if name != "-" and path.is_file() and not _is_packed(path) else None
+    except OSError:
+        return None
+
+
+def _is_packed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) in (b"\x1f\x8b", b"PK")
+
+
 def _unpacked(file: BinaryIO, name: str) -> Iterator[bytes]:
     first = file.read(CHUNK)
     if first.startswith(b"\x1f\x8b"):

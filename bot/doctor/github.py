@@ -23,7 +23,7 @@ async def github_findings(settings: Settings, github: GitHub) -> AsyncIterator[F
     try:
         lacking = await github.lacking_permissions()
     except TokenwatchError as error:
-        yield Finding("github", "wrong", error.message, "Check the credential and GITHUB_API_URL.")
+        yield Finding("github", "wrong", error.message, credential_mend(github, error))
         return
     yield Finding("github", "ok", "GitHub takes the credential")
     for permission in lacking:
@@ -39,6 +39,14 @@ async def github_findings(settings: Settings, github: GitHub) -> AsyncIterator[F
     for hook in hooks:
         async for finding in _hook(settings, github, hook):
             yield finding
+
+
+def credential_mend(github: GitHub, error: TokenwatchError) -> str:
+    """What to do when GitHub does not take us as who we are."""
+    if error.reason == "github-key":
+        return "Give the text of the PEM file, or the path of a file that the bot may read."
+    name = "GITHUB_APP_ID and GITHUB_PRIVATE_KEY" if github.is_app else "GITHUB_TOKEN"
+    return f"Check {name}, and GITHUB_API_URL."
 
 
 async def _installations(github: GitHub, of_the_app: list[str]) -> AsyncIterator[Finding]:

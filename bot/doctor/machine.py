@@ -88,7 +88,8 @@ def requests_findings(settings: Settings, requests: tuple[Requests, ...]) -> lis
         }.get(one.source, ("", ""))
         if not secret or (one.source == "slack" and settings.socket_mode):
             continue
-        said = f"{one.refused} requests that claim to be from {source} had a wrong signature, the last at "
+        what = "request that claims" if one.refused == 1 else "requests that claim"
+        said = f"{one.refused} {what} to be from {source} had a wrong signature, the last at "
         said += f"{one.refused_at:%Y-%m-%d %H:%M} UTC"
         # Anybody can send such a request; but where none was ever right, ours is the likelier mistake.
         mend = f"Compare {secret} with what {source} shows, and the machine's clock."
