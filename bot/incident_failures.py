@@ -112,7 +112,9 @@ def _leave(
     merged = incident_states.merge(connection, own, target, how=how, now=now)
     _note(connection, merged, "incident.resolve", how, now)
     announce.edit_card(connection, merged, now)
-    announce.say_in_thread(connection, merged, thread.resolved(merged), key=f"resolved:{now.timestamp()}", now=now)
+    announce.say_in_thread(
+        connection, merged, thread.goes_on_elsewhere(merged), key=f"resolved:{now.timestamp()}", now=now
+    )
 
 
 def _written(

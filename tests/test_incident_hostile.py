@@ -22,7 +22,7 @@ from bot.messages.incident_line import Glance
 from bot.messages.incident_list import claimed_reply, incident_list
 from storage.awaited import Awaited
 from storage.incidents import Incident
-from tests.slack_limits import problems
+from tests.slack_limits import problems, view_problems
 
 PLACE = ("C07RELEASE1", "1795512600.000100")
 items = st.lists(hostile.awaited, max_size=14)
@@ -60,6 +60,7 @@ def test_every_line_of_a_thread(incident, facts, items, text, who):
         thread.outage_over(incident, items),
         thread.still_on_it(incident),
         thread.given_back(incident),
+        thread.goes_on_elsewhere(incident),
         thread.handed_over(incident, who or "", text),
         thread.rerun_started(incident, who or "", facts, 3, 2, text),
     ]
@@ -107,6 +108,20 @@ def test_a_hundred_packages_and_forty_repositories_are_one_card() -> None:
         made = incident_card(incident, Facts("The token expired 2 days ago"), None, NOW, around)
         assert problems(made.blocks) == []
         assert said in str(made.blocks)
+
+
+def test_forms_that_ask_which_of_too_many_stay_within_the_limits() -> None:
+    long = "@acme/" + "very-long-name-" * 14
+    many = [
+        Incident(
+            number, "f", "open", "npm", "unknown", "unknown", None, long, ".github/workflows/release.yml", long, "1.0",
+            1, NOW, NOW, None, None, None, None, None, None, None, None, "C1", "k", "",
+        )
+        for number in range(1, 300)
+    ]  # fmt: skip
+    for view in (claim_form(many), snooze_form(many)):
+        assert view_problems(view) == []
+        assert "No. 100: " in str(view) and "No. 101: " not in str(view)
 
 
 @unhurried

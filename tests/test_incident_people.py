@@ -182,6 +182,24 @@ async def test_nights_are_quiet_for_what_can_wait_and_not_for_a_failure(outside:
         assert "still open" in said(running)[-1]
 
 
+async def test_weekends_are_quiet_too_and_the_end_of_a_snooze_is_kept(outside: Outside, tmp_path: Path) -> None:
+    hands = Hands()
+    hands.ahead = datetime(2026, 11, 27, 21, 0, tzinfo=UTC) - datetime.now(UTC)  # a Friday
+    async with running_bot(outside, settings_for(outside, tmp_path, workdays="mon-fri"), hands) as running:
+        await with_card(running)
+        await click(running, card_page.CLAIM)
+        await later(running, hours=40)
+        assert len(said(running)) == 1, "nobody is asked on a Sunday"
+        answer = await click(running, card_page.SNOOZE)
+        await running.outside.slack.submit(answer.view, {"until": "1h", "reason": "on the train"})
+        await later(running, hours=1, minutes=1)
+        assert "the snooze is over" in said(running)[-1], "somebody chose that hour"
+        await later(running, hours=9)
+        assert "the snooze is over" in said(running)[-1]
+        await later(running, hours=1)
+        assert "you took this" in said(running)[-1], "Monday"
+
+
 @pytest.mark.parametrize(
     ("hours", "at", "quiet"),
     [

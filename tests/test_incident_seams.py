@@ -223,3 +223,19 @@ async def test_what_somebody_put_off_stays_put_off_when_nothing_explains_it_any_
     assert (child.state, child.muted_by) == ("snoozed", None)
     assert running.thread(running.cards()[0]) == before
     assert "Quiet for now" not in json.dumps(running.cards()[0].blocks)
+
+
+async def test_whoever_was_on_what_goes_on_elsewhere_hears_where(running: Running) -> None:
+    add_token(
+        running, "org", "acme/api", used_by=tuple(Use(f"acme/{name}", RELEASE, "NPM_TOKEN") for name in ("api", "ui"))
+    )
+    await fails(running, npm_logs.one_time_password(), repo="acme/ui")
+    await click(running, card_page.CLAIM)
+    await fails(running, npm_logs.not_found("@acme/api"), repo="acme/api")
+    await fails(running, npm_logs.not_found(), repo="acme/ui")
+    own, shared = running.cards()
+    assert running.thread(own)[-1] == (
+        "Resolved: The release fails for another reason now: it goes on in incident 2."
+        f" <@{JONAS.id}>, you were on this one: can you take that one too?"
+    )
+    assert "2 of 2 workflows still to publish" in json.dumps(shared.blocks)

@@ -137,6 +137,13 @@ def resolved(incident: Incident) -> Message:
     return _line(f"Resolved: {how}{by}")
 
 
+def goes_on_elsewhere(merged: Incident) -> Message:
+    """It ended because another one goes on with it: whoever looked after it would not hear of that one."""
+    said = f"Resolved: {t.sentence(merged.resolution or 'it goes on elsewhere', 300)}"
+    who = merged.claimed_by
+    return _line(f"{said} {t.mention(who)}, you were on this one: can you take that one too?" if who else said)
+
+
 def reopened(incident: Incident, by: str | None = None) -> Message:
     """`by`: the person who opened it again, or None when it failed again by itself."""
     said = f"Reopened by {t.mention(by)}." if by else "Open again: it failed once more."
