@@ -123,7 +123,7 @@ async def test_the_home_and_what_waits_for_me_there(running: Running) -> None:
 
 async def test_the_command_line(running: Running) -> None:
     listed = cli(running, "list")
-    assert "claimed, staged" in listed and "open, quiet: see 3" in listed
+    assert "claimed, staged" in listed and "open, quiet: see 3" in listed and "2 repositories" in listed
     read = {record["id"]: record for record in map(json.loads, cli(running, "list", "--json").splitlines())}
     assert read[4]["muted_by"] == 3
     assert [item["state"] for item in read[2]["awaited"]] == ["failed", "published"]

@@ -49,7 +49,7 @@ def list_(everything: bool, limit: int, as_json: bool) -> None:
             str(incident.id),
             _state(incident, items[incident.id]),
             " ".join(filter(None, (incident.package, incident.version))),
-            incident.repo,
+            _repository(incident, items[incident.id]),
             Facts.from_json(incident.facts).sentence,
             str(incident.occurrences),
             f"{incident.last_seen_at:%Y-%m-%d %H:%M}",
@@ -115,6 +115,11 @@ def show(ident: int, as_json: bool) -> int:
 
 def _awaited(connection: Connection, found: Iterable[Incident]) -> dict[int, list[Awaited]]:
     return {incident.id: awaited.of(connection, incident.id) for incident in found}
+
+
+def _repository(incident: Incident, items: Sequence[Awaited]) -> str:
+    repos = {item.repo.lower() for item in items if not item.settled}
+    return f"{len(repos)} repositories" if len(repos) > 1 else incident.repo
 
 
 def _state(incident: Incident, items: Sequence[Awaited]) -> str:
