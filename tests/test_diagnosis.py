@@ -146,7 +146,8 @@ def test_every_line_that_a_rule_knows_is_looked_at() -> None:
             for line in examples(pattern):
                 # A last resort is only taken for lines that begin as errors do.
                 read = f"Error: {line}" if rule.last_resort else line
-                assert anchors.search(read.encode()), f"{rule.name}: no anchor word in {line!r}"
+                for before in ("", STAMP, "[10:11:12] : [Step 1/1] ", "\x1b[31m"):
+                    assert anchors.search(f"{before}{read}".encode()), f"{rule.name}: no anchor word in {line!r}"
 
 
 # --- structure ----------------------------------------------------------------------------------------------------

@@ -30,6 +30,11 @@ _IS_ERROR = re2.compile(
 _OF_PUBLISH = re2.compile(
     r"(?i)publish|registr|upload|\bpush|package|artifact|deploy|\bcrate\b|\bgem\b|\bPUT\b|\bPOST\b"
 )
+# What test runners say at their end.
+_TESTS_FAILED = re2.compile(
+    r"Tests run: \d+, Failures: (?:[1-9]|\d+, Errors: [1-9])|There are test failures|^test result: FAILED"
+    r"|Failed!  - Failed: +[1-9]|^Tests: +[1-9]\d* failed|Test Suites: [1-9]\d* failed|^=+ [1-9]\d* failed|Test +FAILED"
+)
 _READ = re2.compile(r"\bGET https?://")
 # Maven names the plugin whose goal failed.
 _GOAL = re2.compile(r"Failed to execute goal [\w.\-]+:([\w.\-]+):")
@@ -54,10 +59,9 @@ def findings_of(reading: Reading) -> list[Finding]:
 
 def _finding(reading: Reading, hit: Hit, clues: frozenset[str]) -> Finding | None:
     chosen: tuple[int, str | None, Rule] | None = None
-    voices = reading.voices.get(hit.step, set())
     for order in hit.rules:
         registry, rule = reading.book.rules[order]
-        if hit.setting not in rule.settings or not _speaks(registry, rule, hit, voices):
+        if hit.setting not in rule.settings or not _speaks(reading, registry, rule, hit):
             continue
         if not rule.requires <= clues or rule.excludes & clues:
             continue
@@ -70,13 +74,13 @@ def _finding(reading: Reading, hit: Hit, clues: frozenset[str]) -> Finding | Non
     return Finding(chosen[2], chosen[1], chosen[0], hit) if chosen else None
 
 
-def _speaks(registry: str | None, rule: Rule, hit: Hit, voices: set[str]) -> bool:
+def _speaks(reading: Reading, registry: str | None, rule: Rule, hit: Hit) -> bool:
     """Whether a rule of this registry may judge the line."""
     if registry is None:
         return True
-    unnamed = hit.setting == "other" or (
-        hit.setting == "publish" and hit.registry is None and rule.cause in AUTH_CAUSES
-    )
+    voices = reading.voices.get(hit.step, set())
+    commanded = reading.book.registry_of_command(reading.steps.all[hit.step].command)
+    unnamed = hit.setting == "other" or (hit.setting == "publish" and commanded is None and rule.cause in AUTH_CAUSES)
     if registry == "npm" and unnamed and not voices & _NPM_LIKE and not _NPM_SAID.search(hit.line.text):
         return False  # any service answers so; no client of a registry has spoken
     if registry == "npm":
@@ -86,7 +90,11 @@ def _speaks(registry: str | None, rule: Rule, hit: Hit, voices: set[str]) -> boo
 
 
 def _without_test_output(found: list[Finding]) -> list[Finding]:
-    """Registry errors that tests printed on purpose: a failing test follows them, and no publish went before."""
+    """Registry errors that tests printed on purpose: a failing test follows them, and no publish went before.
+
+    A command that tests and publishes (`mvn deploy`) never comes to publish when a test fails.
+    """
+    tested = {f.hit.step: f.hit.line.number for f in found if _TESTS_FAILED.search(f.hit.line.text)}
     kept = []
     for finding in found:
         later = [
@@ -97,7 +105,8 @@ def _without_test_output(found: list[Finding]) -> list[Finding]:
             and f.hit.line.number > finding.hit.line.number
         ]
         printed = not finding.rule.echo and finding.registry is not None and later and finding.hit.setting != "publish"
-        if not printed:
+        before = finding.hit.line.number < tested.get(finding.hit.step, 0)
+        if not printed and (finding.rule.echo or finding.registry is None or not before):
             kept.append(finding)
     return kept
 
@@ -112,14 +121,14 @@ def _without_last_resort(reading: Reading, found: list[Finding]) -> list[Finding
 
 
 def _client_said(reading: Reading, hit: Hit) -> bool:
-    """Whether it is an error about a publish, in a step where a registry's client spoke, and names no other service."""
+    """Whether the line names a registry, or is an error about a publish where a client spoke; and no other service."""
     text = hit.line.text
-    if not reading.voices.get(hit.step) or not (hit.reason or _IS_ERROR.search(text)):
-        return False
-    if not _OF_PUBLISH.search(text) or _OF_PARSER.search(text):
-        return False
     hosts = {str(m.group(1)) for m in _ADDRESS.finditer(text)}
-    return all(reading.book.registry_of_host(host) or host == reading.hosts.get(hit.step) for host in hosts)
+    known = all(reading.book.registry_of_host(host) or host == reading.hosts.get(hit.step) for host in hosts)
+    if not known or _OF_PARSER.search(text):
+        return False
+    is_error = hit.reason or bool(_IS_ERROR.search(text))
+    return bool(hosts) or (bool(reading.voices.get(hit.step)) and is_error and bool(_OF_PUBLISH.search(text)))
 
 
 def _without_early_noise(found: list[Finding]) -> list[Finding]:

@@ -57,7 +57,8 @@ MARKS: dict[str, tuple[str, ...]] = {
     ),
     # A test's name may be any error text, and so may what a linter finds fault with.
     "test-result": (
-        r"^\d+:\d+ +(?:error|warning) ",
+        r"^\d+:\d+ +(?:error|warning) |\(\d+,\d+\): (?:error|warning) [A-Z]+\d|:\d+:\d+(?::| -) (?:error|warning)\b",
+        r"^error\[E\d{4}\]: ",
         r"^(?:✓|✔|√|✗|✘|✕|●|○|PASS|ok \d+|not ok \d+|--- (?:PASS|FAIL)|=== RUN)",
         r"^(?:stderr \||stdout \||Passed |test .* \.\.\. )",
         r"::test_\w+|\.(?:test|spec)\.[cm]?[jt]sx?\b|\(\d+(?:\.\d+)? ?m?s\)$|\[\d+ ms\]$| \d+ms$",

@@ -208,6 +208,7 @@ _TESTS = (
     r"Test Suites?: [1-9]\d* failed",
     r"# fail [1-9]|\bfailures: [1-9]|[1-9]\d* failures?\b|^FAILED \(|Failed!  - Failed: +[1-9]",
     r"\bAssertionError\b|^test result: FAILED|^error: test failed|Error: Timed out \d+ms waiting for",
+    r"There are test failures|> Task :\S*[tT]est FAILED",
     r"^\[ERROR\] (?:Failures:|Tests run:)|^ERROR: Coverage|coverage threshold|does not meet (?:global )?threshold",
 )
 _COMPILERS = (

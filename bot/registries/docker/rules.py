@@ -104,7 +104,7 @@ RULES = (
         (
             r"Username and password required|(?i)must provide --username",
             r"Cannot perform an interactive login from a non TTY|Must provide (?:a )?(?:username|password)",
-            r"password (?:is )?(?:empty|required)|Unable to locate credentials",
+            r"^(?:[Ee]rror: )?(?:[Uu]sername and )?[Pp]assword (?:is )?(?:empty|required)|Unable to locate credentials",
             r"flag needs an argument: '[pu]'|flag needs an argument: --(?:password|username)",
         ),
         _LOG_IN,

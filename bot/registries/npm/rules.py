@@ -7,7 +7,17 @@ from bot.registries.npm import fixes
 from bot.registries.npm.install_rules import INSTALL_RULES
 from bot.registries.npm.oidc_rules import OIDC_CLUES, OIDC_RULES
 from bot.registries.npm.package_rules import PACKAGE_RULES
-from bot.registries.npm.texts import FORBIDDEN, NEED_AUTH, NETWORK, NOT_FOUND, SERVER_ERROR, UNAUTHORIZED, code, status
+from bot.registries.npm.texts import (
+    FORBIDDEN,
+    NEED_AUTH,
+    NETWORK,
+    NOT_FOUND,
+    SERVER_ERROR,
+    UNAUTHORIZED,
+    code,
+    status,
+    word,
+)
 
 NAME = "npm"
 HOSTS = r"(?:^|\.)npmjs\.(?:org|com)$|^registry\.yarnpkg\.com$"  # yarn's is another name of npm's
@@ -39,7 +49,7 @@ ANCHORS = (
     r"YN0000: (?:Publish|Packag|Failed|Done|Staging|· Yarn|·|┌|└)|Resolution step",
     r"ERR_PNPM|ELIFECYCLE|ECONN|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|ENEEDAUTH|EPRIVATE|EOTP|EAUTHIP|EPUBLISH|E_STAGE",
     r"EWHOAMI|EJSONPARSE|ERESOLVE",
-    r"\[E[A-Z0-9_]{3,}\]|\bE[45][0-9]{2}\b|[45][0-9]{2} [A-Z][A-Za-z]+(?: [A-Z][a-z]+)* - ",
+    r"\[E[A-Z0-9_]{3,}\]|E[45][0-9]{2}\b|[45][0-9]{2} [A-Z][A-Za-z]+(?: [A-Z][a-z]+)* - ",
     r"[45][0-9]{2} [A-Z][A-Za-z ]+: http|(?: - |\(status )[45][0-9]{2}\b",
     r"(?:bun|yarn) (?:publish|install) v|[Pp]ublish(?:ed|ing) |Publish a new|Staged package|New tag",
     r"^\x1b?\[?[0-9;m]*\+ ?[@a-z0-9]|[ \t]\+ [@a-z]|success (?:[Pp]ublished|packages)|Couldn't publish",
@@ -171,7 +181,7 @@ TOKEN_RULES = (
         "otp-required",
         "The registry asks for a one-time password, which a pipeline cannot type: the token does not bypass 2FA.",
         (
-            r"\bEOTP\b",
+            word("EOTP"),
             r"This operation requires a one-time password",
             r"You must provide a one-time pass",
             r"ERR_PNPM_OTP_NON_INTERACTIVE|requires additional authentication, but",
@@ -191,7 +201,7 @@ TOKEN_RULES = (
         "ip-not-allowed",
         "The registry refused the runner's address: it is not on the token's or organization's allow-list.",
         (
-            r"\bEAUTHIP\b",
+            word("EAUTHIP"),
             r"(?i)not allowed from your IP address",
             r"(?i)IP address[^.]{0,40}(?:is not|not) (?:permitted|allowed|on the allow)",
             r"(?i)\bCIDR\b[^.]{0,60}(?:does not|not) (?:match|allow|include)",

@@ -27,8 +27,13 @@ def status(number: int, words: str) -> tuple[str, ...]:
     )
 
 
+def word(name: str) -> str:
+    """A code that is a word, where the tools print one; tests and types quote them."""
+    return rf"(?:^|[ \[(]|\"code\": \"){name}\b(?:[^'\"\w|]|$|\",?$)"
+
+
 NEED_AUTH = (
-    r"\bENEEDAUTH\b",
+    word("ENEEDAUTH"),
     r"This command requires you to be logged in to https?://[^ ]+$",
     r"need auth This command requires you to be logged in",
     r"You must be logged in\. Use `npm login`",  # np
@@ -37,7 +42,8 @@ NEED_AUTH = (
     r"No token found and can't prompt for login",  # yarn 1
     r"YN0033: .*No authentication configured",
     r"missing authentication \(run ",  # bun
-    r"\bENONPMTOKEN\b|No npm token specified",  # semantic-release
+    word("ENONPMTOKEN"),
+    r"No npm token specified",  # semantic-release
     r"authentication token not provided",  # GitHub Packages
     r"npm ERR! need auth auth required for publishing",  # npm 6
 )
@@ -52,8 +58,9 @@ UNAUTHORIZED = (
     r"lerna http fetch GET 401\b",
     r"YN0041: .*Invalid authentication",
     r"Couldn't publish package: \"https?://[^\"]*: (?:Unauthorized|unauthorized access|authorization required[^\"]*)\"",
-    r"\bEINVALIDNPMTOKEN\b|Invalid npm token",
-    r"\bEWHOAMI\b",
+    word("EINVALIDNPMTOKEN"),
+    r"Invalid npm token",
+    word("EWHOAMI"),
     r"ERR_PNPM_WHOAMI_FAILED.*401|Failed to find the current user: 401",
     r"failed to authenticate with registry",  # bun pm whoami
     r"authorization required to (?:publish|access) package",  # verdaccio

@@ -152,7 +152,10 @@ RULES = (
         "token-missing",
         "No credential reached PyPI: the secret is empty, missing or not passed to the step.",
         (
-            r"(?i)(?:username|password|token) (?:is |are )?(?:required|not (?:set|provided|found))[^\n]{0,40}",
+            (
+                r"(?i)(?:^|[:\]>] )(?:(?:an?|the|your|pypi|api|user ?name|and|or) )*(?:username|password|token) "
+                r"(?:is |are )?(?:required|not (?:set|provided|found))"
+            ),
             r"(?i)NonInteractive: Credential not found|Missing (?:credentials for|username|password)\b",
             r"Missing required option: (?:user|auth)|Enter your [^\n]*Aborted!",
             r"HTTP Error 401: .*(?:Basic auth|authentication) required|No credentials (?:found|were provided)",
