@@ -54,12 +54,13 @@ _PUBLISH = re2.compile(
     r"|\bsbt\b[^\n]*(?:publish|Release\b)|\bjreleaser\w*|\bgradlew?\b[^\n]*\b\w*[pP]ublish\w*"
     r"|\bgoreleaser\b|\bmix +hex\.publish|\bpod +trunk +push|\b(?:dart|flutter) +pub +publish"
     r"|\banaconda\b[^\n]*\bupload\b|\b(?:conan|luarocks|cabal) +upload|\bansible-galaxy +collection +publish"
+    r"|\bchoco +push\b|\bPublish-(?:Module|PSResource|Script)\b|\bbuf +push\b|\bpackage-registry +publish\b"
     r"|\bsnapcraft +(?:upload|push|release)|\blein +deploy|\belectron-builder\b[^\n]*(?:--publish|-p)\b"
     r"|(?:^|[\s/:])(?:release|publish|ci-publish|ci-release|deploy-npm|publish-packages"
     r"|release-packages)(?:[:\-.][\w:\-]+)*(?:\.(?:sh|js|mjs|cjs|ts|py))?(?:\s|$)"
 )
 _NOT_PUBLISH = re2.compile(
-    r"--release(?:\s|$)|\bgit +(?:add|commit|config|checkout|fetch|tag)\b|^echo |^cat |^export |^#"
+    r"--release(?:\s*$|\s+-)|\bgit +(?:add|commit|config|checkout|fetch|tag)\b|^echo |^cat |^export |^#"
 )
 _INSTALL = re2.compile(
     r"\b(?:npm|pnpm|bun) +(?:[\-\w=]+ +)*(?:ci|i|install|add|clean-install|update|dedupe)\b"

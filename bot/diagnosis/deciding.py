@@ -39,7 +39,9 @@ _READ = re2.compile(r"\bGET https?://")
 # Maven names the plugin whose goal failed.
 _GOAL = re2.compile(r"Failed to execute goal [\w.\-]+:([\w.\-]+):")
 _PUBLISHING_GOAL = re2.compile(r"deploy|publish|central|staging|release|nexus|sonatype|jib|docker|ossrh|site")
-_OF_PARSER = re2.compile(r"(?i)unexpected|syntax|\bpars(?:e|ing)\b|\bjson\b|:\d+:\d+\b")  # has tokens of its own
+_OF_PARSER = re2.compile(
+    r"(?i)unexpected|syntax|\bpars(?:e|ing)\b|\bjson\b|:\d+:\d+\b|\b(?:in|at) \S+\.(?:toml|ya?ml|xml|cfg)\b"
+)  # has tokens of its own
 _BUILD_ENDED = re2.compile(r"BUILD (?:FAILURE|FAILED)|Build (?:failed|FAILED)")
 _LOCAL = re2.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|verdaccio)[:/]")
 
@@ -128,7 +130,9 @@ def _client_said(reading: Reading, hit: Hit) -> bool:
     if not known or _OF_PARSER.search(text):
         return False
     is_error = hit.reason or bool(_IS_ERROR.search(text))
-    return bool(hosts) or (bool(reading.voices.get(hit.step)) and is_error and bool(_OF_PUBLISH.search(text)))
+    commanded = reading.book.registry_of_command(reading.steps.all[hit.step].command)
+    spoke = bool(reading.voices.get(hit.step)) or commanded not in (None, "npm")
+    return bool(hosts) or (spoke and is_error and bool(_OF_PUBLISH.search(text)))
 
 
 def _without_early_noise(found: list[Finding]) -> list[Finding]:

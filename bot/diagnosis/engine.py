@@ -36,8 +36,8 @@ _NPM_LIKE = frozenset({"npm", "github-packages"})
 _MANIFESTS = ("package.json", "pyproject.toml", "Cargo.toml")
 LINES_OF_MESSAGE = 8  # that npm prints of one error
 LINES_AFTER = 6  # read after a line whose tool prints the reason below it
-# semantic-release marks each line with what it is: these are no errors, whatever they quote.
-_SAYS_GOOD = re2.compile(r"\[semantic-release\][^›\n]*› +[ℹ✔] ")
+# semantic-release marks each line with what it is: these are no errors, whatever they quote. choco guesses first.
+_SAYS_NOTHING = re2.compile(r"\[semantic-release\][^›\n]*› +[ℹ✔] |^An error has occurred\. It's possible ")
 # Messages that a tool breaks into lines: a word they hold, how they begin, and what their other lines look like.
 _WRAPPED = (
     ("×", re2.compile(r"^(?:Error: +)?\s*×\s"), re2.compile(r"^\s*[│├╰]")),  # pnpm 12
@@ -291,7 +291,7 @@ class LogReader:
             rules = self._book.without_registries(rules, _NPM_LIKE)
         if "nothing-to-publish" in found.clues:
             rules = ()  # a guard that says why it does nothing
-        if _SAYS_GOOD.search(line.shown):
+        if _SAYS_NOTHING.search(line.shown):
             rules = self._book.without_registries(rules)
         if self._tells_what_was_read(line, found):
             rules = self._book.without_registries(rules)

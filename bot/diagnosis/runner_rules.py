@@ -42,7 +42,7 @@ GITHUB_RULES = (
             r"(?i)GitHub (?:API )?(?:token|authentication)[^.]{0,40}(?:invalid|missing|required|expired)",
             r"Environment variable \"?GITHUB_TOKEN\"? is required|Input required and not supplied: github-token",
             r"set the G(?:H|ITHUB)_TOKEN environment variable|please run: +gh auth login",
-            r"HTTP 40[13]: (?:Bad credentials|Resource not accessible)",
+            r"\b40[13]: (?:Bad credentials|Resource not accessible)",
         ),
         _FIX_GITHUB,
         registry="other",

@@ -32,7 +32,7 @@ _COMMANDS = (
     r"|semantic-release|release-it|aws|gcloud|az|kubectl|terraform|tofu"
     r"|echo|for|if|cd|set|export|curl|wget|sudo|vp|vsce|ovsx|jest|vitest|mocha|pytest|ruff|mypy|eslint|tsc|prettier"
     r"|playwright|cypress|commitlint|rspec|phpunit|composer|php|perl|java|ruby|rustup|mix|pod|dart|flutter|anaconda"
-    r"|conan|luarocks|cabal|stack|ansible(?:-\w+)?|snapcraft|choco|lein|electron-builder|firebase|vercel|netlify"
+    r"|conan|luarocks|cabal|stack|ansible(?:-\w+)?|snapcraft|choco|buf|swift|pwsh|Publish-\w+|lein|electron-builder|firebase|vercel|netlify"
     r"|wrangler|heroku|flyctl|pulumi|serverless|sam|cdk|argocd|helmfile|kustomize|sonar-scanner|snyk|trivy|gitleaks"
     r"|semgrep|codecov|sentry-cli|jf|jfrog|apt-get|apt|apk|yum|dnf|brew|ssh|scp|rsync|chmod|mkdir)(?:\s|$)"
 )

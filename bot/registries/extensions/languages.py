@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from bot.diagnosis.rule import Maybe, Rule, anywhere
 
+HOSTS = (
+    r"(?:^|\.)(?:hex\.pm|pub\.dev|pub\.dartlang\.org|anaconda\.org|galaxy\.ansible\.com|clojars\.org|cocoapods\.org|luarocks\.org"
+    r"|hackage\.haskell\.org|snapcraft\.io|buf\.build)$"
+)
 COMMANDS = (
     r"\bmix +hex\.publish|\bpod +trunk +push|\b(?:dart|flutter) +pub +publish|\banaconda\b[^\n]*\bupload\b"
     r"|\bconan +upload|\bluarocks +upload|\bcabal +upload|\bansible-galaxy +(?:collection|role) +(?:publish|import)"
+    r"|\bbuf +push\b|\bpackage-registry +publish\b"
     r"|\bsnapcraft +(?:upload|push|release)|\blein +deploy|\belectron-builder\b[^\n]*(?:--publish|-p)\b"
 )
 OUTPUT = (
@@ -19,6 +24,7 @@ OUTPUT = (
 )
 ANCHORS = (
     r"\(Mix\)|hexpm|No authenticated user|\[!\] |trunk|pub\.dev|Pub needs|has no permission|anaconda|token has expired",
+    r"not authenticated|HTTP Code: 4|no longer valid|NotFound|modify a release|Unknown publisher",
     r"Personal Access Token is not set|electron-builder|Galaxy|snapcraft|[Cc]lojars|Hackage|api key|API key",
     (
         r"calling [A-Za-z]|publishing (?:is|from|with) "
@@ -67,7 +73,7 @@ RULES = (
             r"Personal Access Token is not set, neither programmatically",
             r"(?i)no (?:galaxy )?(?:token|API key) (?:was )?(?:found|specified|provided|set)",
             (
-                r"(?i)you must be logged in (?:to|before) (?:upload|publish|push)"
+                r"(?i)you must be logged in (?:to|before) (?:upload|publish|push)|you are not authenticated for "
                 r"|Please authenticate with `snapcraft login`"
             ),
         ),
@@ -85,8 +91,11 @@ RULES = (
         "The registry refused the credential: it is expired, revoked or wrong.",
         (
             r"(?i)invalid (?:API )?key|\(401\)|, 401\)|HTTP/?\S* 401\b|\b401 Unauthorized|(?i)status(?: code)?:? 401\b",
-            r"Authentication token is invalid or unverified",
-            r"(?i)(?:token|key|macaroon|credentials?) (?:has|have|is|are) (?:expired|revoked|invalid|not valid)",
+            r"Authentication token is invalid or unverified|\binvalidBearerToken\b|HTTP Code: 401\b|server error 401\b",
+            (
+                r"(?i)(?:token|key|macaroon|credentials?) (?:has|have|is|are) "
+                r"(?:expired|revoked|invalid|no(?:t| longer) valid)"
+            ),
         ),
         _REPLACE,
         settings=_HERE,
@@ -100,7 +109,9 @@ RULES = (
         (
             r"has no permission to upload package|Insufficient permissions to the resource",
             r"(?i)(?:you are not|is not) (?:allowed|authorized|permitted|an owner)[^\n]{0,40}",
-            r"(?i)key not authorized for this action|not an owner of|\(403\)|, 403\)|\b403 Forbidden",
+            r"Insufficient access rights for publisher|Unknown publisher: |\b(?:scope|package)NotFound\b",
+            r"\bHTTP Code: 403\b",
+            r"(?i)(?:key|account is) not authorized for this action|not an owner of|\(403\)|, 403\)|\b403 Forbidden",
             r"(?i)status(?: code)?:? 403\b",
         ),
         ("Let an owner of the package add the account, or use a token that may write to it.", "Re-run the job."),
@@ -115,6 +126,7 @@ RULES = (
         (
             r"(?i)version \S+ (?:of \S+ )?already (?:exists|published)|already (?:been )?(?:pushed|published)",
             r"(?i)duplicate entry for|has already been (?:released|uploaded)|must include the --replace flag",
+            r"can only modify a release up to",
             r"(?i)\balready exists\b|\(409\)",
         ),
         ("If a re-run met it, nothing is to be done.", "Else raise the version."),

@@ -9,7 +9,7 @@ from bot.diagnosis.rule import Clue, Maybe, Rule, anywhere
 from bot.registries.extensions import languages
 
 NAME = "other"
-HOSTS = r"(?:^|\.)(?:marketplace\.visualstudio\.com|open-vsx\.org|jsr\.io)$"
+HOSTS = r"(?:^|\.)(?:marketplace\.visualstudio\.com|open-vsx\.org|jsr\.io)$|" + languages.HOSTS
 COMMANDS = (
     r"\bvsce +publish|\bovsx +publish|\bjsr +publish|\bdeno +publish|vscode-extension"
     r"|" + languages.COMMANDS
@@ -34,6 +34,14 @@ _REPLACE = (
 )
 
 RULES = (
+    Rule(
+        "extensions/id-token-permission",
+        "oidc-permission-missing",
+        "The workflow may not ask for an identity token: the job lacks `id-token: write`.",
+        (r"(?i)permission[^\n]{0,30}id-token: ?write|id-token: ?write[^\n]{0,30}permission",),
+        ("Give the job `permissions: { id-token: write }`.", "Re-run the job."),
+        settings=anywhere("publish"),
+    ),
     Rule(
         "extensions/dead-token",
         "token-rejected",
@@ -81,6 +89,18 @@ RULES = (
             r"Extension \S+ v?\d\S* is already published",
         ),
         ("If a re-run met it, nothing is to be done.", "Else raise the version."),
+    ),
+    Rule(
+        "extensions/manifest",
+        "bad-package",
+        "The marketplace's client does not take the extension as it is: manifest, README, icon or engine.",
+        (
+            r"^ *ERROR +(?:Make sure to edit|It seems the|Missing|@types/|Invalid (?:version|publisher|extension))",
+            r"^ *ERROR +[^\n]*(?:README|LICENSE|\bicon\b|SVG|engines\.vscode|'repository'|activationEvents)",
+        ),
+        ("Mend what the message names, then re-run; `vsce ls` and `vsce package` show it beforehand.",),
+        settings=anywhere("publish"),
+        confidence=0.8,
     ),
     Rule(
         "extensions/slow-types",

@@ -19,7 +19,7 @@ OUTPUT = (
 )
 ANCHORS = (
     r"maven-deploy-plugin|central-publishing|Upload(?:ing|ed) to |Could not (?:PUT|transfer|write)",
-    r"Received status code|status code|Failed to (?:execute goal|deploy)|PublicationTo|PublishingException",
+    r"unknown property|Received status code|status code|Failed to (?:execute goal|deploy)|PublicationTo|PublishingException",
     r"gpg: |BUILD (?:FAILURE|SUCCESS|FAILED)|Deployment|Return code is|pkg:maven|ReasonPhrase|what went wrong",
     r"publishing keys|Server returned HTTP|HTTP 4|40[0-9]:? [A-Z]|HTTP 5",
     r"UnknownHost|SocketTimeout|nexus-staging|[Ss]taging|properties are missing|must not be null|signatory|PGP",
@@ -81,7 +81,7 @@ RULES = (
                 r"|found|provided)|missing)|Unable to find[^\n]{0,40}server[^\n]{0,20}settings"
                 r"|Cannot query the value of[^\n]{0,40}credentials|no server with id"
                 r"|Missing publishing keys|Unable to get publisher server properties"
-                r"|properties are missing for '[^']*' credentials"
+                r"|unknown property '[^']*(?:user|pass|token|key)[^']*'|properties are missing for '[^']*' credentials"
                 r"|(?:user ?name|password) must not be null|server credentials with id[^\n]{0,60}not found"
             ),
         ),
@@ -134,6 +134,19 @@ RULES = (
         "The repository is limiting the rate of requests.",
         (_STATUS + r"429\b|Received status code 429|Too Many Requests",),
         ("Wait, then re-run.",),
+    ),
+    Rule(
+        "maven/no-uploads",
+        "bad-package",
+        "The repository takes no uploads at this address: it has moved, or holds only copies of others.",
+        (_STATUS + r"405\b|\b405 (?:Method )?Not Allowed|HTTP method PUT is not supported",),
+        (
+            (
+                "Compare the address in distributionManagement with the repository's: OSSRH ended in June 2025, the "
+                "Central Portal took its place."
+            ),
+        ),
+        docs="https://central.sonatype.org/pages/ossrh-eol/",
     ),
     Rule(
         "maven/server-error",

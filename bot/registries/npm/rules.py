@@ -61,7 +61,7 @@ ANCHORS = (
     r"write permission|collaborator for|not allowed|[uU]nauthorized (?:access|-)|: Unauthorized",
     r"401 Unauthorized|authorization required|HTTP header|header content|newline or NUL",
     r"private package|marked as private|Private workspaces|dist-tag|specify a|nx-release-publish|publish error",
-    r"entity too large",
+    r"entity too large|No workspaces found",
     r"ResponseError|Request failed|socket hang up|ConnectionRefused|DNSResolve|error sending|Registry: http",
     r"builder error|failed, reason|Bad Gateway|Unavailable|Internal Server",
     r"failed to authenticate|find the current user|using v?pnpm|pnpm v?[0-9]|npm: [0-9]|npm --version",

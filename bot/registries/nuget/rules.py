@@ -7,7 +7,7 @@ from bot.registries.repository_managers import EXISTS
 
 NAME = "nuget"
 HOSTS = r"(?:^|\.)nuget\.org$"
-COMMANDS = r"\bnuget +push\b|NuGet/login"
+COMMANDS = r"\bnuget(?:\.exe)? +push\b|NuGet/login|\bchoco +push\b|\bPublish-(?:Module|PSResource|Script)\b"
 OUTPUT = (
     r"Pushing \S+\.s?nupkg to |Response status code does not indicate success|Your package was pushed"
     r"|^(?:error: )?Pushing took too long"

@@ -144,7 +144,7 @@ RULES = (
         "rubygems/rate-limited",
         "rate-limited",
         "RubyGems is limiting the rate of requests.",
-        (r"(?i)\b429\b[^\n]{0,20}too many|rate limit|Retry later",),
+        (r"(?i)\b429\b[^\n]{0,20}too many|^too many requests\b|rate limit|Retry later",),
         ("Wait, then re-run.",),
     ),
     Rule(
