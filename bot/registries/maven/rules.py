@@ -19,7 +19,8 @@ OUTPUT = (
 )
 ANCHORS = (
     r"maven-deploy-plugin|central-publishing|Upload(?:ing|ed) to |Could not (?:PUT|transfer|write)",
-    r"unknown property|Received status code|status code|Failed to (?:execute goal|deploy)|PublicationTo|PublishingException",
+    r"unknown property|Received status code|status code|Failed to (?:execute goal|deploy)|PublicationTo",
+    r"PublishingException",
     r"gpg: |BUILD (?:FAILURE|SUCCESS|FAILED)|Deployment|Return code is|pkg:maven|ReasonPhrase|what went wrong",
     r"publishing keys|Server returned HTTP|HTTP 4|40[0-9]:? [A-Z]|HTTP 5",
     r"UnknownHost|SocketTimeout|nexus-staging|[Ss]taging|properties are missing|must not be null|signatory|PGP",
