@@ -17,6 +17,7 @@ MOST_FRAMES = 200
 
 # What begins a quotation, what ends it, and after how many lines it was none. Only lines that hold an anchor are seen,
 # so what ends one must be anchored or be short.
+_NOT_INDENTED = r"^\S.*[^:\s]\s*$"
 _REGIONS = (
     (r"Release note for version \S+:$", r"\[semantic-release\]", MOST_LINES),
     (r"^#{1,3} \[?v?\d+\.\d+\.\d+[^\n]{0,300}\(\d{4}-\d\d-\d\d\)$", r"\[semantic-release\]", 60),
@@ -26,11 +27,15 @@ _REGIONS = (
     (r"^\s*● Console$", r"^(?:PASS|FAIL) |^Test Suites: ", 80),
     (r"^(?:stderr|stdout) \| ", r"^\s*[✓✔❯×✗] ", 12),
     (r"^-{5,} Captured (?:stdout|stderr|log)", r"^[=_]{5,}", 80),
+    # What a program says of its options, and the words of a file that a linter or a compiler points at: both indented.
+    (r"^(?:Usage|usage|USAGE): ", _NOT_INDENTED, 80),
+    (r"^\S+:\d+(?::\d+)?: (?:WARNING|ERROR|SEVERE|warning|error): ", _NOT_INDENTED, 6),
 )
 _OPENERS = tuple((re2.compile(begins), re2.compile(ends), most) for begins, ends, most in _REGIONS)
 QUOTE_MARKS = {"quotation": tuple(begins for begins, _, _ in _REGIONS)}
 QUOTE_ANCHORS = (
     r"```|~~~|⧗|Release note for version|found [0-9]+ problem|## \[?v?[0-9]+\.[0-9]+\.[0-9]+",
+    r"Usage: |usage: |USAGE: |: WARNING: |: ERROR: |[0-9]: (?:warning|error): ",
     r"● Console|stderr \| |stdout \| |-- Captured |^=====+ |PASS |Test Suites: ",
 )
 
