@@ -181,7 +181,7 @@ def _fields(command: F) -> F:
 
 
 @tokens.command()
-@_NAME
+@click.argument("name")
 @_fields
 @_JSON
 def add(name: str, as_json: bool, **options: Any) -> None:
