@@ -182,6 +182,16 @@ async def test_what_comes_back_to_whoever_had_it_calls_them(running: Running) ->
     assert only(running).claimed_by == JONAS.id
 
 
+async def test_a_card_that_lives_for_days_says_its_dates_as_of_then(running: Running) -> None:
+    add_token(running, "npm-acme-ci", "acme/ui")
+    await fails(running, npm_logs.not_found())
+    assert "*Token npm-acme-ci expired a day ago.*" in json.dumps(running.cards()[0].blocks)
+    await later(running, days=4)
+    await click(running, card_page.CLAIM)
+    said = json.dumps(running.cards()[0].blocks)
+    assert "*Token npm-acme-ci expired about 5 days ago.*" in said and "`npm-acme-ci`  ·  expired 5 days ago" in said
+
+
 async def test_given_back_it_is_escalated_anew_after_the_same_time(running: Running) -> None:
     add_token(running, "npm-acme-ci", "acme/ui", backup_owner=ANNA.id)
     await fails(running, npm_logs.not_found())

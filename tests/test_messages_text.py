@@ -108,6 +108,23 @@ def test_a_link_escapes_its_address():
     assert t.link("https://x.example/?a=1&b=2", "a|b>c") == "<https://x.example/?a=1&amp;b=2|a|b&gt;c>"
 
 
+@pytest.mark.parametrize(
+    ("said", "days", "shown"),
+    [
+        ("Token a expired 2 days ago.", 0.9, "Token a expired 2 days ago."),
+        ("Token a expired 2 days ago.", 3.5, "Token a expired about 5 days ago."),
+        ("Token a expired a day ago.", 1, "Token a expired about 2 days ago."),
+        ("It ended 3 hours ago and was seen just now.", 1.2, "It ended about a day ago and was seen about a day ago."),
+        ("It ended 1,200 days ago.", 2, "It ended about 3 years, 107 days ago."),
+        ("Written on 2026-08-24, 93 days ago, at repository level.", 7,
+         "Written on 2026-08-24, about 100 days ago, at repository level."),
+        ("A token of 2 days that ends in 5 days.", 7, "A token of 2 days that ends in 5 days."),
+    ],
+)  # fmt: skip
+def test_what_was_said_days_ago_is_told_as_of_now(said, days, shown):
+    assert t.aged(said, timedelta(days=days)) == shown
+
+
 def test_only_a_user_id_is_mentioned():
     assert t.mention("U012AB3CD") == "<@U012AB3CD>"
     assert t.mention("!channel") == "!channel"

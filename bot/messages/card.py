@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from bot.diagnosis.diagnosis import PackageOutcome
 from bot.incidents import WITHOUT_A_RUN, Facts
@@ -68,7 +68,7 @@ def incident_card(
     lists = [*awaited_list.packages_table(around.items), *awaited_list.where(around.items)]
     last = "Last: " if awaited_list.is_shared(around.items) else ""
     parts = [
-        section(*_headline(incident, facts), last + _where(incident, facts)),
+        section(*_headline(incident, facts, now), last + _where(incident, facts)),
         context(_state(incident), _unseen(facts), *awaited_list.since_then(incident, around)),
         # Once it is over, the evidence is one click away in the run.
         *(
@@ -85,7 +85,7 @@ def incident_card(
         None if is_over else context(*_notes(facts), rank=_MISSING),
         _buttons(incident, facts, about_token, around),
     ]
-    return message(_fallback(incident, facts), parts)
+    return message(_fallback(incident, facts, now), parts)
 
 
 def run_card(failure: NewIncident, facts: Facts, token: Token | None, now: datetime, notes: tuple[str, ...]) -> Message:
@@ -96,7 +96,7 @@ def run_card(failure: NewIncident, facts: Facts, token: Token | None, now: datet
         context(*notes, _links(facts)),
         context(*_notes(facts), rank=_MISSING),
     ]
-    return message(_fallback(failure, facts), parts)
+    return message(_fallback(failure, facts, now), parts)
 
 
 def explanation(
@@ -139,8 +139,9 @@ def release_name(incident: _Failure, facts: Facts) -> str:
     return "A release"
 
 
-def _fallback(incident: _Failure, facts: Facts) -> str:
-    verdict = t.sentence(facts.sentence)
+def _fallback(incident: _Failure, facts: Facts, now: datetime) -> str:
+    said_since = now - incident.last_seen_at if isinstance(incident, Incident) else timedelta()
+    verdict = t.sentence(t.aged(facts.sentence, said_since))
     what = release_name(incident, facts)
     said_already = bool(incident.package and incident.package in facts.sentence) or incident.cause in WITHOUT_A_RUN
     named = "" if said_already else f"{what}, "
@@ -151,8 +152,8 @@ def _fallback(incident: _Failure, facts: Facts) -> str:
     return f"{verdict} {where}{first}"
 
 
-def _headline(incident: Incident, facts: Facts) -> list[str]:
-    verdict = t.sentence(facts.sentence)
+def _headline(incident: Incident, facts: Facts, now: datetime) -> list[str]:
+    verdict = t.sentence(t.aged(facts.sentence, now - incident.last_seen_at))
     if incident.state != "resolved":
         return [f"*{verdict}*"]
     how = t.sentence(incident.resolution or "closed", 300)

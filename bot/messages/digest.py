@@ -170,7 +170,8 @@ def _incident(incident: Incident, news: News) -> str:
     repos = news.shared.get(incident.id, 1)
     where = t.code(incident.repo, 80) if repos < 2 else t.count(repos, "repository", "repositories")
     age = t.span(news.at - incident.opened_at)
-    return f"No. {incident.id}, {age}: {t.sentence(facts.sentence, 160)} {where}{state}{run}"
+    said = t.sentence(t.aged(facts.sentence, news.at - incident.last_seen_at), 160)
+    return f"No. {incident.id}, {age}: {said} {where}{state}{run}"
 
 
 def _staged(staged: Sequence[Awaited], news: News) -> list[Part]:

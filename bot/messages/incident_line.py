@@ -31,7 +31,7 @@ def incident_line(glance: Glance, now: datetime) -> str:
     incident = glance.incident
     facts = Facts.from_json(incident.facts)
     said = (
-        f"*No. {incident.id}*  {t.sentence(facts.sentence, 160)} {_where(glance)}",
+        f"*No. {incident.id}*  {t.sentence(t.aged(facts.sentence, now - incident.last_seen_at), 160)} {_where(glance)}",
         since(incident, now),
         *standing(glance, now),
         _link(glance, facts),

@@ -43,6 +43,10 @@ _MENTION_START = re.compile(r"<(?=[!@#])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _NEEDS_ESCAPE = re.compile("[&<>]")
 _URL = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+(?:/[^\s<>|\"`]*)?")
+# What `span` and the verdicts say of a time that is past, up to a year.
+_AGO = re.compile(
+    r"\b(?:(?P<days>a|\d[\d,]*) days?|(?:an?|\d+) (?:hours?|minutes?)|less than a minute) ago\b|\bjust now\b"
+)
 _USER_ID = re.compile(r"[UW][A-Z0-9]{1,20}")
 
 
@@ -215,6 +219,18 @@ def relative(moment: datetime, now: datetime) -> str:
     if abs(delta) < timedelta(minutes=1):
         return "just now" if delta <= timedelta(0) else "in a moment"
     return f"in {span(delta)}" if delta > timedelta(0) else f"{span(delta)} ago"
+
+
+def aged(said: str, by: timedelta) -> str:
+    """A sentence that was said some time ago, with its "2 days ago" as of now. `by`: how long ago it was said; below a
+    day nothing changes."""
+    return _AGO.sub(lambda found: _older(found, by.days), said) if by.days >= 1 else said
+
+
+def _older(found: re.Match[str], days: int) -> str:
+    number = found["days"]
+    before = 0 if number is None else 1 if number == "a" else int(number.replace(",", ""))
+    return f"about {span(timedelta(days=before + days))} ago"
 
 
 def count(number: int, one: str, many: str | None = None) -> str:
