@@ -36,7 +36,7 @@ def due(connection: Connection, settings: Settings, now: datetime) -> bool:
         if incident.state == "open":
             _escalate(connection, incident, now)
         elif incident.nudged_at is None:
-            _ask_after(connection, incident, now)
+            _ask_after(connection, incident, settings.claim_stale_after, now)
         else:
             _give_back(connection, incident, now)
         said = True
@@ -44,12 +44,12 @@ def due(connection: Connection, settings: Settings, now: datetime) -> bool:
     return said
 
 
-def _ask_after(connection: Connection, incident: Incident, now: datetime) -> None:
+def _ask_after(connection: Connection, incident: Incident, patience: timedelta, now: datetime) -> None:
     asked = incident_states.nudged(connection, incident, now)
     _noted(connection, asked, "incident.nudge", f"claimed by {incident.claimed_by}", now)
     announce.edit_card(connection, asked, now)
     key = f"stale:{now.timestamp()}"
-    announce.say_in_thread(connection, asked, thread.claim_stale(asked, now), key=key, now=now)
+    announce.say_in_thread(connection, asked, thread.claim_stale(asked, now, patience), key=key, now=now)
 
 
 def _give_back(connection: Connection, incident: Incident, now: datetime) -> None:

@@ -253,7 +253,7 @@ def test_thread_lines_read_aloud():
     resolved = replace(OPEN, state="resolved", resolved_by="bot", resolution="the re-run published it")
     lines = [
         thread.claimed(claimed),
-        thread.claim_stale(claimed, NOW),
+        thread.claim_stale(claimed, NOW, timedelta(hours=4)),
         thread.escalated(replace(OPEN, opened_at=NOW - timedelta(days=1, minutes=5)), TOKEN, NOW),
         thread.snooze_over(replace(OPEN, snoozed_by="U2ABC")),
         thread.snooze_over(replace(OPEN, snoozed_by="U2ABC", claimed_by="U3ABC")),
@@ -269,7 +269,7 @@ def test_thread_lines_read_aloud():
     assert [line.text for line in lines] == [
         "<@U2ABC> is on it.",
         "<@U2ABC>, you took this 5 hours ago and it is still open. "
-        "Are you still on it? Say so on the card, or hand it over; else it is given back.",
+        "Are you still on it? Say so on the card, or hand it over; else it is given back in 4 hours.",
         "Still open: this started a day ago. <@U0BACKUP1>, you are the backup owner of `npm-acme-ci`: can you help?",
         "<@U2ABC>, the snooze is over and this is still open.",
         "<@U3ABC>, the snooze is over and this is still open.",

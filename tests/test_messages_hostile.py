@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import hostile
@@ -67,7 +68,7 @@ def test_thread_lines_are_taken_whatever_they_hold(incident, facts, token):
     for made in (
         thread.failed_again(incident, facts),
         thread.claimed(incident),
-        thread.claim_stale(incident, NOW),
+        thread.claim_stale(incident, NOW, timedelta(hours=4)),
         thread.escalated(incident, token, NOW),
         thread.snoozed(incident),
         thread.snooze_over(incident),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.incidents import Facts
 from bot.messages import text as t
@@ -78,12 +78,12 @@ def claimed(incident: Incident) -> Message:
     return _line(f"{t.mention(incident.claimed_by)} is on it.")
 
 
-def claim_stale(incident: Incident, now: datetime) -> Message:
+def claim_stale(incident: Incident, now: datetime, given_back_in: timedelta) -> Message:
     """A nudge to whoever claimed it and may have been called away."""
     since = f"{t.relative(incident.claimed_at, now)}" if incident.claimed_at else "a while ago"
     return _line(
         f"{t.mention(incident.claimed_by)}, you took this {since} and it is still open. "
-        "Are you still on it? Say so on the card, or hand it over; else it is given back."
+        f"Are you still on it? Say so on the card, or hand it over; else it is given back in {t.span(given_back_in)}."
     )
 
 
