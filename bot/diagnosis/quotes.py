@@ -52,6 +52,8 @@ _SIGNS = frozenset("+-<>*•#E⧗0123456789")
 _NO_SIGN = re2.compile(r"^\s*>+ +(?:NX|nx)\b|^> (?:Could|Received|Task|Failed)")
 # A file's line (grep, a linter), an opening quote, a line of another job's log.
 _POINTED = re2.compile(r"^\S+:\d+(?::\d+)?(?::|\s|-)|^[^\t]+\t[^\t]+\t\x{FEFF}?\d{4}-\d\d-\d\dT")
+# What stands at a place in a file, as grep, linters and test runners show it.
+_LOCATED = re2.compile(r"^\s*[\w@./\\-]*[\w-]\.[A-Za-z]{1,6}:\d+(?::\d+)?: ?")
 _OPEN = re2.compile(r"[\"'`(“‘«]$")
 # What tools put before the words of the client they ran.
 _WRAPPER = re2.compile(
@@ -94,7 +96,8 @@ class Quotes:
                 if begins.search(line.shown):
                     self._ends, self._over = ends, line.number + most
                     return True
-        return not line.parts and (bool(_SUBJECT.search(line.text)) or self._quotes_client(line))
+        located = bool(_LOCATED.search(line.shown) or _SUBJECT.search(line.text))
+        return not line.parts and (located or self._quotes_client(line))
 
     @staticmethod
     def signed(line: Line) -> bool:
