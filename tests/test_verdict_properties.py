@@ -171,6 +171,8 @@ NEEDS = {
     "immutable-subject": ("repository",),
     "registry-side": ("elsewhere",),
 }
+# Either of them tells that what the secret holds has worked.
+TOLD_BY_BOTH = {"last_good": ("last_good", "last_with_token")}
 NOTHING: dict[str, Any] = {
     field: getattr(Evidence(), field)
     for field in (
@@ -209,7 +211,8 @@ def test_any_evidence_gives_a_short_verdict_and_advice(
 def test_a_source_that_is_missing_supports_no_claim(
     diagnosis: Diagnosis, evidence: Evidence, attempt: PublishAttempt, source: str
 ) -> None:
-    verdict = verdict_of(diagnosis, replace(evidence, **{source: NOTHING[source]}), attempt)
+    missing = {name: NOTHING[name] for name in TOLD_BY_BOTH.get(source, (source,))}
+    verdict = verdict_of(diagnosis, replace(evidence, **missing), attempt)
     assert source not in NEEDS.get(verdict.code, ()), verdict.sentence
 
 
