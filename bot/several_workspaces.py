@@ -34,6 +34,7 @@ from storage.deliveries import Arrival, Received
 
 log = structlog.get_logger("workspaces")
 
+ENDS_WITHIN_S = 2.0  # what is being taken away when the process ends
 GONE = frozenset({"invalid_auth", "account_inactive", "token_revoked"})  # what Slack says of a token that is no more
 
 
@@ -85,6 +86,10 @@ class SeveralWorkspaces:
                     await self._start(made)
 
     async def close(self) -> None:
+        if self._stopping:
+            _, unfinished = await asyncio.wait(self._stopping, timeout=ENDS_WITHIN_S)
+            for task in unfinished:
+                task.cancel()
         async with self._changing:
             for team in list(self._running):
                 await self._stop(team)
