@@ -288,7 +288,7 @@ class LogReader:
             self._read_missed = line.number
         rules = found.rules
         if self._quotes.signed(line):
-            rules = self._book.without_registries(rules, _NPM_LIKE)
+            rules = self._book.without_git(self._book.without_registries(rules, _NPM_LIKE))
         if "nothing-to-publish" in found.clues:
             rules = ()  # a guard that says why it does nothing
         if _SAYS_NOTHING.search(line.shown):

@@ -47,7 +47,10 @@ _SUBJECT = re2.compile(
 )
 _CLIENT = re2.compile(r"npm (?:ERR!|error|notice|warn|WARN) ")
 # Before the client's name: a sign of a diff, a list, a quotation, a heading, a test's report.
-_SIGN = re2.compile(r"^\s*(?:[+<>*•]\s|[+\-]npm |- (?:[A-Z*`\[]|npm )|\d+[.)] |#{1,6} [A-Z*`]|E {2,}|⧗)")
+_SIGN = re2.compile(
+    r"^\s*(?:[+<>*•]\s|[+\-]npm |- (?:[A-Z*`\[]|npm |[\w()/.\-]+: )|\d+[.)] |#{1,6} [A-Za-z*`]"
+    r"|E {2,}|⧗)"
+)
 _SIGNS = frozenset("+-<>*•#E⧗0123456789")
 _NO_SIGN = re2.compile(r"^\s*>+ +(?:NX|nx)\b|^> (?:Could|Received|Task|Failed)")
 # A file's line (grep, a linter), an opening quote, a line of another job's log.

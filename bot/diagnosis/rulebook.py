@@ -219,6 +219,10 @@ class RuleBook:
         )
         return tuple(kept)
 
+    def without_git(self, rules: tuple[int, ...]) -> tuple[int, ...]:
+        """Those of the rules that do not blame the credential with which git or GitHub is asked."""
+        return tuple(index for index in rules if self.rules[index][1].cause != "github-auth")
+
     def without_credentials(self, rules: tuple[int, ...]) -> tuple[int, ...]:
         """Those of the rules that blame neither a registry nor a credential."""
         return tuple(index for index in self.without_registries(rules) if self.rules[index][1].cause not in AUTH_CAUSES)
