@@ -121,9 +121,10 @@ def after_green(
         return AfterGreen(awaited.state, note=seen, look_again=said is not None)
     if said is not None:
         by = attempt if same_run else which
-        return AfterGreen(
-            "published", f"The workflow published again ({by}), as its log says; the registry could not be read."
-        )
+        unread = "could not be read" if (incident.registry or "npm") == "npm" else "was not asked"
+        if not run.on_github:
+            return AfterGreen("published", f"It was published ({by}), as {run.workflow} says; the registry {unread}.")
+        return AfterGreen("published", f"The workflow published again ({by}), as its log says; the registry {unread}.")
     if (
         same_run
         and (log is None or log.cause in ("published", "unknown", "not-a-publish"))

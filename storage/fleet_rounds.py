@@ -153,6 +153,12 @@ def finish(connection: Connection, round_: FleetRound, now: datetime) -> None:
     )
 
 
+def forget_owner(connection: Connection, owner: str) -> None:
+    """Nothing of it can be read any more."""
+    for table in ("fleet_repositories", "fleet_secrets", "fleet_secret_repositories", "fleet_etags", "fleet_owners"):
+        connection.execute(f"DELETE FROM {table} WHERE owner = :owner", {"owner": owner.lower()})  # noqa: S608 - constants
+
+
 def turn_page(connection: Connection, round_: FleetRound, page: int, *, last: bool) -> None:
     connection.execute(
         "UPDATE fleet_owners SET next_page = :next WHERE owner = :owner",

@@ -245,3 +245,31 @@ findings = st.lists(
 @given(findings)
 def test_an_audit_is_taken_whatever_it_holds(said: list[Finding]) -> None:
     assert_takes(audit_message(said, scanned=False))
+
+
+def test_sarif_has_the_shape_that_its_schema_asks_for() -> None:
+    """What sarif-2.1.0.json requires of the parts we write, and no part that it does not know."""
+    odd = Exposed("acme/ui", ".github/workflows/re lease#1.yml", 3, "npm token")
+    said = [one for case in BREAKING.values() for one in found(*case)]
+    said += found(replace(RECORDS, exposed=(odd,)), (GOOD,))
+    written = json.loads(json.dumps(sarif(said, "1.0")))
+    assert set(written) == {"$schema", "version", "runs"} and written["$schema"].startswith("https://")
+    (run,) = written["runs"]
+    assert set(run) == {"tool", "results"} and set(run["tool"]) == {"driver"}
+    driver = run["tool"]["driver"]
+    assert set(driver) == {"name", "version", "rules"} and driver["name"]
+    ids = [rule["id"] for rule in driver["rules"]]
+    assert len(ids) == len(set(ids))
+    for rule in driver["rules"]:
+        assert set(rule) == {"id", "shortDescription", "help", "defaultConfiguration"}
+        assert rule["shortDescription"]["text"] and rule["help"]["text"]
+        assert rule["defaultConfiguration"]["level"] in ("error", "warning", "note", "none")
+    for result in run["results"]:
+        assert set(result) == {"ruleId", "level", "message", "locations", "partialFingerprints"}
+        assert result["ruleId"] in ids and result["level"] in ("error", "warning", "note", "none")
+        assert result["message"]["text"] and all(isinstance(one, str) for one in result["partialFingerprints"].values())
+        (place,) = result["locations"]
+        uri = place["physicalLocation"]["artifactLocation"]["uri"]
+        assert uri and not set(uri) & set(' #?<>"\\^`{|}') and not uri.startswith("/")
+        assert place["physicalLocation"].get("region", {"startLine": 1})["startLine"] >= 1
+        assert place["logicalLocations"][0]["fullyQualifiedName"]

@@ -369,6 +369,13 @@ async def test_a_renamed_workflow_is_a_card_and_the_name_back_ends_it(running: R
     assert card.startswith("Resolved: The workflow file was changed: this is mended.")
 
 
+async def test_the_command_names_the_package_that_the_repository_publishes(running: Running) -> None:
+    manifest = {"package.json": '{"name": "@acme/ui"}'}
+    await push(running, {RELEASE: BY_TRUST, **manifest}, {NPM: BY_TRUST, **manifest})
+    (card,) = cards(running)
+    assert "npm trust github @acme/ui --repo acme/ui --file npm.yml --env npm --allow-publish" in card
+
+
 async def test_a_good_publish_of_the_workflow_ends_a_forecast(running: Running) -> None:
     running.db.write_now(tokens.add, RECORD, NOW)
     await push(running, {RELEASE: BY_TRUST}, {NPM: BY_TRUST})

@@ -262,11 +262,17 @@ async def test_the_command_proposes_tokens_to_add(
     record = json.loads(told.output)
     assert record["complete"] and record["unchanged"] > 0
     assert {job["repo"] for job in record["jobs"]} == truth.publishing
+    levels = {secret["level"] for secret in record["secrets"]}
+    assert levels >= {"organization", "repository", "environment"} and all(
+        one["updated_at"] for one in record["secrets"]
+    )
+    steps = {tuple(secret["steps"]) for job in record["jobs"] for secret in job["secrets"]}
+    assert steps == {("npm publish",), ("pypa/gh-action-pypi-publish@release/v1",)}
     for wrong in ("acme/ui/x", "-", "a b", ""):
         refused = await asyncio.to_thread(run, outside, tmp_path, monkeypatch, "scan", "--", wrong)
         assert refused.exit_code == 2
     gone = await asyncio.to_thread(run, outside, tmp_path, monkeypatch, "scan", "nobody")
-    assert gone.exit_code in (0, 1)
+    assert "within reach" in gone.output
 
 
 # --- the hourly job --------------------------------------------------------------------------------------------------

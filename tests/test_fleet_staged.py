@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bot.demo.outside import Outside
+from bot.doctor import examine
 from bot.registries.npm.stage_list import read_staged
 from storage import staged_versions
 from tests.running import Running, running_bot, settings_for
@@ -147,3 +148,17 @@ def test_an_actor_may_be_an_object_or_odd() -> None:
     assert [getattr(read_staged(made | {"actor": actor}), "actor", 0) for actor in ({"name": "mara"}, "x<y", None)] == [
         "mara", None, None,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("user", "says", "level"), [("mara-k", "can be read (1 on it)", "ok"), (None, "npm answered 401", "warning")]
+)
+async def test_the_doctor_tries_the_token(
+    outside: Outside, tmp_path: Path, user: str | None, says: str, level: str
+) -> None:
+    if user is not None:
+        outside.registry.tokens[READ_TOKEN] = user
+    outside.registry.stage("@acme/ui", "1.1.0")
+    findings = await examine(settings_for(outside, tmp_path, npm_read_token=READ_TOKEN))
+    (found,) = [finding for finding in findings if finding.what == "stage list"]
+    assert (found.state, says in found.said, READ_TOKEN in repr(found)) == (level, True, False)

@@ -17,7 +17,7 @@ from bot.fleet.leak_kinds import leak_kind
 from bot.fleet.release_tags import announced
 from bot.fleet.scan import Scan
 from bot.messages import card as card_page
-from storage import deliveries, tokens
+from storage import accounts, deliveries, tokens
 from storage.tokens import Token, Use
 from tests import npm_logs
 from tests.organisation import BY_TOKEN, RELEASE
@@ -252,10 +252,15 @@ async def test_a_fine_grained_token_is_a_record_with_its_end(running: Running) -
     await running.worked()
     stored = running.db.read_now(tokens.get, "github-pat-mara-k-deploy-docs")
     assert stored is not None and (stored.registry, stored.kind, stored.expires_at) == ("github", "pat", ends)
+    running.db.write_now(accounts.keep, "mara-k", MARA.id, running.hands.now())
+    await github.send("personal_access_token_request", events.personal_access_token_request("acme", "other", ends))
+    await running.worked()
+    other = running.db.read_now(tokens.get, "github-pat-mara-k-other")
+    assert other is not None and other.owner == MARA.id, "whose account it is is known"
     denied = events.personal_access_token_request("acme", "deploy docs", ends, action="denied")
     await github.send("personal_access_token_request", denied)
     await github.send("personal_access_token_request", {"action": "created", "organization": {"login": "acme"}})
-    await running.worked(3)
+    await running.worked(4)
     stored = running.db.read_now(tokens.get, "github-pat-mara-k-deploy-docs")
     assert stored is not None and stored.revoked_at is not None
 

@@ -121,6 +121,16 @@ async def test_a_success_in_another_repository_ends_nothing(running: Running) ->
     assert not shown(running)[0].startswith("Resolved")
 
 
+async def test_of_another_registry_the_report_is_believed_and_says_so(running: Running) -> None:
+    payload = {"registry": "pypi", "package": "acme-ui", "version": "2.3.1", "ci": "gitlab"}
+    await report(running, "publish-failed", payload)
+    assert await report(running, "publish-succeeded", payload | {"run_url": "https://gitlab.com/acme/ui/-/jobs/7"}) == (
+        "resolved"
+    )
+    (card,) = shown(running)
+    assert card.startswith("Resolved: It was published (run 7), as GitLab CI says; the registry was not asked.")
+
+
 async def test_a_success_ends_a_failure_of_github_actions_for_the_same_package(running: Running) -> None:
     """Somebody published by hand from elsewhere."""
     running.outside.registry.publish("@acme/ui", "2.3.0")

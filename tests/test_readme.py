@@ -40,7 +40,7 @@ def typed(text: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "docs/hosts.md", "docs/workspaces.md", "docs/bench.md"]
+    "page", ["README.md", "CONTRIBUTING.md", "docs/hosts.md", "docs/other-ci.md", "docs/workspaces.md", "docs/bench.md"]
 )
 def test_every_command_line_that_is_shown_can_be_typed(page: str) -> None:
     for words in typed((ROOT / page).read_text()):

@@ -26,6 +26,7 @@ FLOWS = {
     "bot/error_reports.py",
     "bot/fleet/cards.py",
     "bot/fleet/foretelling.py",
+    "bot/fleet/installations.py",
     "bot/fleet/leaks.py",
     "bot/fleet/personal_tokens.py",
     "bot/fleet/probe_reports.py",

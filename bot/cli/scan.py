@@ -7,7 +7,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
@@ -29,7 +29,7 @@ from bot.github.run import REPO
 from bot.logs import set_up_logging
 from storage import fleet, fleet_rounds, tokens
 from storage.database import Database
-from storage.fleet import FleetRound
+from storage.fleet import FleetRound, FleetSecret
 
 _OWNER = r"[A-Za-z0-9][A-Za-z0-9\-]{0,99}"
 _MOST = 20
@@ -56,11 +56,14 @@ def scan(what: str, as_json: bool) -> int:
             return 130
         if code == _NOTHING:
             return 1
-        found = inventory(db.read_now(fleet.records), db.read_now(tokens.all_tokens))
+        records = db.read_now(fleet.records)
+        found = inventory(records, db.read_now(tokens.all_tokens))
         round_ = db.read_now(fleet_rounds.of_owner, what.partition("/")[0])
     of_what = _narrowed(found, what)
     if as_json:
-        click.echo(json.dumps(_record(what, of_what, found, round_)))
+        owner, _, name = what.lower().partition("/")
+        stored = [one for one in records.secrets if one.owner == owner and (not name or one.repo in ("", what.lower()))]
+        click.echo(json.dumps(_record(what, of_what, found, round_, stored)))
     else:
         _print(what, of_what, found, round_)
     return code
@@ -133,7 +136,10 @@ def _narrowed(found: Inventory, what: str) -> Inventory:
     )
 
 
-def _record(what: str, of_what: Inventory, found: Inventory, round_: FleetRound | None) -> dict[str, Any]:
+def _record(
+    what: str, of_what: Inventory, found: Inventory, round_: FleetRound | None, stored: Sequence[FleetSecret]
+) -> dict[str, Any]:
+    """`secrets`: all whose dates could be read, Dependabot's (level `dependabot`) too; GitHub shows no value."""
     return {
         "scanned": what,
         "complete": "/" in what or bool(round_ and round_.finished_at),
@@ -165,6 +171,18 @@ def _record(what: str, of_what: Inventory, found: Inventory, round_: FleetRound 
                 "trusted_publishers": list(found.publishers_of.get((job.repo.lower(), job.path, job.job), ())),
             }
             for job in of_what.jobs
+        ],
+        "secrets": [
+            {
+                "name": secret.name,
+                "level": secret.level,
+                "repo": secret.repo or None,
+                "owner": secret.owner,
+                "environment": secret.environment or None,
+                "updated_at": secret.updated_at.isoformat(),
+                "visibility": secret.visibility or None,
+            }
+            for secret in stored
         ],
         "exposed": [
             {"repo": one.repo, "path": one.path, "line": one.line, "what": one.what} for one in of_what.exposed

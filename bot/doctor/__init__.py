@@ -18,6 +18,7 @@ from bot.errors import TokenwatchError
 from bot.github.auth import Auth
 from bot.github.client import GitHub
 from bot.registries.npm.packument import NpmRegistry
+from bot.registries.npm.stage_list import StageList
 from bot.settings import Settings
 
 
@@ -40,6 +41,8 @@ async def examine(settings: Settings, now: datetime | None = None) -> list[Findi
         github = GitHub(session, settings.github_api_url, Auth(settings), lambda: at)
         found += [finding async for finding in github_findings(settings, github)]
         found.append(await _registry(settings, session))
+        if settings.npm_read_token is not None:
+            found.append(await _stage_list(StageList(session, settings.npm_registry_url, settings.npm_read_token)))
         found += [finding async for finding in clock_findings(settings, session, at)]
     return found
 
@@ -51,3 +54,12 @@ async def _registry(settings: Settings, session: aiohttp.ClientSession) -> Findi
         mend = "Cards will lack what the registry knows until it is reachable."
         return Finding("registry", "warning", error.message, mend)
     return Finding("registry", "ok", f"{settings.npm_registry_url} answers")
+
+
+async def _stage_list(stages: StageList) -> Finding:
+    try:
+        seen = len(await stages.listed())
+    except TokenwatchError as error:
+        mend = "Put a read-only token of a maintainer into NPM_READ_TOKEN, or take the setting away."
+        return Finding("stage list", "warning", error.message, mend)
+    return Finding("stage list", "ok", f"npm's list of staged versions can be read ({seen} on it)")

@@ -213,13 +213,18 @@ def _only_recorded(
             registry=token.registry,
             repo=use.repo,
             workflow=use.workflow or "",
-            secret=place,
+            secret=place or (None if trusted else _outside(use)),
             tokens=() if trusted else (token.name,),
             publishers=(token.name,) if trusted else (),
             packages=tuple(package for package in token.packages if "*" not in package),
             environment=use.environment,
             seen=False,
         )
+
+
+def _outside(use: Use) -> SecretPlace | None:
+    """A secret that is kept in no place of GitHub's."""
+    return SecretPlace(use.secret.upper(), "elsewhere", use.repo.lower()) if use.secret else None
 
 
 def _is_seen(use: Use, files: set[tuple[str, str]]) -> bool:

@@ -42,7 +42,7 @@ class Trust:
 class State:
     """A repository's publishing as it is at one moment. `secrets`: where its secrets are stored, empty when that is not
     known; `missing_calls`: local reusable workflows that are called and not there, as (file, called); `has_npmrc`: a
-    committed `.npmrc` says which credential to use."""
+    committed `.npmrc` says which credential to use; `packages`: names in package.json, as far as they are known."""
 
     repo: str
     jobs: tuple[FleetJob, ...] = ()
@@ -50,6 +50,7 @@ class State:
     secrets: Mapping[SecretPlace, datetime] = field(default_factory=dict)
     missing_calls: tuple[tuple[str, str], ...] = ()
     has_npmrc: bool = False
+    packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def foretold(fingerprint: str) -> Trust | None:
 def forecast(before: State, after: State) -> tuple[tuple[Forecast, ...], tuple[Forecast, ...]]:
     """(what will fail from now on, what the change has mended)."""
     # What was trusted before the change is trusted after it: nobody has told the registry.
-    trusts = (*before.trusts, *shown_trusts(before.jobs, before.trusts))
+    trusts = _with_packages((*before.trusts, *shown_trusts(before.jobs, before.trusts)), after.packages)
     before, after = replace(before, trusts=trusts), replace(after, trusts=trusts)
     was, is_now = {one.key: one for one in problems(before)}, {one.key: one for one in problems(after)}
     broken = tuple(one for key, one in is_now.items() if key not in was)
@@ -127,7 +128,7 @@ def renamed(state: State, old: str, *, transferred: bool = False) -> tuple[Forec
     paths = {_file(job.path).lower(): job.path for job in state.jobs}
     found: list[Forecast] = []
     word = "transferred" if transferred else "renamed"
-    for trust in (*recorded, *shown):
+    for trust in _with_packages((*recorded, *shown), state.packages):
         who = _who(trust)
         found.append(
             Forecast(
@@ -149,6 +150,14 @@ def renamed(state: State, old: str, *, transferred: bool = False) -> tuple[Forec
     if transferred:
         found += _left_behind(state, old)
     return tuple(found)
+
+
+def _with_packages(trusts: Iterable[Trust], packages: tuple[str, ...]) -> tuple[Trust, ...]:
+    """With the names to put into commands, where the record has none."""
+    return tuple(
+        replace(trust, packages=packages) if trust.registry == "npm" and not trust.packages else trust
+        for trust in trusts
+    )
 
 
 def problems(state: State) -> Iterator[Forecast]:

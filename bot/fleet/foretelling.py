@@ -66,8 +66,9 @@ async def pushed(push: Push, deps: Deps) -> Worked:
     open_ones = await deps.db.read(incidents.open_of_cause, push.repo, "forecast")
     remembered = tuple(trust for one in open_ones if (trust := foretold(one.fingerprint)))
     trusts, secrets = (*trusts_of(stored, push.repo), *remembered), await _secrets(push.repo, deps)
+    packages = tuple(await deps.db.read(fleet.packages_of, push.repo))
     before = replace(before, trusts=trusts, secrets=secrets)
-    broken, mended = forecast(before, replace(after, trusts=trusts, secrets=secrets))
+    broken, mended = forecast(before, replace(after, trusts=trusts, secrets=secrets, packages=packages))
     return _worked(broken, mended, push.compare_url, stored, deps, "nothing-foreseen")
 
 
@@ -79,7 +80,9 @@ async def moved(repo: str, old: str, deps: Deps, *, transferred: bool) -> Worked
     stored = await deps.db.read(tokens.candidates, old, "npm")
     stored += await deps.db.read(_publishers_elsewhere, old)
     secrets = {**await _secrets(old, deps, ask=False), **await _secrets(one.name, deps)}
-    found = renamed(replace(state, trusts=trusts_of(stored, old), secrets=secrets), old, transferred=transferred)
+    packages = tuple(await deps.db.read(fleet.packages_of, one.name))
+    state = replace(state, trusts=trusts_of(stored, old), secrets=secrets, packages=packages)
+    found = renamed(state, old, transferred=transferred)
     worked = _worked(found, (), f"https://github.com/{one.name}/settings", stored, deps, "nobody-trusts-it")
     using = [token for token in stored if token.kind != "trusted-publisher" and _uses(token, old)]
 

@@ -20,8 +20,8 @@ LEVELS = ("environment", "repository", "organization")  # in the order in which 
 
 @dataclass(frozen=True, slots=True, order=True)
 class SecretPlace:
-    """Where a secret is stored. `level`: organization, repository or environment, or missing when no level has it, or
-    unknown when GitHub did not let us look; `where`: the organisation, or the repository, in lower case."""
+    """Where a secret is stored. `level`: organization, repository, environment or elsewhere, or missing when no level
+    has it, or unknown when GitHub did not let us look; `where`: the organisation, or the repository, in lower case."""
 
     name: str
     level: str
@@ -37,6 +37,8 @@ class SecretPlace:
             return f"{self.name} of environment {self.environment} in {self.where}"
         if self.level == "repository":
             return f"{self.name} of {self.where}"
+        if self.level == "elsewhere":
+            return f"{self.name} outside GitHub, for {self.where}"
         return f"{self.name} ({'at no level' if self.level == 'missing' else 'level unknown'}) in {self.where}"
 
 

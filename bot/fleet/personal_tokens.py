@@ -18,7 +18,7 @@ from bot.github.inventory import MOST_PAGES, PER_PAGE
 from bot.github.run import moment_of
 from bot.inbox import Worked
 from bot.token_changes import keep
-from storage import tokens
+from storage import accounts, tokens
 from storage.database import Connection
 from storage.tokens import Token
 
@@ -114,7 +114,9 @@ def _note(connection: Connection, made: Token, now: datetime) -> None:
     """Dates come from GitHub; owner, backup and note are people's and stay."""
     known = tokens.get(connection, made.name)
     if known is None:
-        keep(connection, made, None, who="bot", now=now)
+        # Whose token it is GitHub says; who that is in Slack is known of people whose runs failed.
+        person = accounts.get(connection, made.account) if made.account else None
+        keep(connection, replace(made, owner=person.slack_user if person else None), None, who="bot", now=now)
         return
     changed = replace(
         known,

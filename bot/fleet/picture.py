@@ -94,7 +94,11 @@ def _add(link: Link, columns: list[_Column], edges: dict[tuple[int, str, str], s
             edges[1, nothing, workflow] = ""
         return
     place = link.secret
-    where = {"organization": f"organisation {place.where}", "environment": f"{place.environment} in {place.where}"}
+    where = {
+        "organization": f"organisation {place.where}",
+        "environment": f"{place.environment} in {place.where}",
+        "elsewhere": "outside GitHub",
+    }
     kind = "gap" if place.level in ("missing", "unknown") else ""
     note = where.get(place.level, place.where) + (f", {place.level}" if kind else "")
     secret = secrets.add(f"{place}", place.name, note, kind)

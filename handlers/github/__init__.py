@@ -10,9 +10,12 @@ from bot.github import webhook
 from bot.github.webhook import Delivery
 from bot.inbox import Worked
 from handlers.github import (
+    installation,
+    meta,
     personal_access_token_request,
     ping,
     push,
+    registry_package,
     release,
     repository,
     repository_dispatch,
@@ -36,6 +39,12 @@ EVENTS: dict[tuple[str, str | None], Handler] = {
         ("personal_access_token_request", action): personal_access_token_request.requested
         for action in ("created", "approved", "denied", "cancelled")
     },
+    **{("installation", action): installation.reached for action in installation.REACHED},
+    **{("installation", action): installation.lost for action in installation.LOST},
+    ("installation_repositories", "added"): installation.repositories_added,
+    ("installation_repositories", "removed"): installation.repositories_removed,
+    ("registry_package", "published"): registry_package.published,
+    ("meta", "deleted"): meta.deleted,
     ("repository_dispatch", "publish-failed"): repository_dispatch.publish_failed,
     ("repository_dispatch", "publish-succeeded"): repository_dispatch.publish_succeeded,
     ("repository_dispatch", "token-checked"): repository_dispatch.token_checked,
