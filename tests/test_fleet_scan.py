@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from bot.cli.tokens import tokens as tokens_command
 from bot.demo.outside import Outside
-from bot.demo.slack.workspace import GUEST, MARA, OPS
+from bot.demo.slack.workspace import GUEST, MARA, OPS, TEAM_ID
 from bot.errors import TryAgain
 from bot.fleet import scan as scanning
 from bot.fleet.inventory import Inventory
@@ -27,6 +27,7 @@ from storage.tokens import Token, Use
 from tests import organisation
 from tests.fleets import Scanning
 from tests.running import Hands, running_bot, settings_for
+from tests.two_workspaces import GLOBEX_ID, two_workspaces
 
 REPOSITORIES = 300
 
@@ -333,3 +334,19 @@ async def test_a_secret_with_a_record_is_not_suggested(outside: Outside, tmp_pat
         await running.bot.fleet.tick()
         await running.worked()
         assert not [m for m in running.cards(OPS) if "no token on record" in m.text]
+
+
+async def test_one_of_several_workspaces_scans_its_own_owners_alone(
+    outside: Outside, tmp_path: Path, app_key: str
+) -> None:
+    organisation.populate(outside, 30)
+    async with two_workspaces(outside, tmp_path, app_key) as two:
+        for workspace in (two.acme, two.globex):
+            await two.install(workspace)
+        assert two.bot.several is not None
+        for team, mine in ((GLOBEX_ID, {"globex", "globex-labs"}), (TEAM_ID, {"acme"})):
+            running = two.bot.several.running[team]
+            await running.fleet.tick()
+            assert {one.owner for one in running.deps.db.read_now(fleet_rounds.owners)} == mine
+            names = {one.name for one in running.deps.db.read_now(fleet.records).repositories}
+            assert bool(names) == ("acme" in mine)

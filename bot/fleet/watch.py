@@ -72,7 +72,8 @@ class FleetWatch:
                 return [one.name for one in await self._deps.db.read(fleet_rounds.owners) if one.finished_at is None]
             accounts = await InventoryCalls(self._deps.github).accounts()
             await self._finish("fleet")
-            return [account.name for account in accounts]
+            # One App may serve several workspaces, and each of them its own owners.
+            return [account.name for account in accounts if self._deps.github.is_ours(account.name)]
         return [one.name for one in await self._deps.db.read(fleet_rounds.owners)]
 
     async def _scan(self, name: str) -> None:
