@@ -210,10 +210,8 @@ def _print(what: str, of_what: Inventory, found: Inventory, round_: FleetRound |
     else:
         click.echo(f"{what}: no workflow that publishes was found.")
     if round_ is not None and "/" not in what:
-        click.echo(
-            f"Asked GitHub {_many(round_.requests, 'time')}; {round_.unchanged:,} of the answers were unchanged and"
-            " cost nothing."
-        )
+        same = "1 answer was" if round_.unchanged == 1 else f"{round_.unchanged:,} answers were"
+        click.echo(f"Asked GitHub {_many(round_.requests, 'time')}; {same} unchanged and cost nothing.")
         for line in round_.lacking:
             click.echo(f"Missing: {line}")
     for one in of_what.exposed[:_MOST]:
