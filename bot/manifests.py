@@ -35,6 +35,7 @@ GITHUB_PERMISSIONS: dict[str, str] = {
     "environments": "read",
     "organization_secrets": "read",
     "dependabot_secrets": "read",  # what a release that Dependabot starts would read
+    "packages": "read",  # versions that come to GitHub Packages, and the event of that name
     "secret_scanning_alerts": "read",  # leaked tokens, and the event of that name
     "organization_personal_access_token_requests": "read",  # the event of that name
     "organization_personal_access_tokens": "read",  # when fine-grained tokens of members end
@@ -48,6 +49,7 @@ GITHUB_EVENTS = (
     "push",
     "repository",
     "release",
+    "registry_package",
     "secret_scanning_alert",
     "personal_access_token_request",
 )
