@@ -63,6 +63,9 @@ def read(text: str, *, account: str | None = None, package: str | None = None) -
     parts = by_package(text)
     if parts:
         return _trust_of_many(parts)
+    if package and not text.strip("\ufeff \t\r\n"):
+        said = f"npm printed nothing for {package}: it has no trusted publisher, or npm refused to say"
+        raise MetadataProblems([Problem("", "", said)])
     if text.lstrip("\ufeff \t\r\n")[:1] not in ("{", "["):
         return Incoming(records=parse_csv(text))
     found = [(f"record {number}, line {line}", value) for number, line, value in json_values(text)]

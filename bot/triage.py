@@ -206,6 +206,7 @@ def record_failure(
         package=new.package,
         failed_at=run.completed_at or now,
         now=now,
+        began_at=_handed_out(run, failure.job, evidence.secret),
     )
 
 

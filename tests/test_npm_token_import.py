@@ -258,6 +258,9 @@ def test_the_trust_lists_of_many_packages_come_in_one_file(db: Database) -> None
     assert len(stored(db, "trust-@acme/ui").used_by) == 2
     assert stored(db, "trust-left-pad").used_by == (Use("acme/ui", "stage.yml", None, "elsewhere", "npm publish"),)
     assert not imported(db, f"@acme/ui\n\n@acme/api\n{first}\n").revoked, "no answer is no proof of absence"
+    assert imported(db, "@acme/ui\n\n@acme/api\n").silent == ("@acme/ui", "@acme/api")
+    with pytest.raises(MetadataProblems, match="npm printed nothing for @acme/ui"):
+        read("\n", package="@acme/ui")
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,21 @@ def test_a_failure_before_the_switch_refutes_nothing() -> None:
     assert said(late, "token-rejected").kind == "fact", "the run had read the old value"
 
 
+def test_a_run_that_began_before_the_switch_refutes_nothing_though_it_failed_after() -> None:
+    def met(began: int, path: Any = "token") -> Any:
+        return meaning(
+            switched(path), repo="acme/ui", workflow=rotating.RELEASE, cause="token-rejected", package="@acme/ui",
+            failed_at=NOW, now=NOW, began_at=NOW - timedelta(minutes=began),
+        )  # fmt: skip
+
+    stored_at = next(step.done.at for step in switched().steps if step.kind == "store" and step.done)
+    before = int((NOW - stored_at) / timedelta(minutes=1)) + 5
+    meant = met(before)
+    assert meant.kind == "fact" and meant.rotation == switched()
+    assert meant.text.endswith("Re-run the failed jobs.")
+    assert met(0).kind == "wrong"
+
+
 def test_nothing_is_opened_again_once_the_old_token_is_gone() -> None:
     gone = switched()
     gone = steps.tick(gone, "prove", "@acme/ui", Done(NOW, "seen", "bot"), NOW)

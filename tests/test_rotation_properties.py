@@ -145,7 +145,7 @@ def failed(world: World, chance: Random) -> Rotation:
     use, at = chance.choice(ROOM), world.now - timedelta(hours=abs(chance.choice(HOURS)))
     meant = meaning(
         world.rotation, repo=use.repo, workflow=use.workflow or "", cause=chance.choice(CAUSES), package="@acme/ui",
-        failed_at=at, now=world.now,
+        failed_at=at, now=world.now, began_at=chance.choice((None, at - timedelta(hours=1), at)),
     )  # fmt: skip
     return meant.rotation if meant and world.rotation.end is None else world.rotation
 

@@ -75,8 +75,10 @@ def meaning(
     package: str | None,
     failed_at: datetime,
     now: datetime,
+    began_at: datetime | None = None,
 ) -> Meaning | None:
-    """What a failure says about an open rotation; None when it says nothing. `failed_at`: when the run ended."""
+    """What a failure says about an open rotation; None when it says nothing. `failed_at`: when the run ended;
+    `began_at`: when GitHub handed its secrets out, if that is known."""
     use = _use_of(rotation, repo, workflow)
     trust = rotation.path == "trusted-publishing"
     known = cause in _TRUST if trust else cause in _REFUSED or cause in _LACKS
@@ -87,6 +89,11 @@ def meaning(
         return Meaning("wrong", f"{where}. {_SAID[cause]}", rotation)
     if use is None or use.done is None or use.done.at >= failed_at:
         text = f"{where} again, before the new way was in place there. Finish the step, then re-run the failed jobs."
+        return Meaning("fact", text, rotation)
+    if not trust and began_at is not None and began_at < use.done.at.replace(microsecond=0):
+        text = (
+            f"{where}, in a run that had begun before the new value was there: it says nothing. Re-run the failed jobs."
+        )
         return Meaning("fact", text, rotation)
     if trust:
         return _trust(rotation, use, cause, package, where, now)

@@ -149,14 +149,16 @@ def failed(
     package: str | None,
     failed_at: datetime,
     now: datetime,
+    began_at: datetime | None = None,
 ) -> None:
     """A publish failed: what it says about rotations of this workflow's tokens joins them, in the same transaction."""
     for before in rotations.open_in_workflow(connection, repo, workflow):
         meant = None
         if before.registry == registry:
             meant = meaning(
-                before, repo=repo, workflow=workflow, cause=cause, package=package, failed_at=failed_at, now=now
-            )
+                before, repo=repo, workflow=workflow, cause=cause, package=package, failed_at=failed_at, now=now,
+                began_at=began_at,
+            )  # fmt: skip
         if meant is None:
             continue
         note = Note(f"{EVENT}failed:{run_key}", meant.kind, meant.text, now)
