@@ -10,7 +10,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.evidence import Published, Release, SecretAge
@@ -188,7 +188,13 @@ def walked(
     return world
 
 
+HELPED = (helped, 0, 0.1)
+# A release of long before the switch, told of as if it were seen now.
+OLD_RELEASE = [HELPED, HELPED, HELPED, (spoke, 5, 0.1), HELPED, (told, 9016085, 0.1), HELPED, (helped, 0, 25)]
+
+
 @settings(max_examples=200, deadline=None)
+@example("token", OLD_RELEASE, False)
 @given(PATHS, WALKS, st.booleans())
 def test_no_prompt_to_revoke_and_no_end_before_the_proof_without_an_override(
     path: Any, walk: Any, bypass: bool

@@ -392,6 +392,8 @@ def _must_follow(rotation: Rotation, kind: Kind, done: Done, now: datetime) -> N
     for before in waits_for.get(kind, ()):
         if not settled(rotation, before):
             raise Illegal("not-yet", "A step before this one is still open.")
+    if kind == "prove" and done.proof == "seen" and done.at < (switched_at(rotation) or done.at):
+        raise Illegal("too-early", "This was published before the new way was in place.")
 
 
 def after_change(rotation: Rotation, now: datetime) -> Rotation:
@@ -417,8 +419,8 @@ def _deadline(rotation: Rotation, step: Step, now: datetime) -> datetime:
 
 
 def _unproven_before(rotation: Rotation, switch: datetime) -> Rotation:
-    """The secret was written only after somebody said so, or was written again: what was published before was published
-    with another value and proves nothing, and both have to live on from now."""
+    """The secret was written only after somebody said so, or again: what was published before came with another value
+    and proves nothing, and both have to live on from now."""
 
     def kept(step: Step) -> Step:
         seen = step.done is not None and step.done.proof == "seen" and step.done.at < switch
@@ -427,8 +429,7 @@ def _unproven_before(rotation: Rotation, switch: datetime) -> Rotation:
     rotation = replace(rotation, steps=tuple(map(kept, rotation.steps)))
     if settled(rotation, "prove"):
         return rotation
-    # The wait rests on the proof, also where it began only after the write.
-    (overlap,) = steps_of(rotation, "overlap")
+    (overlap,) = steps_of(rotation, "overlap")  # rests on the proof, also where it began only after the write
     return _with(rotation, overlap, replace(overlap, done=None, deadline=None))
 
 
