@@ -223,3 +223,39 @@ async def test_nothing_is_concluded_where_an_expression_names_the_environment_th
     running.outside.github.world.secrets["repos/acme/ui/environments/npm"].clear()
     await look(running)
     assert steps.reached(rotation(running)) == "stored", "no environment has one: it is the repository's"
+
+
+async def test_a_version_that_no_run_published_may_have_come_from_somebodys_own_machine(running: Running) -> None:
+    furnish(running)
+    await start(running)
+    await made(running)
+    stored(running)
+    running.outside.github.add_run(conclusion="success", completed_at=running.hands.now() - timedelta(days=2))
+    await look(running)
+    running.hands.ahead += timedelta(hours=1)
+    published(running)
+    await look(running)
+    assert steps.reached(rotation(running)) == "stored"
+    assert "no run of the workflows was under way: perhaps by hand" in shown(card(running))
+    running.hands.ahead += timedelta(hours=1)
+    now = running.hands.now()
+    running.outside.github.add_run(conclusion="success", started_at=now, completed_at=now + timedelta(minutes=2))
+    published(running, "1.2.0")
+    await look(running)
+    assert steps.reached(rotation(running)) == "overlap"
+    assert "perhaps by hand" not in shown(card(running))
+
+
+async def test_a_token_that_is_also_used_elsewhere_may_have_published_there(running: Running) -> None:
+    elsewhere = replace(UI, repo="acme/tools", workflow="Jenkins", secret=None, level="elsewhere")
+    furnish(running, used_by=(UI, elsewhere))
+    await start(running)
+    await made(running)
+    stored(running)
+    running.outside.github.add_run(conclusion="success", completed_at=running.hands.now() - timedelta(days=2))
+    await look(running)
+    await press(running, rotation_card.TICK, {"reason": "put into Jenkins"})
+    running.hands.ahead += timedelta(hours=1)
+    published(running)
+    await look(running)
+    assert steps.reached(rotation(running)) == "overlap"

@@ -18,13 +18,15 @@ from storage.rotations import Rotation, Step
 from storage.runs import RunRecord
 
 CLOCKS_APART = timedelta(minutes=2)  # GitHub's and the registry's
+SHOWN_AFTER = timedelta(minutes=10)  # the registry looks at a version before it shows it
 
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """`early`: before the place that the run reads held the new value; `at`: when that run began."""
+    """`early`: before the place that the run reads held the new value; `nobody`: no run was under way; `at`: when that
+    run began."""
 
-    when: Literal["early", "after", "unknown"] = "unknown"
+    when: Literal["early", "after", "nobody", "unknown"] = "unknown"
     at: datetime | None = None
 
 
@@ -35,9 +37,11 @@ def began(
     package: str,
     version: str | None,
     published_at: datetime,
+    *,
+    complete: bool = False,
 ) -> Began:
     """Of the run that published this version. The run whose log names the version, where that is known, else all that
-    were under way then: one of them that began early may have been the one."""
+    were under way then: one of them that began early may have been the one. `complete`: all that publish are known."""
     known = list(runs)
     named = {
         (record.repo.lower(), record.run_id, record.attempt)
@@ -45,7 +49,8 @@ def began(
         if version is not None and (record.package, record.version) == (package, version)
     }
     likely = [run for run in known if (run.repo.lower(), run.run_id, run.attempt) in named]
-    return of_runs(rotation, likely or [run for run in known if _under_way(run, published_at)])
+    likely = likely or [run for run in known if _under_way(run, published_at)]
+    return Began("nobody") if complete and not likely and not named else of_runs(rotation, likely)
 
 
 def of_runs(rotation: Rotation, runs: Iterable[Run]) -> Began:
@@ -79,4 +84,4 @@ def _under_way(run: Run, at: datetime) -> bool:
     if run.started_at is None or run.started_at > at + CLOCKS_APART:
         return False
     over = run.completed_at if run.conclusion is not None else None
-    return over is None or at <= over + CLOCKS_APART
+    return over is None or at <= over + SHOWN_AFTER

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -53,13 +53,14 @@ async def look_at(rotation: Rotation, deps: Deps) -> Seen:
         _uses(rotation, deps, asking),
         _published(rotation, deps, asking),
     )
-    runs, unread = await _runs(rotation, published, known["released"], deps, asking)
+    runs = await _runs(rotation, published, known["released"], deps, asking)
     return Seen(
         at=now,
         uses=uses,
         published=published,
-        runs=runs,
-        runs_unread=unread,
+        runs=runs.known,
+        runs_unread=runs.unread,
+        runs_complete=runs.complete,
         blind=tuple(dict.fromkeys(asking.blind)),
         **known,
     )
@@ -316,35 +317,46 @@ async def _with_the_expected(rotation: Rotation, name: str, deps: Deps) -> Publi
 # --- the runs that published -----------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """`unread`: some could not be asked for now; `complete`: of every workflow that has the token some are known."""
+
+    known: tuple[Run, ...] = ()
+    unread: bool = False
+    complete: bool = False
+
+
 async def _runs(
     rotation: Rotation,
     published: Mapping[str, Published],
     released: Sequence[RunRecord],
     deps: Deps,
     asking: Asking,
-) -> tuple[tuple[Run, ...], bool]:
-    """Runs of our workflows that may have published what is there since the switch, and whether some could not be
-    asked for now. A trusted publisher shows itself on the version: when its run began does not matter."""
+) -> _Runs:
+    """Runs of our workflows that may have published what is there since the switch. A trusted publisher shows itself on
+    the version: when its run began does not matter."""
     switch = steps.switched_at(rotation)
     if switch is None or rotation.path == "trusted-publishing" or not deps.github.configured:
-        return (), False
+        return _Runs()
     moments = [release.published_at for found in published.values() for release in found.releases]
     if not steps.settled(rotation, "prove"):
         moments += [record.completed_at for record in released]
     since = [at for at in moments if at is not None and at > switch]
     if not since:
-        return (), False
+        return _Runs()
     uses = [step.use for step in steps.steps_of(rotation, "store") if step.use is not None]
-    places = list(dict.fromkeys((use.repo, path) for use in uses if (path := workflow_path(use))))[:MOST_WORKFLOWS]
+    places = list(dict.fromkeys((use.repo, path) for use in uses if (path := workflow_path(use))))
     found = await asyncio.gather(
         *(
             asking(f"the runs of `{path}` in {repo}", partial(_runs_of, repo, path, max(since), deps))
-            for repo, path in places
+            for repo, path in places[:MOST_WORKFLOWS]
         )
     )
     runs = [run for of in found for run in of or ()]
     by_job = await asyncio.gather(*(_by_its_jobs(rotation, run, since, deps, asking) for run in runs))
-    return tuple(run for run in by_job if run is not None), None in found or None in by_job
+    unread = None in found or None in by_job
+    complete = not unread and all(found) and len(places) <= MOST_WORKFLOWS and all(map(workflow_path, uses))
+    return _Runs(tuple(run for run in by_job if run is not None), unread, complete and bool(uses))
 
 
 async def _runs_of(repo: str, path: str, until: datetime, deps: Deps) -> tuple[Run, ...]:

@@ -71,7 +71,8 @@ class Seen:
     `uses`: by the step's subject; `published`: by package; `old`: the record of the old token; `old_absent_at`: when an
     imported list of its account no longer had it; `new`: the record of the new token; `publishers`: records of trusted
     publishers; `runs`: of the workflows at hand, so that it shows when one began (`runs_unread`: not all could be
-    asked for now); `old_used_by`: the run that was under way when the old token was last used; `blind`: sentences.
+    asked for now; `runs_complete`: no other workflow has the token); `old_used_by`: the run that was under way when the
+    old token was last used; `blind`: sentences.
     """
 
     at: datetime
@@ -84,6 +85,7 @@ class Seen:
     released: tuple[RunRecord, ...] = ()
     runs: tuple[Run, ...] = ()
     runs_unread: bool = False
+    runs_complete: bool = False
     old_used_by: str | None = None
     blind: tuple[str, ...] = ()
 
@@ -216,11 +218,13 @@ def release_began(rotation: Rotation, seen: Seen, package: str, release: Release
     """When the run that published it began."""
     if release.published_at is None:
         return Began()
-    return began(rotation, seen.runs, seen.released, package, release.version, release.published_at)
+    complete = seen.runs_complete and rotation.path == "token"  # a person approves what was staged, at any time
+    return began(rotation, seen.runs, seen.released, package, release.version, release.published_at, complete=complete)
 
 
 def may_prove(begun: Began, seen: Seen) -> bool:
-    """A run that began before the switch proves nothing; while it could not be asked when it began, nothing yet."""
+    """A run that began before the switch proves nothing, nor does a version that no run published; while it could not
+    be asked, nothing yet."""
     return begun.when == "after" or (begun.when == "unknown" and not seen.runs_unread)
 
 

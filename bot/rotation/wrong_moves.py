@@ -303,8 +303,16 @@ def _begun_early(rotation: Rotation, published: Published, after: datetime, seen
         if release.by != "token" or release.published_at is None or release.published_at <= after:
             continue
         begun = release_began(rotation, seen, published.name, release)
+        named = f"{published.name} {release.version}"
+        if begun.when == "nobody":
+            yield (
+                f"by-hand:{named}",
+                "wrong",
+                f"{named} was published with a token while no run of the workflows was under way: perhaps by hand, "
+                "which says nothing of the secret. Publish from the workflow.",
+            )
+            return
         if begun.when == "early" and begun.at is not None:
-            named = f"{published.name} {release.version}"
             yield (
                 f"early:{named}",
                 "wrong",
