@@ -56,6 +56,17 @@ async def test_the_second_person_is_asked_and_the_command_comes_with_the_approva
     assert new.bypass_reason == f"CI (approved by {JONAS.id})"
 
 
+async def test_who_approved_it_cannot_make_the_token_on_that_word(running: Running) -> None:
+    await asked(running)
+    await press(running, rotation_card.APPROVE, user=JONAS)
+    assert "--bypass-2fa" in shown(card(running))
+    await press(running, rotation_card.HAND_OVER, {"to": JONAS.id})
+    said = shown(card(running))
+    assert "--bypass-2fa" not in said and f"<@{MARA.id}>'s turn" in said, "now she is the second person"
+    await press(running, rotation_card.APPROVE, user=MARA)
+    assert "--bypass-2fa" in shown(card(running))
+
+
 async def test_approving_twice_is_told_and_changes_nothing(running: Running) -> None:
     await asked(running)
     old = copy.deepcopy(card(running))
