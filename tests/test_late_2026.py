@@ -408,6 +408,45 @@ MET = (
 )
 
 
+NO_PERMISSIONS_ANYWHERE = "on: push\njobs:\n  release:\n    uses: ./.github/workflows/publish.yml\n"
+MET += (
+    Met(
+        "a publisher of GitLab alone",
+        exchange_refused("@acme/ui", "2.3.1"),
+        "publisher-mismatch",
+        "names acme/group/ui, but the run came from acme/ui",
+        "--repo acme/ui --file release.yml",
+        of(
+            workflow=BY_TRUST,
+            secrets=NO_SECRET,
+            known=(trusted(Use("acme/group/ui", ".gitlab-ci.yml", None, "elsewhere")),),
+        ),
+        lacks=("its old name back",),
+    ),
+    Met(
+        "neither the caller nor the called workflow writes permissions",
+        silent,
+        "id-token-missing",
+        "lacks `id-token: write`",
+        "The calling job needs them too",
+        of(
+            workflow=NO_PERMISSIONS_ANYWHERE,
+            files=(("acme/ui", ".github/workflows/publish.yml", CALLED),),
+            secrets=NO_SECRET,
+            released=BY_OIDC,
+        ),
+    ),
+    Met(
+        "the secret that installs also publishes",
+        install_refused("@acme/ui", "2.3.1"),
+        "secret-old",
+        "90 days is the longest",
+        "--packages-and-scopes-permission read-write`",
+        of(secrets=OLD),
+    ),
+)
+
+
 @pytest.mark.parametrize("met", MET, ids=lambda met: met.name)
 async def test_what_was_met(running: Running, met: Met) -> None:
     if met.worked is not None:

@@ -69,9 +69,11 @@ def taken_back(before: Rotation, after: Rotation, seen: Seen) -> Note | None:
             "deleted, or a nearer level has an older one. Store the new token there again."
         )
     elif moved and unproven and (done := moved[0][0].done) is not None and (use := moved[0][0].use) is not None:
+        where = use.repo.partition("/")[0] if use.level == "organization" else use.repo
         text = (
-            f"`{use.secret}` of {use.repo} was written again on {done.at:%Y-%m-%d at %H:%M} UTC, after the release "
-            "that had proven the new way: that says nothing of what is stored now. Publish once more, to prove it."
+            f"`{use.secret}` of {where} was written again on {done.at:%Y-%m-%d at %H:%M} UTC, after the release "
+            "that had proven the new way: that says nothing of what is stored now. Publish once more, to prove it. If "
+            "something writes the same value again and again, go on under *Tick by hand*."
         )
     else:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot import policy
 from bot.verdict import commands
-from bot.verdict.case import Case
+from bot.verdict.case import TRUSTED, Case
 from bot.verdict.phrases import named
 from storage.tokens import Token
 
@@ -26,6 +26,10 @@ def create(case: Case, token: Token | None, what: str) -> str:
         return f"{what}."
     # A token that installs may be the one that publishes as well: only its record tells.
     reads = case.diagnosis.phase == "install" and (token is None or token.permission == "read-only")
+    job, secret = case.job, case.secret
+    if reads and token is None and job is not None and secret is not None and secret.name in job.secrets:
+        # The publishing step reads the same secret, and may have nothing else to publish with.
+        reads = bool(job.id_token) and any(one.kind == TRUSTED for one in case.evidence.tokens)
     command = commands.create_token(token, case.evidence.packages, case.now, reads=reads)
     default = policy.default_life("npm", "granular", "read-only" if reads else "read-write")
     lives = f" (without `--expires` it lives {default.days} days)" if default else ""

@@ -58,7 +58,9 @@ def new_name(case: Case) -> Verdict | None:
 def id_token_missing(case: Case) -> Verdict | None:
     """Read off the workflow file, or said by the log."""
     job, said = case.job, case.diagnosis.cause == "oidc-permission-missing"
-    lacks = job is not None and (job.id_token is False or (job.id_token is None and job.called is None))
+    unread = any("reusable workflow" in sentence for sentence in case.evidence.missing)
+    nowhere = job is not None and job.id_token is None and not (job.called and unread)
+    lacks = nowhere or (job is not None and job.id_token is False)
     if not case.trust_meant and not (case.trust_known and case.tokenless):
         return None
     if not said and not (lacks and (case.trust_known or case.diagnosis.cause == "oidc-failed")):
@@ -285,8 +287,16 @@ def _undo(first: Difference, called: str | None) -> tuple[str, ...]:
         return ()  # what is on record was never what called it
     if first.what == "environment":
         return (f"Or let the job run in {first.recorded}, which is trusted.",)
+    if first.what == "repository" and not _renamed(first):
+        return ()
     exactly = ": upper and lower case and the extension count" if first.what == "workflow file" else ""
     return (f"Or give the {first.what} its old name back{exactly}.",)
+
+
+def _renamed(first: Difference) -> bool:
+    """Whether the one may be what the other was called: owner or name is the same."""
+    was, now = first.recorded.lower().split("/"), first.actual.lower().split("/")
+    return len(was) == len(now) == 2 and (was[0] == now[0] or was[1] == now[1])
 
 
 def _refs(case: Case) -> tuple[str, ...]:
