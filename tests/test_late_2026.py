@@ -424,6 +424,15 @@ MET += (
         lacks=("its old name back",),
     ),
     Met(
+        "a registry of our own says 404",
+        refused_put("E404", "Not Found - PUT - Not found", "npm.acme.internal"),
+        "no-access",
+        "404",
+        "Check that the token's owner may write to the package",
+        of(secrets=OLD),
+        lacks=("npm token", "7 days", "rusted publishing", "2FA"),
+    ),
+    Met(
         "neither the caller nor the called workflow writes permissions",
         silent,
         "id-token-missing",

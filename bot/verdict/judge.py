@@ -38,7 +38,7 @@ ABOUT_A_TOKEN = (
 _PUBLISHED_ANYWAY = ABOUT_A_TOKEN - {"install-auth", "bypass-restricted"} | OIDC | _MISSING | _TRANSIENT | {"unknown"}
 
 
-_OF_NPM_ALONE = re.compile(r"\bnpm (?:token|trust|stage|access|owner)\b|trusted publish|2FA|one-time")
+_OF_NPM_ALONE = re.compile(r"\bnpm (?:token|trust|stage|access|owner)\b|[Tt]rusted publish|2FA|one-time|7 days")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,8 @@ def _advice(case: Case) -> tuple[str, ...]:
         return filled
     # npm publishes to any registry, but its commands for tokens and trust are for its own.
     fitting = tuple(step for step in filled if not _OF_NPM_ALONE.search(step))
-    return renewal(case, case.certain_token) if diagnosis.cause in _DEAD else fitting
+    dead = diagnosis.cause in _DEAD - _RIGHTS
+    return renewal(case, case.certain_token) if dead or not fitting else fitting
 
 
 def _finished(case: Case, verdict: Verdict) -> Verdict:
@@ -211,7 +212,13 @@ def _finished(case: Case, verdict: Verdict) -> Verdict:
     secret, shared = case.secret, None
     if secret is not None and secret.level == "organization" and verdict.code in OF_A_SECRET:
         shared = f"organization:{case.attempt.repo.partition('/')[0]}:{secret.name}".lower()
-    return replace(verdict, sentence=_fit(verdict.sentence), reasons=(*verdict.reasons, *contradicting), shared=shared)
+    also = verdict.also
+    if case.diagnosis.registry == "other":
+        also = tuple(
+            replace(one, would_confirm="") if _OF_NPM_ALONE.search(one.would_confirm or "") else one for one in also
+        )
+    reasons = (*verdict.reasons, *contradicting)
+    return replace(verdict, sentence=_fit(verdict.sentence), reasons=reasons, also=also, shared=shared)
 
 
 def _fit(sentence: str) -> str:
