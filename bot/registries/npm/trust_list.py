@@ -36,8 +36,10 @@ def by_package(text: str) -> list[tuple[str, int, str]]:
     lines = text.removeprefix("\ufeff").splitlines()
     headed = [(number, line.strip()) for number, line in enumerate(lines) if _NAME.fullmatch(line.strip())]
     begins = next((number for number, line in enumerate(lines) if line.strip()), None)
-    names_only = len(headed) == sum(1 for line in lines if line.strip()) and lines[begins or 0].lstrip().startswith("@")
-    if not headed or headed[0][0] != begins or not (names_only or any(line.startswith("{") for line in lines)):
+    if not headed or headed[0][0] != begins:
+        return []
+    names_only = headed[0][1].startswith("@") and len(headed) == sum(1 for line in lines if line.strip())
+    if not names_only and not any(line.startswith("{") for line in lines):
         return []
     ends = [number for number, _ in headed[1:]] + [len(lines)]
     return [
