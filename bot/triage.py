@@ -158,9 +158,11 @@ def attempt_of(run: Run, failure: Failure, evidence: Evidence) -> PublishAttempt
 
 
 def _handed_out(run: Run, job: Job | None, secret: SecretAge | None) -> datetime | None:
-    """When GitHub read the secret for this attempt (GitHub docs, secrets in Actions)."""
-    begun = job.started_at if job is not None and secret is not None and secret.level == "environment" else None
-    return max(begun, run.started_at) if begun and run.started_at else run.started_at
+    """When GitHub read the secret for this attempt (GitHub docs, secrets in Actions); None when that is not known."""
+    if secret is None or secret.level != "environment":
+        return run.started_at
+    begun = job.started_at if job is not None else None
+    return max(begun, run.started_at) if begun and run.started_at else begun
 
 
 def as_incident(run: Run, failure: Failure, evidence: Evidence, verdict: Verdict, deps: Deps) -> NewIncident:
