@@ -259,3 +259,20 @@ async def test_a_token_that_is_also_used_elsewhere_may_have_published_there(runn
     published(running)
     await look(running)
     assert steps.reached(rotation(running)) == "overlap"
+
+
+async def test_a_run_that_was_over_before_is_not_taken_for_the_one_that_published(running: Running) -> None:
+    furnish(running)
+    await start(running)
+    await made(running)
+    stored(running)
+    now = running.hands.now()
+    minute = timedelta(minutes=1)
+    running.outside.github.add_run(conclusion="success", started_at=now - 5 * minute, completed_at=now + 2 * minute)
+    await look(running)
+    running.hands.ahead += 8 * minute
+    now = running.hands.now()
+    running.outside.github.add_run(conclusion="success", started_at=now - minute, completed_at=now + minute)
+    published(running)
+    await look(running)
+    assert steps.reached(rotation(running)) == "overlap"

@@ -49,7 +49,8 @@ def began(
         if version is not None and (record.package, record.version) == (package, version)
     }
     likely = [run for run in known if (run.repo.lower(), run.run_id, run.attempt) in named]
-    likely = likely or [run for run in known if _under_way(run, published_at)]
+    for after in (CLOCKS_APART, SHOWN_AFTER):
+        likely = likely or [run for run in known if _under_way(run, published_at, after)]
     return Began("nobody") if complete and not likely and not named else of_runs(rotation, likely)
 
 
@@ -80,8 +81,9 @@ def _stored_for(rotation: Rotation, run: Run) -> datetime | None:
     return max((step.done.at for step in places_of(rotation, run) if step.done), default=None)
 
 
-def _under_way(run: Run, at: datetime) -> bool:
+def _under_way(run: Run, at: datetime, after: timedelta) -> bool:
+    """Or over for no longer than `after`."""
     if run.started_at is None or run.started_at > at + CLOCKS_APART:
         return False
     over = run.completed_at if run.conclusion is not None else None
-    return over is None or at <= over + SHOWN_AFTER
+    return over is None or at <= over + after
