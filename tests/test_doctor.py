@@ -42,6 +42,13 @@ async def test_each_missing_scope_is_named_with_what_it_is_for(outside: Outside,
     assert any("channels:history" in line for line in said)
 
 
+async def test_scopes_the_bot_has_no_use_for_are_a_warning(outside: Outside, tmp_path: Path) -> None:
+    outside.slack.server.scopes = outside.slack.server.scopes | {"admin", "channels:join"}
+    found = await examine(settings_for(outside, tmp_path))
+    (finding,) = [one for one in found if one.what == "slack" and one.state != "ok"]
+    assert finding.state == "warning" and "admin, channels:join" in finding.said and finding.mend
+
+
 @pytest.mark.parametrize("mistake", ["not invited", "archived", "unknown"])
 async def test_a_channel_the_bot_cannot_use_is_named(outside: Outside, tmp_path: Path, mistake: str) -> None:
     channel = outside.slack.workspace.channels[RELEASES]

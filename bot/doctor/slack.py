@@ -38,6 +38,9 @@ async def slack_findings(settings: Settings, client: AsyncWebClient, *, connect:
         said = f"scope {scope} is missing: {SLACK_SCOPES[scope]}"
         state: State = "warning" if scope in OPTIONAL_SCOPES else "wrong"
         yield Finding("slack", state, said, "Add it to the app and reinstall it.")
+    if unused := sorted(granted - set(SLACK_SCOPES)):
+        said = f"the app may do what the bot never does: {', '.join(unused)[:300]}"
+        yield Finding("slack", "warning", said, "Take these scopes from the app and reinstall it.")
     if connect and settings.slack_app_token is not None:
         yield await _socket_mode(client, settings.slack_app_token.get_secret_value())
     named = {
