@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -18,6 +18,7 @@ import structlog
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.oauth.installation_store import Installation
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.deps import Deps
 from bot.doctor.workspaces import SEALED_OTHERWISE
@@ -120,15 +121,17 @@ class SeveralWorkspaces:
 
     async def _ask_slack(self, team: str) -> None:
         """Its clock and ours may differ: whether the token still opens anything decides."""
-        one = self._running.get(team)
-        if one is None or one.workspace.deps.slack is None:
+        made = await self._store.async_find_installation(team_id=team)
+        if made is None:
             return
+        asked = AsyncWebClient(made.bot_token, self._settings.slack_api_url, session=self._session, retry_handlers=[])
         try:
-            await one.workspace.deps.slack.auth_test()
+            await asked.auth_test()
         except SlackApiError as error:
-            if error.response.get("error") in GONE:
+            # Whoever installed it again meanwhile has another token.
+            no_later = datetime.fromtimestamp(made.installed_at, UTC) + timedelta(milliseconds=1)
+            if error.response.get("error") in GONE and await self._store.delete_if_older(team, no_later):
                 log.warning("uninstalled", team=team)
-                await self._store.async_delete_all(enterprise_id=None, team_id=team)
                 await self._gone(team)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             log.warning("Slack cannot be asked whether the app is still there", team=team, error=type(error).__name__)
@@ -174,8 +177,14 @@ class SeveralWorkspaces:
         self.at_rest[team] = why
         log.error("a workspace does not run", team=team, why=why)
 
-    def _later(self, work: Any) -> None:
-        task = asyncio.create_task(work)
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        async def done() -> None:
+            try:
+                await work
+            except (NotOurs, StorageError) as error:
+                log.error("what Slack said of a workspace could not be carried out", error=str(error))
+
+        task = asyncio.create_task(done())
         self._stopping.add(task)
         task.add_done_callback(self._stopping.discard)
 

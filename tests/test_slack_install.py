@@ -149,8 +149,8 @@ async def test_a_revoked_bot_token_ends_it_and_that_of_a_person_does_not(two: Tw
     two.hands.ahead -= timedelta(seconds=5)
     await two.install(two.globex)
     await two.globex.event("tokens_revoked", tokens={"oauth": [], "bot": ["U07TOKENW01"]})
-    assert installed(tmp_path) == []
     await until_stopped(two, GLOBEX_ID)
+    assert installed(tmp_path) == []
 
 
 async def test_forged_word_of_uninstalling_is_refused(two: Two, tmp_path: Path) -> None:
