@@ -98,9 +98,9 @@ async def test_the_same_person_sees_and_changes_in_each_workspace_only_what_is_t
         assert form is not None
         done = await workspace.submit(form, {"name": name, "uses": "", "permission": "read-write"})
         assert not done.errors
-    listed = await two.acme.command(text="list")
-    assert "acme-ci" in str(listed.replies[-1].blocks) and "globex-ci" not in str(listed.replies[-1].blocks)
-    assert "globex-ci" not in (await two.acme.command(text="show globex-ci")).text.replace("`globex-ci`", "")
+    listed = str((await two.told(two.acme, "list")).blocks)
+    assert "acme-ci" in listed and "globex-ci" not in listed
+    assert "globex-ci" not in (await two.told(two.acme, "show globex-ci")).text.replace("`globex-ci`", "")
     form = (await two.acme.command(text="remove acme-ci")).view
     assert form is not None
     await two.acme.submit(form)
@@ -140,12 +140,10 @@ async def test_a_button_changes_the_incident_of_the_workspace_whose_card_it_is_o
 async def test_no_workspace_reads_through_the_shared_app_what_is_another_ones(two: Two) -> None:
     jobs = [job_from_log("release", npm_logs.rejected(package="@globex/api"), conclusion="failure")]
     run = two.outside.github.add_run(repo="globex/api", jobs=jobs, conclusion="failure")
-    answer = await two.acme.command(text=f"why {run.url}")
+    answer = await two.told(two.acme, f"why {run.url}")
     assert "belongs to none of the GitHub owners of this workspace" in answer.text
     assert not [asked for asked in two.outside.github.api.requests if "globex" in asked.path]
-    await two.globex.command(text=f"why {run.url}", replies=2, wait_s=10)
-    told = two.globex.messages(ephemeral=True)[-1]
-    assert "@globex/api" in str(told.blocks)
+    assert "@globex/api" in str((await two.told(two.globex, f"why {run.url}")).blocks)
 
 
 async def test_the_sweep_fetches_for_each_workspace_only_what_is_its_own(two: Two) -> None:

@@ -43,12 +43,12 @@ async def until_stopped(two: Two, team: str) -> None:
 
 
 async def test_a_click_installs_and_the_bot_works_there_at_once(two: Two, tmp_path: Path) -> None:
-    assert (await two.acme.command(text="help")).text.startswith("Tokenwatch is not installed in this workspace")
+    assert (await two.told(two.acme, "help")).text.startswith("Tokenwatch is not installed in this workspace")
     status, page = await two.install(two.acme)
     assert status == 200 and "Tokenwatch is installed" in page and "/invite @Tokenwatch" in page
-    assert "/tokens status" in str((await two.acme.command(text="help")).replies[-1].blocks)
+    assert "/tokens status" in str((await two.told(two.acme, "help")).blocks)
     assert installed(tmp_path) == [TEAM_ID]
-    assert (await two.globex.command(text="help")).text.startswith("Tokenwatch is not installed in this workspace")
+    assert (await two.told(two.globex, "help")).text.startswith("Tokenwatch is not installed in this workspace")
 
 
 async def test_only_the_browser_that_began_comes_back_and_only_once(two: Two, tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ async def test_uninstalling_takes_the_token_and_leaves_what_the_workspace_knew(t
     await two.worked(GLOBEX_ID, 1)
     two.hands.ahead += timedelta(seconds=2)
     assert (await two.install(two.acme))[0] == 200
-    assert "acme-ci" in str((await two.acme.command(text="list")).replies[-1].blocks)
+    assert "acme-ci" in str((await two.told(two.acme, "list")).blocks)
     assert len(cards(two.acme)) == 1, "what was told is not told again"
 
 
@@ -130,7 +130,7 @@ async def test_word_of_an_earlier_uninstalling_does_not_take_a_new_installation(
     await two.install(two.acme)
     await two.acme.event("app_uninstalled", retry_num=3, retry_reason="http_timeout")
     assert installed(tmp_path) == [TEAM_ID]
-    assert (await two.acme.command(text="list")).text
+    assert (await two.told(two.acme, "list")).text
 
 
 async def test_uninstalling_ends_it_also_where_clocks_differ(two: Two, tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ async def test_all_go_on_after_a_restart_but_one_that_cannot(two: Two, tmp_path:
     async with one_bot(two):
         assert two.bot.several is not None
         assert list(two.bot.several.running) == [TEAM_ID]
-        assert "/tokens status" in str((await two.acme.command(text="help")).replies[-1].blocks)
+        assert "/tokens status" in str((await two.told(two.acme, "help")).blocks)
         status, page, _ = await two.browse("/readyz")
         checks = json.loads(page)["checks"]
         assert status == 503 and "TIMEZONE" in checks[f"{GLOBEX_ID} workspace"]
@@ -217,7 +217,7 @@ async def test_the_environment_of_slacks_own_sdk_changes_nothing(
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     async with two_workspaces(outside, tmp_path, app_key) as two:
         await two.install(two.globex)
-        assert "/tokens status" in str((await two.globex.command(text="help")).replies[-1].blocks)
+        assert "/tokens status" in str((await two.told(two.globex, "help")).blocks)
         form = (await two.globex.command(text="add")).view
         assert form is not None
     assert not (tmp_path / "home").exists()

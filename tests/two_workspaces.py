@@ -17,7 +17,7 @@ from bot.demo.outside import Outside
 from bot.demo.serving import Serving
 from bot.demo.slack import Slack
 from bot.demo.slack.oauth import CLIENT_ID, CLIENT_SECRET, AppOfSeveral
-from bot.demo.slack.workspace import OPS, RELEASES, TEAM_ID, Message
+from bot.demo.slack.workspace import MARA, OPS, RELEASES, TEAM_ID, Message
 from bot.settings import Settings
 from storage.database import Connection, Database
 from tests.running import SIGNING_SECRET, WEBHOOK_SECRET, Hands, settings_for
@@ -71,6 +71,18 @@ class Two:
             repo=repo, jobs=[job_from_log("release", log, conclusion="failure")], conclusion="failure", **run
         )
         return await self.outside.github.send_run(made, installation=number)
+
+    async def told(self, workspace: Slack, text: str) -> Message:
+        """What `/tokens ...` is answered, however busy the machine is."""
+
+        def answers() -> list[Message]:
+            found = [one for one in workspace.messages(ephemeral=True) if one.ephemeral_to == MARA.id]
+            return [one for one in found if not one.text.startswith("Still looking")]
+
+        before = len(answers())
+        await workspace.command(text=text)
+        await workspace.until(lambda: len(answers()) > before, what="an answer")
+        return answers()[-1]
 
     def db(self, team: str) -> Database:
         assert self.bot.several is not None
