@@ -95,8 +95,40 @@ def buildkite(steps: Steps) -> str:
     return "".join(f"\x1b_bk;t=1760000000000\x07{line}\n" for line in text.split("\n"))
 
 
+def buildkite_in_one_colour(steps: Steps) -> str:
+    return buildkite(steps).replace("\x1b[90m$\x1b[0m ", "\x1b[90m$ \x1b[0m")
+
+
+def gitlab_with_times(steps: Steps) -> str:
+    return "".join(f"2026-05-01T10:11:12.123456Z 01O {line}\n" for line in gitlab(steps).split("\n"))
+
+
+def teamcity(steps: Steps) -> str:
+    parts = [f"Starting: /bin/sh -c {run}\n{out}\n" for run, out in steps]
+    text = "".join(parts) + "Process exited with code 1"
+    return "".join(f"[10:11:12] : [Step 1/1] {line}\n" for line in text.split("\n"))
+
+
+def viewed(steps: Steps) -> str:
+    """`gh run view --log`: the job's and the step's name stand before each line."""
+    parts = [f"##[group]Run {run}\nshell: /usr/bin/bash -e {{0}}\n##[endgroup]\n{out}" for run, out in steps]
+    text = "\n".join([*parts, "##[error]Process completed with exit code 1."])
+    return "".join(f"central\tRun it\t2026-05-01T10:11:12.1234567Z {line}\n" for line in text.split("\n"))
+
+
+def typed(steps: Steps) -> str:
+    return "".join(f"(.venv) ida@brook:~/src$ {run}\n{out}\n" for run, out in steps)
+
+
+def powershell(steps: Steps) -> str:
+    return "".join(f"PS C:\\src\\ui> {run}\n{out}\n" for run, out in steps)
+
+
+SYSTEMS = [github, gitlab, gitlab_with_times, circle, jenkins, travis, azure, buildkite, buildkite_in_one_colour]
+
+
 @pytest.mark.parametrize("cause", JOBS)
-@pytest.mark.parametrize("system", [github, gitlab, circle, jenkins, travis, azure, buildkite])
+@pytest.mark.parametrize("system", [*SYSTEMS, teamcity, viewed, typed, powershell])
 def test_the_ci_system_changes_nothing(system: Callable[[Steps], str], cause: str) -> None:
     steps, package = JOBS[cause]
     said = diagnose(system(steps).encode())

@@ -53,7 +53,7 @@ _PREFIX = re2.compile(
 )
 
 
-_PROMPTS = (b"\x1b[32;1m$ ", b"\x1b[90m$\x1b[0m ")  # GitLab, Buildkite
+_PROMPTS = (b"\x1b[32;1m$ ", b"\x1b[90m$\x1b[0m ", b"\x1b[90m$ \x1b[0m")  # GitLab, Buildkite
 _WRAPPERS = frozenset("#🦋[:'\"`│├╰└─▶×|")
 _MAY_BE_STAMPED = frozenset("0123456789[stbec\ufeff")
 

@@ -62,6 +62,7 @@ _BEGINS_TEXTS = (
     rf"YN00(?:00|09): {_NAME}@workspace:",
     rf"^{_NAME} (?P<version>\d[\w.]*) built to \S+\.gem\.?$",
     rf"^The push refers to repository \[{_IMAGE}\]",
+    rf"^(?:\[INFO\] )?Containerizing application to {_IMAGE}:{_TAG}\.\.\.",
     r"^\[INFO\] -+< (?P<group>[\w.\-]+):(?P<artifact>[\w.\-]+) >-+$",
     rf"(?:Uploading to \S+: |Could not (?:PUT|write to resource) '){_MAVEN_FILE}",
     rf"^Uploading \S+ to (?:https?:/)?{_MAVEN_PATH}",

@@ -25,7 +25,7 @@ _STRUCTURE = (
     r"exit code [1-9]|exited with|exit status [1-9]|Job (?:failed|succeeded)",
     r"^Run [a-zA-Z./$@\"(\[#]|^#!/bin/(?:ba)?sh -e|Finished: |Done in [0-9]|Running after[_ ]script",
     # A command, or a package that was published.
-    rf"(?:^|[ZK\x07]|\]|0[0-9a-f][OE]\+?) ?{_COLOURS}[$+]{_COLOURS} [@a-zA-Z./\[]",
+    rf"(?:^|[ZK\x07]|\]|0[0-9a-f][OE]\+?) ?{_COLOURS}[$+]{_COLOURS} {_COLOURS}[@a-zA-Z./\[]",
     # The prompts of people's shells, pasted.
     r"@[a-z0-9.\-]+[: ][^ \n]*[$#%] +[A-Za-z.]|^(?:PS )?[A-Z]:\\[^>\n]*>|^(?:➜|❯) |^[~/][^ \n]* [$#%] ",
     r"> @?[\w./\-]+@[^ ]* [a-z]|(?:^|[ZOE\]\x07] ?)> [a-z]",
@@ -79,7 +79,9 @@ _REFUSALS = (
     r"status(?:[^\n]* |: ?)?[45][0-9][0-9]",
     r"HTTP/?[^ ]* [45][0-9][0-9]|response code: [45]|(?:got|returned|[Ee]rror|received) '?[45][0-9][0-9]",
     r", [45][0-9][0-9]\)",
-    r"\([45][0-9][0-9]\)|[45][0-9][0-9],? [A-Z]|success: [45]|exchange_token",
+    r"\([45][0-9][0-9]\)|success: [45]|exchange_token|Payment Required|Conflict|Bad Request|Payload Too|Too Large",
+    r"Unprocessable",
+    r"Internal Server|Bad Gateway|Service |Gateway Time|Content access|Not Allowed|Client Error",
     r"(?:not|n't) (?:allow|permit|author|an? (?:member|owner|maint)|have |seem to|(?:a )?valid |include|match|on the)",
     r"not-enabled|does not have|disallow|wrong|insufficient|Insufficient|read-?only|(?:may|can) only |[Mm]ay not ",
     r"[Pp]ermissions? |[Nn]o [Cc]redential|[Cc]redentials? (?:for|is|are|not|was|has|have)|[Cc]redentials:? ",

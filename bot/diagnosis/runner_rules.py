@@ -144,7 +144,7 @@ INSTALL_AUTH_RULES = (
     ),
     _install_refused(
         "rubygems",
-        r"^Authentication is required for https?://|^Bad username or password for https?://",
+        r"^(?:Authentication is required|Bad username or password) for (?:https?://|[\w\-]+\.[\w.\-]+\.?$)",
     ),
 )
 

@@ -47,7 +47,8 @@ _PROMPT = re2.compile(_PROMPTED)
 _SHELL_PROMPT = (
     r"^(?:\([\w.\-]+\) )?(?:[\w.\-]+@[\w.\-]+(?::| )[~/\w.\-]*|\[[\w.\-]+@[\w.\-]+ [~/\w.\-]+\]"
     r"|[~/][~/\w.\-]*) ?[$#%] +"
-    r"|^(?:\([\w.\-]+\) )?PS [A-Z/~][^>]*> +|^[A-Z]:\\[^>]*> *|^(?:➜|❯) +(?:[~\w./\-]+ +(?:git:\([^)]*\) +)?(?:✗ +)?)?"
+    r"|^(?:\([\w.\-]+\) )?PS [A-Z/~][^>]*> +|^[A-Z]:\\[^>]*> *"
+    r"|^(?:➜|❯) +(?:(?:~[\w./\-]*|[\w.\-]+ +git:\([^)]*\)) +(?:✗ +)?)?"
 )
 _TYPED = rf"(?:{_SHELL_PROMPT})((?:{_COMMANDS}|{_PLAIN_WORDS}).*)"
 _TYPED_AT = re2.compile(_TYPED)
@@ -178,6 +179,7 @@ class Steps:
         self._header = 0  # lines of the header still to read, 0 outside
         self._variables = False  # the header's script is over, its variables are being listed
         self._plain = False
+        self._marked = False  # GitHub's own marks tell the steps: a plain `Run ...` is an action's word
         self._indented = False  # the copied page sets the header in by two spaces
         self._shell_named = False  # the last line of the header named the shell: variables or output follow
         self._clients = 0  # of yarn and bun that run: their `$ command` lines are scripts of the package, no steps
@@ -290,7 +292,7 @@ class Steps:
             self._task = 1
         elif run := _RUN.search(text):
             self._begin(run.group(1), line.number)
-            self._header, self._plain = MOST_HEADER_LINES, False
+            self._header, self._plain, self._marked = MOST_HEADER_LINES, False, True
             self.current.headed = True
         elif self._header:
             self._read_header(line)
@@ -312,7 +314,7 @@ class Steps:
             self.ended_quietly = headed and not any(step.failed for step in self.all)
         elif _AFTER.search(text):
             self._script_end, self._clients = self._script_end or self.current, 0
-        elif plain := _PLAIN_RUN.search(text):
+        elif not self._marked and (plain := _PLAIN_RUN.search(text)):
             self._begin(plain.group(1), line.number)
             self._header, self._plain = MOST_HEADER_LINES, True
         elif _CLIENT.search(text):

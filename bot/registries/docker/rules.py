@@ -17,6 +17,7 @@ OUTPUT = (
     r"|checking push permission|failed to push to destination|/blobs/uploads/|jib-maven-plugin"
 )
 ANCHORS = (
+    r"Containerizing application",
     r"denied: |access denied|The push refers|pushing (?:layers|manifest)|failed to push|failed to solve",
     r"digest: sha256|toomanyrequests|unauthorized: |oauth token",
     r"Username and password required|interactive login|incorrect username|basic auth|dial tcp|TLS handshake",

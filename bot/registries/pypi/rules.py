@@ -159,7 +159,7 @@ RULES = (
             r"(?i)NonInteractive: Credential not found|Missing (?:credentials for|username|password)\b",
             r"Missing required option: (?:user|auth)|Enter your [^\n]*Aborted!",
             r"HTTP Error 401: .*(?:Basic auth|authentication) required|No credentials (?:found|were provided)",
-            r"Publish (?:username|password)",
+            r"Publish (?:username|password)|^ERROR +EOFError\b",
             r"(?i)either both username and password",
         ),
         (
