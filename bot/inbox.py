@@ -35,6 +35,7 @@ LONGEST_WAIT_S = 3600.0  # what an outage held up is worked within the hour afte
 GROWTH = 3.0
 WORK_WITHIN_S = 300.0  # a log that trickles for ever must not keep its repository's deliveries waiting
 GIVES_WAY_S = 0.1  # to arriving deliveries, before each claim
+CLOCK_WAS_AHEAD = timedelta(days=1)  # more than any delivery waits
 LONGEST_NAP_S = 2.0  # another process (a replay typed by a person) may store work without waking us
 
 
@@ -136,6 +137,11 @@ class Inbox:
             return LONGEST_NAP_S
         if due is None:
             return LONGEST_NAP_S
+        if due - self._now() > CLOCK_WAS_AHEAD:
+            log.warning("the clock was far ahead when this came: worked now", due=due.isoformat())
+            with contextlib.suppress(StorageError):
+                await self._db.write(deliveries.hurry, self._now())
+            return 0.05
         # A due row that was not claimed belongs to a repository that is being worked on: its end wakes us.
         return min(max((due - self._now()).total_seconds(), 0.5), LONGEST_NAP_S)
 

@@ -215,9 +215,10 @@ def _recover(connection: Connection, now: datetime, wait: Callable[[int], timede
 
 
 def hurry(connection: Connection, now: datetime) -> int:
-    """What waits for something to be mended is due now, except what may have killed its process."""
+    """What waits for something to be mended is due now, except what may have killed its process; and what a clock that
+    was ahead received."""
     return connection.execute(
-        f"UPDATE deliveries SET due_at = :now WHERE {UNFINISHED} AND state = 'waiting' AND due_at > :now"  # noqa: S608
+        f"UPDATE deliveries SET due_at = :now WHERE {UNFINISHED} AND state <> 'working' AND due_at > :now"  # noqa: S608
         " AND COALESCE(reason, '') <> :interrupted",
         {"now": to_ms(now), "interrupted": INTERRUPTED},
     )

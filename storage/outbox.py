@@ -15,6 +15,7 @@ from storage.database import Connection, Row, from_ms, moment, to_ms
 
 Kind = Literal["post", "reply", "edit"]
 
+CLOCK_WAS_AHEAD = timedelta(days=1)  # more than anything waits
 # Word for word the condition of the index `messages_unsent`: without it the engine reads the whole table.
 UNSENT = "state IN ('new', 'sending', 'unknown')"
 READY = f"""
@@ -300,7 +301,13 @@ def hand_back(connection: Connection, *, owner: str, now: datetime) -> int:
 
 
 def recover(connection: Connection, now: datetime) -> int:
-    """Rows whose sender died: nobody knows whether Slack took them."""
+    """Rows whose sender died, of which nobody knows whether Slack took them; and those that a clock which was far ahead
+    made, which would wait until its days come."""
+    connection.execute(
+        "UPDATE messages SET due_at = :now, made_at = :now, lease_until = MIN(lease_until, :now)"  # noqa: S608
+        f" WHERE {UNSENT} AND due_at > :ahead AND made_at > :ahead",
+        {"now": to_ms(now), "ahead": to_ms(now + CLOCK_WAS_AHEAD)},
+    )
     return connection.execute(
         "UPDATE messages SET state = 'unknown', lease_owner = NULL"  # noqa: S608 - the constant above
         f" WHERE {UNSENT} AND state = 'sending' AND lease_until < :now",

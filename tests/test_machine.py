@@ -200,3 +200,22 @@ async def test_a_clock_that_jumps_loses_and_doubles_nothing(outside: Outside, tm
         shown = [json.dumps(card.blocks) for card in running.cards()]
         assert [sum(f"acme/{name}`" in text for text in shown) for name in ("one", "two", "three")] == [1, 1, 1]
         assert len(shown) == 3
+
+
+async def test_what_waits_by_a_clock_that_was_far_ahead_does_not_wait_for_its_days(
+    outside: Outside, tmp_path: Path
+) -> None:
+    async with running_bot(outside, settings_for(outside, tmp_path)) as running:
+        running.hands.ahead += timedelta(days=400)
+        outside.slack.fail("chat.postMessage", status=503, times=None)
+        await running.deliver_run(npm_logs.rejected("@acme/one"), repo="acme/one")
+        await outside.slack.until(lambda: outside.slack.calls("chat.postMessage"), what="a post that is refused")
+        outside.github.fail("/actions/", status=503, times=None)
+        await running.deliver_run(npm_logs.rejected("@acme/two"), repo="acme/two")
+        waiting = "SELECT COUNT(*) FROM deliveries WHERE state = 'waiting'"
+        await outside.slack.until(lambda: running.db.read_now(lambda c: c.value(waiting)), what="a delivery that waits")
+        running.hands.ahead -= timedelta(days=400)
+        outside.slack.recover()
+        outside.github.recover()
+        await running.worked(2)
+        assert len(running.cards()) == 2
