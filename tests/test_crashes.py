@@ -243,7 +243,7 @@ async def one_lane(number: int, folder: Path, port: int) -> Lane:
         return lane
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 async def test_killed_a_hundred_times_every_delivery_becomes_exactly_one_card(
     tmp_path: Path, unused_tcp_port_factory: Callable[[], int]
 ) -> None:
