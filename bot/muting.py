@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot import announce
-from bot.incidents import Facts, is_outage
+from bot.incidents import OUTAGES, Facts, is_outage
 from bot.matching import covers
 from bot.messages import thread
 from bot.verdict.verdict import DEAD_TOKEN
@@ -99,7 +99,11 @@ def explains(connection: Connection, incident: Incident) -> bool:
 def _explaining(connection: Connection, incident: Incident) -> Incident | None:
     if is_outage(incident) or _of_a_dead_token(incident):
         return None
-    candidates = incidents.unresolved(connection, incident.registry or "npm")
+    registry = incident.registry or "npm"
+    candidates = [
+        *incidents.unresolved(connection, registry, OUTAGES),
+        *incidents.unresolved(connection, registry, DEAD_TOKEN, with_token=True),
+    ]
     return next(
         (
             other

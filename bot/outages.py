@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from bot import announce, muting
 from bot.deps import Deps
 from bot.errors import TryAgain
-from bot.incidents import is_outage
+from bot.incidents import OUTAGES
 from bot.messages import thread
 from storage import audit, awaited, incident_states, incidents
 from storage.database import Connection
@@ -20,8 +20,8 @@ async def watch(deps: Deps) -> None:
     now = deps.now()
     quiet = [
         incident
-        for incident in await deps.db.read(incidents.unresolved)
-        if is_outage(incident) and incident.over_at is None and now - incident.last_seen_at >= QUIET_FOR
+        for incident in await deps.db.read(incidents.unresolved, None, OUTAGES)
+        if incident.over_at is None and now - incident.last_seen_at >= QUIET_FOR
     ]
     for incident in quiet:
         if (incident.registry or "npm") == "npm" and not await _answers(deps):

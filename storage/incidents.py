@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -331,12 +332,17 @@ def muted_by(connection: Connection, incident: Incident) -> list[Incident]:
     return [_incident(row) for row in rows]
 
 
-def unresolved(connection: Connection, registry: str | None = None) -> list[Incident]:
-    """Everything that is not over, the oldest first; of one registry if it is given."""
+def unresolved(
+    connection: Connection, registry: str | None = None, verdicts: Iterable[str] = (), *, with_token: bool = False
+) -> list[Incident]:
+    """What is not over, the oldest first: in this registry, with one of the verdicts, with a token, where asked."""
+    names = {f"verdict{place}": verdict for place, verdict in enumerate(sorted(verdicts))}
+    narrower = f" AND verdict IN ({', '.join(f':{name}' for name in names)})" if names else ""
+    narrower += " AND token_id IS NOT NULL" if with_token else ""
     rows = connection.all(
-        "SELECT * FROM incidents WHERE state <> 'resolved' AND (:registry IS NULL OR COALESCE(registry, 'npm') ="
-        " :registry) ORDER BY id",
-        {"registry": registry},
+        "SELECT * FROM incidents WHERE state <> 'resolved'"  # noqa: S608 - the names are ours
+        f"{narrower} AND (:registry IS NULL OR COALESCE(registry, 'npm') = :registry) ORDER BY id",
+        {**names, "registry": registry},
     )
     return [_incident(row) for row in rows]
 

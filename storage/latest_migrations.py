@@ -35,3 +35,9 @@ def m017_workspaces(db: sqlite_utils.Database) -> None:
         CREATE INDEX oauth_states_by_end ON oauth_states (ends_at)
         """,
     )
+
+
+@MIGRATIONS()
+def m018_incidents_that_explain(db: sqlite_utils.Database) -> None:
+    """Those that may explain others are looked for at each failure, however many are open."""
+    run(db, "CREATE INDEX incidents_that_explain ON incidents (verdict, token_id) WHERE state <> 'resolved'")
