@@ -6,7 +6,7 @@ import functools
 
 import re2
 
-from bot.diagnosis.rule import Setting
+from bot.diagnosis.rule import QUIET, Setting
 
 MOST_READ = 8000  # characters of a script
 _SPLIT = re2.compile(r"\s*(?:&&|\|\||;|\n|\|)\s*")
@@ -46,7 +46,7 @@ _PUBLISH = re2.compile(
     r"|(?:^|\s)(?:npx +|pnpm +(?:exec|dlx) +)np(?:@\S+)?(?:\s|$)|\bnp +--"
     r"|\btwine +upload|gh-action-pypi-publish|\bnpm-publish\b|publish-unit|\brelease-plz\b|\bcargo-release\b"
     r"|crates-io-auth-action"
-    r"|release-gem|configure-rubygems-credentials|\brake\b[^\n]*\brelease\b|\bnuget +push|NuGet/login"
+    r"|release-gem|configure-rubygems-credentials|\brake\b[^\n]*\brelease\b|\bnuget(?:\.exe)? +push|NuGet/login"
     r"|\b(?:docker|podman|buildah|nerdctl|helm|oras) +(?:image +|manifest +)?push"
     r"|\bkaniko/executor\b|docker/bake-action|\bimagetools +create\b|\bjib:build\b|\b(?:skopeo|crane) +(?:copy|push)"
     r"|\bdocker\b[^\n]* --push\b|build-push-action"
@@ -107,6 +107,7 @@ _SHELLS = frozenset(
     {"sh", "bash", "make", "just", "task", "if", "for", "while", "then", "run", "script", "release", "test"}
 )
 _CALLED = {"mvn": "maven", "mvnw": "maven", "gradlew": "gradle", "pip3": "pip", "python": None, "python3": None}
+_MEANS_PUBLISH = re2.compile(r"(?i)publish|releas|deploy|push|upload|ship")
 _COLLAPSED = "# collapsed multi-line command"  # GitLab shows the first line only
 _OR_ELSE = re2.compile(r"\|\| *(?:true|:|exit +0|(?:echo|printf)\b[^|&;]*)\s*$")
 # Reads a repository and writes nothing.
@@ -154,6 +155,16 @@ def setting_of(command: str) -> Setting:
         return "text"
     order: tuple[Setting, ...] = ("publish", "build", "install", "other", "text")
     return next((setting for setting in order if setting in kinds), "other")
+
+
+@functools.lru_cache(maxsize=512)
+def setting_of_title(title: str) -> Setting:
+    """What a step is for that only its title tells: `npm ci`, `Build wheel`. A title that is no command says less."""
+    said = setting_of(title)
+    told = setting_of(title.lower()) if said == "other" else said
+    if told == "publish" and said != "publish":
+        return "other"
+    return "other" if told in QUIET and _MEANS_PUBLISH.search(title) else told
 
 
 def program_of(command: str) -> str | None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import re2
 
+from bot.diagnosis.ci_marks import child_command
 from bot.diagnosis.commands import only_logs_in, only_pushes_git, setting_of, tolerated
 from bot.diagnosis.credential_count import CredentialCount
 from bot.diagnosis.diagnosis import Diagnosis
@@ -24,7 +25,7 @@ from bot.diagnosis.packages import Packages
 from bot.diagnosis.quotes import Quotes
 from bot.diagnosis.rule import QUIET, Setting
 from bot.diagnosis.rulebook import Match, rule_book
-from bot.diagnosis.steps import Steps, child_command
+from bot.diagnosis.steps import Steps
 from bot.diagnosis.tools import NPM_CLIENTS, Tools
 
 MOST_HITS = 3000  # of one log; beyond, only new kinds of hits are kept

@@ -12,6 +12,8 @@ from typing import Any
 
 import re2
 
+from bot.diagnosis.line_frames import MOST_LINES, frame_of
+
 BLOCK = 1 << 20  # log is searched in blocks of this size, so that the caller's chunks never change the result
 LONGEST = 32 * 1024  # a longer line is read in pieces of this size
 HEAD_BYTES = 64
@@ -24,7 +26,8 @@ _STAMP = re2.compile(
     r"^(?:\x{FEFF}?\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+\-]\d\d:?\d\d)?\]? ?"
     r"(?:[0-9a-f]{2}[OE]\+? ?)?)+|^\x{FEFF}"
     r"|^\[\d\d:\d\d:\d\d [AP]M\] "  # semantic-release's own
-    r"|^\[?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:\](?:[WE]:| :)?|Z)?\s+(?:\[Step \d+/\d+\] )?"  # Jenkins, Drone, TeamCity
+    r"|^\d{1,2}:\d\d:\d\d [AP]M: "  # Netlify
+    r"|^\[?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:\](?:[a-zA-Z]:| :)?|Z)?\s+(?:\[Step \d+/\d+\] )?"  # Jenkins, Drone, TeamCity
     r"|^\[Container\] \d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)? "  # CodeBuild
     r"|^(?:simple|build|error|command)\t\d\d-\w{3}-\d{4} \d\d:\d\d:\d\d\t"  # Bamboo
     r"|^travis_(?:time|fold):(?:start|end):[^\x1b]*\x1b\[0K"
@@ -72,8 +75,11 @@ class Line:
     prompted: bool = False  # coloured as only CI systems colour a command that they run
 
 
-def clean(raw: bytes) -> Iterator[tuple[str, str]]:
-    """The logical lines of one raw line as (shown, text): a progress bar's carriage returns make several."""
+def clean(raw: bytes, frame: Any | None = None) -> Iterator[tuple[str, str]]:
+    """The logical lines of one raw line as (shown, text): a progress bar's carriage returns make several.
+
+    `frame`: what this log puts before its lines, beside stamps.
+    """
     decoded = raw.decode("utf-8", "replace")
     segments = [s for s in decoded.split("\r") if s.strip()] if "\r" in decoded else [decoded]
     stamped = True
@@ -84,6 +90,8 @@ def clean(raw: bytes) -> Iterator[tuple[str, str]]:
             stamped = shown == ""
         if "\x1b" in shown or "\x08" in shown or "\x00" in shown or "\x07" in shown:
             shown = without_stamp(_ESCAPES.sub("", shown))
+        if frame is not None and (framed := frame.match(shown)):
+            shown = shown[framed.end() :]
         shown = shown.rstrip()
         yield shown, unwrap(shown)
 
@@ -131,6 +139,12 @@ def _may_be_wrapped(text: str) -> bool:
     return end > 0 and ("publish" in head or "release" in head)
 
 
+def _frame_of(block: bytes) -> Any | None:
+    """The frame of a log that begins with this block; most logs have none."""
+    raws = block[:LONGEST].split(b"\n")[:MOST_LINES]
+    return frame_of([shown for raw in raws for shown, _ in clean(raw)][:MOST_LINES])
+
+
 class LineReader:
     """Cuts a stream of bytes into lines and gives those to `take` that `anchors()` hit; for None, every line.
 
@@ -144,6 +158,8 @@ class LineReader:
         self._number = 1  # of the line the buffer starts in
         self._inside = 0  # bytes of that line already read
         self._last_byte = 0x0A
+        self._frame: Any | None = None
+        self._framed = False  # the frame has been looked for
         self.head = b""  # how the log begins
         self.tail: list[tuple[int, bytes]] = []  # the last lines of the last blocks, for a log nothing else explains
 
@@ -178,6 +194,8 @@ class LineReader:
         return end - self._inside
 
     def _read(self, block: bytes) -> None:
+        if not self._framed:
+            self._framed, self._frame = True, _frame_of(block)
         number, counted, position = self._number, 0, 0
         searched: Any = None
         hits: Iterator[Any] = iter(())
@@ -217,7 +235,7 @@ class LineReader:
         return start, end
 
     def _give(self, number: int, raw: bytes) -> None:
-        for shown, text in clean(raw):
+        for shown, text in clean(raw, self._frame):
             if text or shown:
                 prompted = shown.startswith("$ ") and any(prompt in raw for prompt in _PROMPTS)
                 self._take(Line(number, shown, text, prompted=prompted))

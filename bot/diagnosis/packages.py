@@ -81,6 +81,7 @@ _BUILT_TEXTS = (
     rf"^📦 Built wheel [^\n]* to (?:\S*/)?{_PYTHON_FILE}",
     rf"^Checking (?:\S*/)?{_PYTHON_FILE}: PASSED",
     rf"[Ff]ailed to upload [`'\"\[]+(?:[^`'\"]*/)?{_PYTHON_FILE}",
+    rf"^Successfully packaged chart and saved it to: (?:\S*/)?{_NAME}-(?P<version>\d[\w.+\-]*)\.tgz",  # helm
     (
         r"^Successfully created package '(?:[^']*[/\\])?(?P<package>[A-Za-z][\w.\-]*?)"
         r"\.(?P<version>\d+\.\d+[\w.\-]*)\.nupkg'"

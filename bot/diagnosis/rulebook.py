@@ -9,12 +9,12 @@ from typing import Any
 import re2
 
 from bot.diagnosis import runner_rules
+from bot.diagnosis.ci_marks import COMMANDS, STEP_MARKS
 from bot.diagnosis.last_resort import LAST_RESORT_RULES
 from bot.diagnosis.marks import MARKS
 from bot.diagnosis.packages import PACKAGE_TEXTS
 from bot.diagnosis.quotes import QUOTE_ANCHORS, QUOTE_MARKS
 from bot.diagnosis.rule import AUTH_CAUSES, Rule
-from bot.diagnosis.steps import STEP_MARKS
 from bot.diagnosis.tools import TOOLS, VERSION_PATTERNS
 from bot.registries import REGISTRIES
 
@@ -27,10 +27,15 @@ _STRUCTURE = (
     # A command, or a package that was published.
     rf"(?:^|[ZK\x07]|\]|0[0-9a-f][OE]\+?) ?{_COLOURS}[$+]{_COLOURS} {_COLOURS}[@a-zA-Z./\[]",
     # The prompts of people's shells, pasted.
-    r"@[a-z0-9.\-]+[: ][^ \n]*[$#%] +[A-Za-z.]|^(?:PS )?[A-Z]:\\[^>\n]*>|^(?:➜|❯) |^[~/][^ \n]* [$#%] ",
+    r"@[a-z0-9.\-]+[: ][^ \n]*[$#%] +[A-Za-z.]|^(?:PS )?[A-Z]:\\[^>\n]*>|^(?:➜|❯|%|λ|») |^[~/][^ \n]* [$#%] ",
+    r"[$%#>❯»λ] *" + COMMANDS,
+    # Steps that have a title.
+    r"travis_fold:start:|Preparing deploy|Deploying app|^(?:---|\+\+\+|~~~) :|Step [0-9]+/[0-9]+: ",
+    r"Starting (?:task|Step)",
+    r"\[Pipeline\]|\[command\]|##vso\[task|failed to deploy|Deploy failed|Finished task '|build step [0-9]",
     r"> @?[\w./\-]+@[^ ]* [a-z]|(?:^|[ZOE\]\x07] ?)> [a-z]",
     r"^dist/[^ ]+(?:\.whl|\.tar\.gz)",
-    r"Successfully (?:built|created package) |: PASSED|Built (?:sdist|wheel|[a-z0-9._-]+-[0-9])|Failed to upload ",
+    r"Successfully (?:built|created package|packaged chart) |: PASSED|Built (?:sdist|wheel|[a-z0-9._-]+-[0-9])|Failed to upload ",
     r"Complete job name: |Download action repository '",
     (
         r"\"(?:name|version)\": \"|\b(?:name|version) = \"|[Ss]tarting: |Running command |\[go\] Task"

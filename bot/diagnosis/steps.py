@@ -1,7 +1,6 @@
 """Which step of the job a line belongs to: the command that ran, its environment, whether it failed. Pure.
 
-Steps are told by GitHub's `##[group]Run`, by the same text copied from the web page, by GitLab's and Travis'
-`$ command`, Jenkins' `+ command` and CircleCI's `#!/bin/bash` header. A log without any of these is one step.
+Steps are told by the marks of CI systems and shells (ci_marks.py). A log without any of these is one step.
 """
 
 from __future__ import annotations
@@ -10,96 +9,22 @@ from dataclasses import dataclass, field
 
 import re2
 
+from bot.diagnosis import ci_marks
 from bot.diagnosis.commands import (
     builds_image,
     is_administration,
     logs_in_to_images,
     only_logs_in,
     setting_of,
+    setting_of_title,
 )
 from bot.diagnosis.job_log import Line
 from bot.diagnosis.rule import QUIET, Setting
+from bot.diagnosis.task_head import TaskHead
 
 MOST_STEPS = 2000  # of one job; a log with more is not a job log
 MOST_HEADER_LINES = 200
 MOST_COMMAND = 8000  # characters of a script that tell what it is for
-_COMMANDS = (
-    r"(?:[A-Z_]+=\S* +)*(?:npm|npx|pnpm|pnpx|yarn|bun|bunx|node|corepack|lerna|changeset|nx|turbo"
-    r"|rush|lage|beachball|auto|vlt|deno|jsr"
-    r"|cargo|release-plz|twine|uv|uvx|python3?|pip3?|pipx|poetry|flit|hatch|pdm|maturin|tox|nox|gem|bundle|rake"
-    r"|dotnet|nuget(?:\.exe)?|mono|docker|podman|buildah|skopeo|crane|helm|oras|mvn|gradle|go|goreleaser|git|sbt|jreleaser|gh|glab|make|just|task"
-    r"|sh|bash|\.?/[\w./\-]+|[\w\-]*lint[\w\-]*|zizmor|shellcheck|textlint|cspell|knip|publint|attw|size-limit"
-    r"|semantic-release|release-it|aws|gcloud|az|kubectl|terraform|tofu"
-    r"|echo|for|if|cd|set|export|curl|wget|sudo|vp|vsce|ovsx|jest|vitest|mocha|pytest|ruff|mypy|eslint|tsc|prettier"
-    r"|playwright|cypress|commitlint|rspec|phpunit|composer|php|perl|java|ruby|rustup|mix|pod|dart|flutter|anaconda"
-    r"|conan|luarocks|cabal|stack|ansible(?:-\w+)?|snapcraft|choco|buf|swift|pwsh|Publish-\w+|lein|electron-builder|firebase|vercel|netlify"
-    r"|wrangler|heroku|flyctl|pulumi|serverless|sam|cdk|argocd|helmfile|kustomize|sonar-scanner|snyk|trivy|gitleaks"
-    r"|semgrep|codecov|sentry-cli|jf|jfrog|apt-get|apt|apk|yum|dnf|brew|ssh|scp|rsync|chmod|mkdir)(?:\s|$)"
-)
-# Only after a dollar: behind the plus of a diff these may begin a line of text.
-_PLAIN_WORDS = r"(?:cat|head|tail|grep|find|test|time|source|env|while|case|eval|tar|zip|unzip|cp|mv|rm|ls|\[|\[\[)\s"
-_RUN = re2.compile(r"^##\[group\]Run (.*)")
-_PLAIN = r"^Run ([a-z./$A-Z@\"(\[#][^`]*)$"
-_PLAIN_RUN = re2.compile(_PLAIN)
-_PROMPTED = r"^(?:\$|\+) +(" + _COMMANDS + r".*)|^\$ +(" + _PLAIN_WORDS + r".*)"
-_PROMPT = re2.compile(_PROMPTED)
-# A person's own shell, pasted: bash, zsh and their frames, PowerShell, cmd.
-_SHELL_PROMPT = (
-    r"^(?:\([\w.\-]+\) )?(?:[\w.\-]+@[\w.\-]+(?::| )[~/\w.\-]*|\[[\w.\-]+@[\w.\-]+ [~/\w.\-]+\]"
-    r"|[~/][~/\w.\-]*) ?[$#%] +"
-    r"|^(?:\([\w.\-]+\) )?PS [A-Z/~][^>]*> +|^[A-Z]:\\[^>]*> *"
-    r"|^(?:➜|❯) +(?:(?:~[\w./\-]*|[\w.\-]+ +git:\([^)]*\)) +(?:✗ +)?)?"
-)
-_TYPED = rf"(?:{_SHELL_PROMPT})((?:{_COMMANDS}|{_PLAIN_WORDS}).*)"
-_TYPED_AT = re2.compile(_TYPED)
-# Azure DevOps: a task's title, a table between two rules, the script if it is one, and a rule again.
-_TASK = r"^##\[section\]Starting: "
-_TASK_BEGINS = re2.compile(_TASK)
-_RULED = re2.compile(r"^={20,}")
-_CALLED = re2.compile(r"^(?:##)?\[command\](?:\S*/)?(\S.*)")
-_CLIENT_BANNER = r"^(?:yarn|bun) (?:run|publish|install) v"
-_CLIENT = re2.compile(_CLIENT_BANNER)
-_CLIENT_ENDS = r"^(?:✨ +)?Done in \d"
-_CLIENT_ENDED = re2.compile(_CLIENT_ENDS)
-_CIRCLED = r"^#!/bin/(?:ba)?sh -e"
-_CIRCLE = re2.compile(_CIRCLED)
-_FAILURE = (
-    r"^(?:##\[error\]|::error)|^Error: Process completed with exit code [1-9]|^Process completed with exit code [1-9]"
-    r"|^(?:Exited with code exit status [1-9]|The command \".*\" (?:failed and )?exited with [1-9]"
-    r"|🚨 Error: The command exited with"
-    r"|Process exited with code [1-9]|Command did not exit successfully|\[go\] Task status: failed"
-    r"|\[[\w /.\-]+\] +❌ +Failure - )"
-)
-_FAILED = re2.compile(_FAILURE)
-_SHELL = r"^\[Pipeline\] sh$"
-_PIPELINE = re2.compile(_SHELL)
-# On the copied page an action's error has lost its mark.
-_ACTION_FAILURE = r"^Error: (?:Error: |HttpError: |The process '.*' failed with )"
-_ACTION_FAILED = re2.compile(_ACTION_FAILURE)
-_IS_ACTION = re2.compile(r"^[\w.\-]+/[\w.\-/]+@\S+")
-# TeamCity, CodeBuild, GoCD and act name the command of a step in the step's first line.
-_STARTING = (
-    r"^Starting: (?:\S*/)?(?:ba)?sh -c (?P<teamcity>.+)|^Running command (?P<codebuild>.+)"
-    r"|^\[go\] Task: (?P<gocd>.+)|^\[[\w /.\-]+\] ⭐ +Run Main (?P<act>.+)"
-)
-_STARTED = re2.compile(_STARTING)
-# Said of the whole job, at its end: GitLab's is about the last command of the script, Jenkins' about any.
-_SCRIPT_FAILURE = r"^ERROR: Job failed"
-_SCRIPT_FAILED = re2.compile(_SCRIPT_FAILURE)
-_JOB_FAILURE = r"^(?:ERROR: )?script returned exit code [1-9]|^Finished: FAILURE|^Done\. Your build exited with [1-9]"
-_JOB_FAILED = re2.compile(_JOB_FAILURE)
-_SUCCESS = r"^(?:Job succeeded|Finished: SUCCESS|Done\. Your build exited with 0\.|CircleCI received exit code 0)"
-_SUCCEEDED = re2.compile(_SUCCESS)
-# GitHub and Azure say of no job that it went well, but of each step that failed, and tidy up at the end.
-_END = r"^(?:Cleaning up orphan processes|##\[section\]Finishing: )"
-_ENDED = re2.compile(_END)
-_AFTERMATH = r"^Running after[_ ]script"  # GitLab: what comes now cannot be what failed
-_AFTER = re2.compile(_AFTERMATH)
-# GitHub names the job, and fetches before it starts every action that the job may use, run or not.
-_JOB_NAME = r"^Complete job name: (.+)"
-_JOB_NAMED = re2.compile(_JOB_NAME)
-_FETCH = r"^Download action repository '([^'@\s]+)"
-_FETCHED = re2.compile(_FETCH)
 MOST_ACTIONS = 100
 _PUBLISHING_JOB = re2.compile(r"(?i)publish|release|deploy|push|image|build|ship|deliver")
 _PUSHING_JOB = re2.compile(r"(?i)publish|release|push|image")
@@ -118,38 +43,6 @@ _GIVEN_COMMAND = re2.compile(
 _SET_IN = re2.compile(r"^  (?:(?:env|with):$|shell: |  [\w\-]+:(?: |$))")  # of a header on the copied page
 _SHELL_NAMED = re2.compile(r"^shell: (?:/|[A-Z]:\\|\S+ [^\n]*\{0\})")
 _GIVEN_CODE = re2.compile(r"^actions/github-script@")
-_CHILD_LINE = r"^> (?:@?[\w./\-]+@\S* )?([a-z@./$]\S*.*)$"  # npm prints the package and script, then the command
-_CHILD = re2.compile(_CHILD_LINE)
-# For the one automaton over all patterns; lines that begin with `##[` are always read.
-STEP_MARKS = {
-    "structure": (
-        _PLAIN,
-        _PROMPTED,
-        _TYPED,
-        _CIRCLED,
-        _SHELL,
-        _FAILURE,
-        _ACTION_FAILURE,
-        _SCRIPT_FAILURE,
-        _JOB_FAILURE,
-        _SUCCESS,
-        _AFTERMATH,
-        _TASK,
-        _STARTING,
-        _END,
-        _JOB_NAME,
-        _FETCH,
-        _CLIENT_BANNER,
-        _CLIENT_ENDS,
-    ),
-    "child": (_CHILD_LINE,),
-}
-_MORE = re2.compile(r"^" + _COMMANDS)
-# What clients print begins with their names too.
-_PRINTED = re2.compile(
-    r"^(?:(?:yarn|bun|pnpm) (?:\w+ )?v\d|npm (?:notice|error|ERR!|warn|WARN|info|http|verb|silly)"
-    r"|lerna \w+ |\w+ version )"
-)
 _PLACEHOLDER = re2.compile(r"^X{5}(?:-X{5})+$")
 
 
@@ -165,6 +58,7 @@ class Step:
     headed: bool = False  # its header, with the environment, was in the log
     entered: bool = False  # the engine has taken its command in
     administration: bool = False
+    told: bool = True  # the command is one, not a title
     ran: str = ""  # the last command of a package's script, as its client showed it
     tokens: dict[str, str] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
@@ -186,7 +80,8 @@ class Steps:
         self._circle = False
         self._shell = False  # the next line is the first command of a Jenkins pipeline's shell
         self._more = 0  # the line that may go on with CircleCI's script
-        self._task = 0  # part of a task's head: its table, what follows it, its script
+        self._task = TaskHead(part=0)
+        self._azure = False  # tasks tell the programs that they call
         self._script_end: Step | None = None
         self.job = ""  # its name, where the log tells it
         self.actions: list[str] = []  # that the job may use
@@ -201,7 +96,7 @@ class Steps:
     @property
     def reading_header(self) -> bool:
         """Whether every next line is wanted, hit or not."""
-        return self._header > 0 or self._circle or self._shell or self._task > 0 or self._more > 0
+        return self._header > 0 or self._circle or self._shell or self._task.part > 0 or self._more > 0
 
     @property
     def _may_be_script(self) -> bool:
@@ -214,7 +109,7 @@ class Steps:
             self._circle
             or self._shell
             or self._more > 0
-            or self._task > 0
+            or self._task.part > 0
             or line.shown.startswith("##[")
             or self._shell_named
             or (self._plain and (self._indented or not line.shown.startswith(" ")))
@@ -280,91 +175,93 @@ class Steps:
                 self._begin(text[2:].strip(), line.number)
                 return
         if self._more:
-            goes_on = self._more == line.number and bool(_MORE.search(text)) and not _PRINTED.search(text)
+            goes_on = (
+                self._more == line.number and bool(ci_marks.MORE.search(text)) and not ci_marks.PRINTED.search(text)
+            )
             self._more = line.number + 1 if goes_on else 0
             if goes_on:
-                self._name_task(self.current.command + "\n" + text)
+                self._name(self.current.command + "\n" + text)
                 return
-        if self._task and self._read_task(text):
+        if self._task.part and self._read_task(text):
             return
-        if _TASK_BEGINS.search(text):
-            self._begin("", line.number)
-            self._task = 1
-        elif run := _RUN.search(text):
+        if task := ci_marks.TASK.search(text):
+            self._begin_titled(task.group(1), line.number)
+            self._task, self._azure = TaskHead(), True
+        elif run := ci_marks.RUN.search(text):
             self._begin(run.group(1), line.number)
             self._header, self._plain, self._marked = MOST_HEADER_LINES, False, True
             self.current.headed = True
         elif self._header:
             self._read_header(line)
-        elif _FAILED.search(text) or (
-            self._plain and _IS_ACTION.search(self.current.command) and _ACTION_FAILED.search(text)
+        elif ci_marks.FAILED.search(text) or (
+            self._plain and ci_marks.IS_ACTION.search(self.current.command) and ci_marks.ACTION_FAILED.search(text)
         ):
             self.current.failed, self.current.failed_at = True, self.current.failed_at or line.number
-        elif _SCRIPT_FAILED.search(text):
+            if ci_marks.COMMAND_ENDED.search(text):
+                self._begin("", line.number)
+        elif ci_marks.COMMAND_ENDED.search(text):
+            self._begin("", line.number)
+        elif ci_marks.SCRIPT_FAILED.search(text):
             step = self._script_end or self.current
             step.failed, step.failed_at = True, line.number if step is self.current else 0
-        elif _JOB_FAILED.search(text):
+        elif ci_marks.JOB_FAILED.search(text):
             self.job_failed = True
-        elif started := _STARTED.search(text):
+        elif started := ci_marks.STARTED.search(text):
             self._begin(next(g for g in started.groups() if g), line.number)
-        elif _SUCCEEDED.search(text):
+        elif titled := ci_marks.TITLED.search(text):
+            told = titled.groupdict()
+            self._shell = told.pop("shell") == "sh"  # Jenkins shows the first command of a shell in the next line
+            self._begin_titled(next((title for title in told.values() if title), ""), line.number)
+        elif self._azure and (command := ci_marks.called(text)):
+            self._name(command if not self.current.told else f"{self.current.command}\n{command}")
+        elif ci_marks.SUCCEEDED.search(text):
             self.job_succeeded = True
-        elif _ENDED.search(text):
+        elif ci_marks.ENDED.search(text):
             headed = text.startswith("##") or any(step.headed for step in self.all)
             self.ended_quietly = headed and not any(step.failed for step in self.all)
-        elif _AFTER.search(text):
+        elif ci_marks.AFTER.search(text):
             self._script_end, self._clients = self._script_end or self.current, 0
-        elif not self._marked and (plain := _PLAIN_RUN.search(text)):
+        elif not self._marked and (plain := ci_marks.PLAIN_RUN.search(text)):
             self._begin(plain.group(1), line.number)
             self._header, self._plain = MOST_HEADER_LINES, True
-        elif _CLIENT.search(text):
+        elif ci_marks.CLIENT.search(text):
             self._clients += 1
-        elif _CLIENT_ENDED.search(text):
+        elif ci_marks.CLIENT_ENDED.search(text):
             self._clients -= self._clients > 0
         elif line.prompted:
             self._begin(text[2:].strip(), line.number)
-        elif (prompt := _PROMPT.search(text)) and not (text.startswith("$") and self._may_be_script):
+        elif (prompt := ci_marks.PROMPT.search(text)) and not (text.startswith("$") and self._may_be_script):
             self._begin(prompt.group(1) or prompt.group(2), line.number)
-        elif typed := _TYPED_AT.search(text):
+        elif typed := ci_marks.TYPED.search(text):
             self._begin(typed.group(1), line.number)
-        elif _CIRCLE.search(text):
+        elif ci_marks.CIRCLE.search(text):
             self._circle = True
-        elif _PIPELINE.search(text):
-            self._shell = True
-        elif job := _JOB_NAMED.search(text):
+        elif job := ci_marks.JOB_NAMED.search(text):
             self.job = job.group(1)
-        elif (fetched := _FETCHED.search(text)) and len(self.actions) < MOST_ACTIONS:
+        elif (fetched := ci_marks.FETCHED.search(text)) and len(self.actions) < MOST_ACTIONS:
             self.actions.append(fetched.group(1))
-
-    def _action_failed(self, text: str) -> bool:
-        return self._plain and bool(_IS_ACTION.search(self.current.command) and _ACTION_FAILED.search(text))
 
     def _read_task(self, text: str) -> bool:
         """Take in a line of a task's head; False when the line stands behind it."""
-        ruled = bool(_RULED.search(text))
-        if self._task in (1, 2):
-            self._task += ruled
-        elif self._task == 3 and text == "Script contents:":
-            self._task = 4
-        elif self._task == 3 and text != "Generating script.":
-            self._task = 0
-            if called := _CALLED.search(text):
-                self._name_task(called.group(1))
-            return False
-        elif self._task == 4 and (ruled or len(self.current.command) > MOST_COMMAND):
-            self._task = 0
-            self._name_task(self.current.command)
-        elif self._task == 4:
-            self.current.command += text + "\n"
-        return True
+        taken = self._task.takes(text)
+        if self._task.part == 0 and self._task.script:
+            self._name(self._task.script)
+        return taken
 
-    def _name_task(self, command: str) -> None:
+    def _name(self, command: str) -> None:
+        """What a step runs, told after it has begun."""
         step = self.current
-        step.command, step.setting = command, setting_of(command)
+        step.command, step.setting, step.told = command, setting_of(command), True
         step.administration = is_administration(command)
+        step.entered = False
+
+    def _begin_titled(self, title: str, number: int) -> None:
+        """A step whose command may be told later, or never; until then its title tells what it is for."""
+        self._begin(title, number)
+        self.current.setting, self.current.told = setting_of_title(title), False
 
     def _begin(self, command: str, number: int) -> None:
-        step = Step(command, setting_of(command), number)
+        step = Step(command, setting_of(command), number, told=bool(command))
         self._variables, self._clients = False, 0
         step.administration = is_administration(command)
         if len(self.all) < MOST_STEPS:
@@ -377,7 +274,7 @@ class Steps:
         self._header -= 1
         if self._plain and self._header == MOST_HEADER_LINES - 1:
             self._indented = text.startswith("  ")
-        if self._plain and not self._variables and not self._indented and _PLAIN_RUN.search(text):
+        if self._plain and not self._variables and not self._indented and ci_marks.PLAIN_RUN.search(text):
             self._close_header(step)  # an action without anything to set
             self._header = 0
             self.read(line)
@@ -407,7 +304,7 @@ class Steps:
                 self.read(line)
             else:
                 self._add_command(step, line)
-        elif not self._variables and not _IS_ACTION.search(step.command):
+        elif not self._variables and not ci_marks.IS_ACTION.search(step.command):
             self._add_command(step, line)
         elif value := _ENV_VALUE.search(text):
             step.tokens[value.group(1)] = _kind_of_value(value.group(2).strip())
@@ -440,9 +337,3 @@ def _kind_of_value(value: str) -> str:
     if _PLACEHOLDER.match(value):
         return "placeholder"
     return "set"
-
-
-def child_command(text: str) -> str:
-    """The command of a line with which npm or yarn shows what a script runs: `> pkg@1.0.0 build` -> `build`."""
-    match = _CHILD.search(text)
-    return str(match.group(1)) if match else ""

@@ -14,10 +14,11 @@ COMMANDS = (
 )
 OUTPUT = (
     r"The push refers to repository|pushing layers|failed to push [^\s/:]+[/:]|\bdigest: sha256:[0-9a-f]+ size:"
-    r"|checking push permission|failed to push to destination|/blobs/uploads/|jib-maven-plugin"
+    r"|checking push permission|failed to push to destination|failed to perform \"Push\" on"
+    r"|/blobs/uploads/|jib-maven-plugin"
 )
 ANCHORS = (
-    r"Containerizing application",
+    r"Containerizing application|failed to perform ",
     r"denied: |access denied|The push refers|pushing (?:layers|manifest)|failed to push|failed to solve",
     r"digest: sha256|toomanyrequests|unauthorized: |oauth token",
     r"Username and password required|interactive login|incorrect username|basic auth|dial tcp|TLS handshake",

@@ -1,0 +1,51 @@
+"""What one CI system puts before every line of its log, learned from the log's beginning. Pure.
+
+Known stamps are taken off by job_log.py. Others name the job, the branch, the pod or the stream: `[linux] `,
+`release-7 | `, `INFO   01/05/2026 10:11:12   `. No list of them ends, but they have in common that nearly every line
+of the log begins with them; digits in them may change.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import re2
+
+MOST_LINES = 400  # looked at
+FEWEST_LINES = 5  # a shorter log has no frame to learn
+SHARE = 0.75  # of the lines, that begin with a frame
+SHARE_OF_ONE = 0.08  # of the lines, that begin with one of several frames
+# What may be a frame: a name in brackets, words before a bar, a stream's name, a day and a time.
+_FRAME = re2.compile(
+    r"^(?:\[[\w.\-/:@]+(?: [\w.\-/:@]+){0,3}\](?::? |:?$)|\s*[\w.\-/:@+]+(?: [\w.\-/:@+]+){0,2} +\|(?: |$)"
+    r"|(?:stdout|stderr) [FP](?: |$)"
+    r"|(?:[\w.\-]+ +)?\d{1,4}[/.\-]\w{1,3}[/.\-]\d{1,4}[ T]\d\d:\d\d:\d\d(?:[.,]\d+)? +(?:\[?\w+\]? +)?)"
+)
+# Marks of tools and of CI systems, which say something themselves.
+_TELLING = re2.compile(
+    r"(?i)^(?:\[(?:info|warn|warning|error|err|err_\w+|e\d+|fatal|debug|trace|notice|pipeline|command|container|webpack\S*"
+    r"|semantic-release|@semantic-release/\S+|success|fail|ok|done|elifecycle|go|yarn|vite\S*|\d+/\d+)\]|[\w./@+:\-]*(?:publish|release)\w*\$?)"
+)
+_DIGITS = re2.compile(r"\d+")
+
+
+def frame_of(lines: list[str]) -> Any | None:
+    """The pattern of the frames that stand before nearly all of these lines; None when there is none.
+
+    The lines come without stamps and colours.
+    """
+    told = [line for line in lines[:MOST_LINES] if line.strip() and not line.startswith("[Pipeline]")]
+    if len(told) < FEWEST_LINES:
+        return None
+    frames: Counter[str] = Counter()
+    for line in told:
+        if (match := _FRAME.search(line)) and not _TELLING.search(line):
+            frames[str(_DIGITS.sub("0", match.group(0).rstrip()))] += 1
+    if sum(frames.values()) < SHARE * len(told):
+        return None
+    known = [frame for frame, count in frames.items() if count >= SHARE_OF_ONE * len(told)]
+    if not known:
+        return None
+    alternatives = "|".join(re2.escape(frame).replace("0", r"\d+") for frame in known)
+    return re2.compile(rf"^\s*(?:{alternatives})(?: |$)")
