@@ -70,6 +70,22 @@ _INSTALL = re2.compile(
     r"|\b(?:docker|podman)(?:[ \-]compose)? +(?:image +)?pull|\bnpx +playwright +install"
     r"|actions/setup-|pnpm/action-setup|setup-bun|actions/cache"
 )
+# Puts a site, a function, a schema or a contract somewhere: no package, whatever word stands in the command.
+_ELSEWHERE = re2.compile(
+    _RUNNER
+    + r"(?:firebase(?:-tools)?|wrangler|netlify(?:-cli)?|vercel|surge|gh-pages|heroku|fly|flyctl|railway|amplify"
+    r"|serverless|sls|sam|cdk|cdktf|sst|pulumi|terraform|tofu|terragrunt|kubectl|kustomize|helmfile|argocd|skaffold"
+    r"|eas|expo|fastlane|supabase|prisma|flyway|liquibase|pact|pact-broker|pactflow|rover|hive|hugo|mkdocs|mike"
+    r"|chromatic|sentry-cli|datadog-ci|ansible|ansible-playbook|octo|clasp|shopify|contentful|postman|gsutil|s3cmd"
+    r"|rclone|rsync|scp|sftp|lftp|curl|wget|kamal|cap|dokku|doctl|cf|oc|newrelic|launchdarkly|ldcli|spectral|redocly"
+    r"|aws +(?:-\S+ +)*(?:[abdf-z]\S*|c(?:loud\S*|onfigure)|e(?:c2|cs|ks|vents|lastic\S*))"
+    r"|gcloud +(?:functions|run|app|deploy|pubsub)"
+    r"|az +(?:webapp|functionapp|deployment|storage|staticwebapp|containerapp|apim|eventgrid))(?:@\S+)?(?:\s|$)"
+)
+_CLIENT_PUBLISHES = re2.compile(
+    r"\b(?:npm|pnpm|yarn|bun|lerna|twine|uv|poetry|cargo|gem|docker|podman|dotnet nuget|helm|mvn|vsce|ovsx)"
+    r" +(?:\S+ +){0,3}(?:publish|push|upload|deploy)\b"
+)
 _GIT_PUSH = re2.compile(
     r"\bgit +push\b|\bgh +release +(?:create|upload|edit)\b|create-release|action-gh-release|release-please"
     r"|peter-evans/create-pull-request"
@@ -141,6 +157,8 @@ def setting_of(command: str) -> Setting:
             kinds.add("install")
         elif _BUILD.search(piece) and not _PUSHED_IMAGE.search(piece):
             kinds.add("build")
+        elif _ELSEWHERE.search(piece) and not _CLIENT_PUBLISHES.search(piece):
+            kinds.add("other")
         elif (_PUBLISH.search(piece) or _GIT_PUSH.search(piece)) and not _NOT_PUBLISH.search(piece):
             kinds.add("publish")
         elif _INSTALL.search(piece):

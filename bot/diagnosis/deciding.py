@@ -51,7 +51,7 @@ def findings_of(reading: Reading) -> list[Finding]:
     clues = functools.cache(reading.clues_of)
     found = [f for hit in reading.hits if (f := _finding(reading, hit, clues(hit.step)))]
     found = _without_last_resort(reading, found)
-    found = _without_test_output(found)
+    found = _without_test_output(reading, found)
     found = _without_early_noise(found)
     found = _without_warnings(found)
     found = [f for f in found if not _is_foreign(reading, f)]
@@ -91,8 +91,8 @@ def _speaks(reading: Reading, registry: str | None, rule: Rule, hit: Hit) -> boo
     return hit.registry == registry or registry in voices
 
 
-def _without_test_output(found: list[Finding]) -> list[Finding]:
-    """Registry errors that tests printed on purpose: a failing test follows them, and no publish went before.
+def _without_test_output(reading: Reading, found: list[Finding]) -> list[Finding]:
+    """Registry errors that tests printed on purpose: a test's end follows them, and no publish went before.
 
     A command that tests and publishes (`mvn deploy`) never comes to publish when a test fails.
     """
@@ -107,7 +107,9 @@ def _without_test_output(found: list[Finding]) -> list[Finding]:
             and f.hit.line.number > finding.hit.line.number
         ]
         printed = not finding.rule.echo and finding.registry is not None and later and finding.hit.setting != "publish"
-        before = finding.hit.line.number < tested.get(finding.hit.step, 0)
+        before = finding.hit.line.number < tested.get(finding.hit.step, 0) or (
+            finding.hit.setting == "other" and finding.hit.line.number < reading.tests_over.get(finding.hit.step, 0)
+        )
         if not printed and (finding.rule.echo or finding.registry is None or not before):
             kept.append(finding)
     return kept

@@ -74,6 +74,7 @@ class LogReader:
         self._hosts: dict[int, str] = {}
         self._voices: dict[int, set[str]] = {}
         self._quotes = Quotes()
+        self._tests_over: dict[int, int] = {}
         self._read_missed = -LINES_OF_MESSAGE - 1
         self._credentials = CredentialCount()
         self._matched = False
@@ -115,6 +116,7 @@ class LogReader:
                 good_lines=self._good_lines,
                 hosts=self._hosts,
                 voices=self._voices,
+                tests_over=self._tests_over,
                 masked=self._credentials.count,
                 matched=self._matched,
                 at=self._at or date_of(self._lines.head),
@@ -285,6 +287,8 @@ class LogReader:
             self._succeeded(line)
             if "Package archive published" in line.text or line.text == "✔ npm publish":
                 self._packages.archived()
+        if "tests-over" in found.marks:
+            self._tests_over[self._step] = line.number
         if "read-missed" in found.marks:
             self._read_missed = line.number
         rules = found.rules

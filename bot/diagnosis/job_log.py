@@ -51,6 +51,7 @@ _PREFIX = re2.compile(
     r"|\[[\w /.\-]+\] +\| "  # act
     r"|[\w.\-]+-\d+ +\| "  # docker compose
     r"|##\[(?:error|warning|notice)\]|::(?:error|warning|notice)(?: [^:]*)?::"
+    r"|\d+ +: ┆ (?:\[\d+\.\d+s\] \| )?"  # dagger
     r"|[│├╰└─▶×|]+ +"
     r")"
 )

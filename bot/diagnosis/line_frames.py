@@ -13,12 +13,12 @@ from typing import Any
 import re2
 
 MOST_LINES = 400  # looked at
-FEWEST_LINES = 5  # a shorter log has no frame to learn
+FEWEST_LINES = 4  # a shorter log has no frame to learn
 SHARE = 0.75  # of the lines, that begin with a frame
 SHARE_OF_ONE = 0.08  # of the lines, that begin with one of several frames
 # What may be a frame: a name in brackets, words before a bar, a stream's name, a day and a time.
 _FRAME = re2.compile(
-    r"^(?:\[[\w.\-/:@]+(?: [\w.\-/:@]+){0,3}\](?::? |:?$)|\s*[\w.\-/:@+]+(?: [\w.\-/:@+]+){0,2} +\|(?: |$)"
+    r"^(?:\[[\w.\-/:]+(?: [\w.\-/:@]+){0,3}\](?: |$)|\s*[\w.\-/:@+]+(?: [\w.\-/:@+]+){0,2} +\|(?: |$)"
     r"|(?:stdout|stderr) [FP](?: |$)"
     r"|(?:[\w.\-]+ +)?\d{1,4}[/.\-]\w{1,3}[/.\-]\d{1,4}[ T]\d\d:\d\d:\d\d(?:[.,]\d+)? +(?:\[?\w+\]? +)?)"
 )
@@ -27,6 +27,7 @@ _TELLING = re2.compile(
     r"(?i)^(?:\[(?:info|warn|warning|error|err|err_\w+|e\d+|fatal|debug|trace|notice|pipeline|command|container|webpack\S*"
     r"|semantic-release|@semantic-release/\S+|success|fail|ok|done|elifecycle|go|yarn|vite\S*|\d+/\d+)\]|[\w./@+:\-]*(?:publish|release)\w*\$?)"
 )
+_OF_THE_JOB = ("[Pipeline]", "ERROR: script returned", "Finished: ")  # Jenkins' own lines stand outside the frames
 _DIGITS = re2.compile(r"\d+")
 
 
@@ -35,7 +36,7 @@ def frame_of(lines: list[str]) -> Any | None:
 
     The lines come without stamps and colours.
     """
-    told = [line for line in lines[:MOST_LINES] if line.strip() and not line.startswith("[Pipeline]")]
+    told = [line for line in lines[:MOST_LINES] if line.strip() and not line.startswith(_OF_THE_JOB)]
     if len(told) < FEWEST_LINES:
         return None
     frames: Counter[str] = Counter()

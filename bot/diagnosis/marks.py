@@ -52,7 +52,8 @@ MARKS: dict[str, tuple[str, ...]] = {
         r"^Publishing \"|^Publish(?:ing)? a new version of|Verify authentication for registry|Start step \"publish\"",
         r"^(?:- |\[INFO\] )?Uploading |^🚀 Uploading \d+ package",
         r"^Publishing \S+ \(?\S+\)? to |PublicationTo\w+Repository",
-        r"Pushing \S+ to |The push refers|^Trusted publishing exchange|is being published because",
+        r"Pushing \S+ to |failed to perform \"Push\" on|The push refers",
+        r"^Trusted publishing exchange|is being published because",
         r"error occurred while publishing",
     ),
     # A test's name may be any error text, and so may what a linter finds fault with.
@@ -62,6 +63,11 @@ MARKS: dict[str, tuple[str, ...]] = {
         r"^(?:✓|✔|√|✗|✘|✕|●|○|PASS|ok \d+|not ok \d+|--- (?:PASS|FAIL)|=== RUN)",
         r"^(?:stderr \||stdout \||Passed |test .* \.\.\. )",
         r"::test_\w+|\.(?:test|spec)\.[cm]?[jt]sx?\b|\(\d+(?:\.\d+)? ?m?s\)$|\[\d+ ms\]$| \d+ms$",
+    ),
+    # What test runners say last, of whatever became of the tests.
+    "tests-over": (
+        r"^(?:Test Suites: |Tests: +\d|Test Files +\d|Ran all test suites|=+ [^=]*\b\d+ passed|test result: )",
+        r"^(?:\d+ passing|# pass \d|\d+ runs, \d+ assertions|\d+ examples?, \d+ fail|Passed!  - |\d+ passed \()",
     ),
     # One instruction of a Dockerfile begins (BuildKit, then the old builder).
     "image-step": (_IMAGE_STEP,),

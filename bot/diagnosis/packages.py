@@ -103,6 +103,8 @@ _PUBLISHED_TEXTS = (
     rf"^ *(?:Published|Uploaded) {_NAME} {_LOOSE_VERSION} (?:at|to) registry",
     rf"^Successfully (?:published|registered gem:) {_NAME} (?:v|\()?(?P<version>\d[\w.]*)",
     rf"^- {_NAME}@{_VERSION} published",
+    rf"^(?:\S+ )?[Pp]ublished {_NAME}@{_VERSION}(?: \(was [^)]*\))? with tag ",
+    rf"^• pushed +image={_IMAGE}:{_TAG} +digest=",  # goreleaser
     rf"^https?://[^/\s]+/project/{_NAME}/(?P<version>\d[\w.!+]*)/$",
     rf"pushing manifest for {_IMAGE}:{_TAG}@sha256:\w+.* done$",
 )
@@ -201,6 +203,8 @@ _COMMANDED = tuple(
         rf"\b(?:docker|podman|buildah|nerdctl|oras) +(?:image +)?push +(?:-\S+ +)*(?:docker://)?{_IMAGE}:{_TAG}(?:\s|$)",
         rf"\b(?:skopeo|crane) +(?:copy|push) [^\n]*? (?:docker://)?{_IMAGE}:{_TAG}(?:\s|$)",
         rf"\bkaniko/executor [^\n]*--destination[ =]{_IMAGE}:{_TAG}(?:\s|$)",
+        rf"\bconan +upload +(?:-\S+ +)*[\"']?{_NAME}/(?P<version>\d[\w.+\-]*)",
+        rf"\b(?:luarocks|cabal) +upload +(?:-\S+ +)*(?:\S*/)?{_NAME}-(?P<version>\d[\w.]*)(?:-\d+)?\.(?:rock|tar)",
         rf"\bhelm +push +(?:\S*/)?{_NAME}-(?P<version>\d[\w.\-]*)\.tgz",
     )
 )

@@ -82,6 +82,7 @@ class Reading:
     good_lines: list[Line]  # that say a publish went through, or that there was nothing to do
     hosts: dict[int, str]  # the registry host each step publishes to
     voices: dict[int, set[str]]  # the registries whose clients spoke in each step
+    tests_over: dict[int, int]  # where a test runner spoke last, by step
     masked: int
     matched: bool  # some line was known
     at: date | None  # when the job ran

@@ -35,13 +35,15 @@ _STRUCTURE = (
     r"\[Pipeline\]|\[command\]|##vso\[task|failed to deploy|Deploy failed|Finished task '|build step [0-9]",
     r"> @?[\w./\-]+@[^ ]* [a-z]|(?:^|[ZOE\]\x07] ?)> [a-z]",
     r"^dist/[^ ]+(?:\.whl|\.tar\.gz)",
-    r"Successfully (?:built|created package|packaged chart) |: PASSED|Built (?:sdist|wheel|[a-z0-9._-]+-[0-9])|Failed to upload ",
+    r"Successfully (?:built|created package|packaged chart) |: PASSED",
+    r"Built (?:sdist|wheel|[a-z0-9._-]+-[0-9])|Failed to upload ",
     r"Complete job name: |Download action repository '",
     (
         r"\"(?:name|version)\": \"|\b(?:name|version) = \"|[Ss]tarting: |Running command |\[go\] Task"
         r"|⭐|❌|Pipeline\] sh\r?$"
         r"|did not exit|Process exited|build exited|Cleaning up orphan|received exit code"
     ),
+    r"Test (?:Suites|Files)|Ran all test|Tests: |[0-9] pass|test result|# pass|assertions|examples, |Passed!  ",
     r"\] RUN |Step [0-9]+/[0-9]+ : RUN ",
 )
 _RUNNER = (

@@ -32,13 +32,19 @@ _TESTING_JOB = re2.compile(
     r"(?i)\b(?:tests?|testing|unit|e2e|end-to-end|integration|lint\w*|checks?|specs?|pytest|jest|vitest|cypress"
     r"|playwright|smoke|coverage|type-?check|analysis|analy[sz]e|verify|validate)\b"
 )
+# What is no package, though it is published.
+_OTHER_PRODUCT = re2.compile(
+    r"(?i)\b(?:cloud[ \-]?run|pages|web-?site|site|docs?|documentation|blog|lambdas?|functions?|infra\w*|terraform"
+    r"|cluster|kubernetes|k8s|app[ \-]?service|web[ \-]?app|storybook|schemas?|reports?|results?|coverage)\b"
+)
 _ENV_VALUE = re2.compile(r"^\s+([A-Z][A-Z0-9_]*(?:TOKEN|KEY|PASSWORD|AUTH|API_KEY|SECRET)[A-Z0-9_]*):(.*)$")
 _WITH_VALUE = re2.compile(
     r"^\s+(registry-url|registry|repository-url|node-version|token|npm-token|password|push|outputs):(.*)$"
 )
 # Actions that run what they are given: to try it again, in a virtual machine, on another host.
 _GIVEN_COMMAND = re2.compile(
-    r"^  (?:command|commands|cmd|run|script|publish|publish-command|release-command): +(\S.*)$"
+    r"^  (?:command|commands|cmd|run|script|args|arguments|verb|task|tasks|goals?|targets?"
+    r"|publish|publish-command|release-command): +(\S.*)$"
 )
 _SET_IN = re2.compile(r"^  (?:(?:env|with):$|shell: |  [\w\-]+:(?: |$))")  # of a header on the copied page
 _SHELL_NAMED = re2.compile(r"^shell: (?:/|[A-Z]:\\|\S+ [^\n]*\{0\})")
@@ -132,7 +138,12 @@ class Steps:
 
     @property
     def _may_publish_by_name(self) -> bool:
-        return not self.job or (bool(_PUBLISHING_JOB.search(self.job)) and not _TESTING_JOB.search(self.job))
+        return not self.job or self._named(_PUBLISHING_JOB)
+
+    def _named(self, words: re2._Regexp) -> bool:
+        """Whether the job's name holds one of these words, and none that tells of tests or of what is no package."""
+        product = _OTHER_PRODUCT.search(self.job) and "image" not in self.job.lower()
+        return bool(words.search(self.job)) and not product and not _TESTING_JOB.search(self.job)
 
     @property
     def pushes_images(self) -> bool:
@@ -144,8 +155,9 @@ class Steps:
     @property
     def pushing_job(self) -> bool:
         """Whether the job goes on to push something, also where it ended before it came to it."""
-        named = bool(_PUSHING_JOB.search(self.job)) and not _TESTING_JOB.search(self.job)
-        return self._publishes or named or (self.pushes_images and not _TESTING_JOB.search(self.job))
+        return (
+            self._publishes or self._named(_PUSHING_JOB) or (self.pushes_images and not _TESTING_JOB.search(self.job))
+        )
 
     @property
     def _publishes(self) -> bool:

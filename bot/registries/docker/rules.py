@@ -15,7 +15,7 @@ COMMANDS = (
 OUTPUT = (
     r"The push refers to repository|pushing layers|failed to push [^\s/:]+[/:]|\bdigest: sha256:[0-9a-f]+ size:"
     r"|checking push permission|failed to push to destination|failed to perform \"Push\" on"
-    r"|/blobs/uploads/|jib-maven-plugin"
+    r"|/blobs/uploads/|jib-maven-plugin|^• pushed +image="
 )
 ANCHORS = (
     r"Containerizing application|failed to perform ",
@@ -25,10 +25,13 @@ ANCHORS = (
     r"i/o timeout|HTTP status|reference format|not exist locally|--username|/v2/|name unknown|tag is needed",
     r"tag (?:invalid|does not exist)|resource is denied|invalid username/password|UNAUTHORIZED|DENIED",
     r"HTTP [45][0-9][0-9] response|broken pipe|connection lost|ecr:|needs an argument",
-    r"Unauthenticated request|Pushed[: ]|unknown: |ExpiredToken|security token|locate credentials|jib-",
+    r"Unauthenticated request|Pushed[: ]|pushed +image=|unknown: |ExpiredToken|security token|locate credentials|jib-",
 )
 CLUES = (
-    Clue("publish-succeeded", (r"\bdigest: sha256:[0-9a-f]+ size:|pushing manifest for .* done|^Pushed:? \S+[:@]\S+",)),
+    Clue(
+        "publish-succeeded",
+        (r"\bdigest: sha256:[0-9a-f]+ size:|pushing manifest for .* done|^Pushed:? \S+[:@]\S+|^• pushed +image=",),
+    ),
 )
 
 _LOG_IN = (

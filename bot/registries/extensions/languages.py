@@ -24,6 +24,7 @@ OUTPUT = (
 )
 ANCHORS = (
     r"\(Mix\)|hexpm|No authenticated user|\[!\] |trunk|pub\.dev|Pub needs|has no permission|anaconda|token has expired",
+    r"interactive mode|Please log in",
     r"not authenticated|HTTP Code: 4|no longer valid|NotFound|modify a release|Unknown publisher",
     r"Personal Access Token is not set|electron-builder|Galaxy|snapcraft|[Cc]lojars|Hackage|api key|API key",
     (
@@ -73,7 +74,8 @@ RULES = (
             r"Personal Access Token is not set, neither programmatically",
             r"(?i)no (?:galaxy )?(?:token|API key) (?:was )?(?:found|specified|provided|set)",
             (
-                r"(?i)you must be logged in (?:to|before) (?:upload|publish|push)|you are not authenticated for "
+                r"^ERROR: Conan interactive mode disabled|^Please log in to \"[^\"]*\" to perform this action"
+                r"|(?i)you must be logged in (?:to|before) (?:upload|publish|push)|you are not authenticated for "
                 r"|Please authenticate with `snapcraft login`"
             ),
         ),
