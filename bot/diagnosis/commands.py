@@ -50,7 +50,8 @@ _PUBLISH = re2.compile(
     r"|\b(?:docker|podman|buildah|nerdctl|helm|oras) +(?:image +|manifest +)?push"
     r"|\bkaniko/executor\b|docker/bake-action|\bimagetools +create\b|\bjib:build\b|\b(?:skopeo|crane) +(?:copy|push)"
     r"|\bdocker\b[^\n]* --push\b|build-push-action"
-    r"|docker/login-action|\bdocker +login|\bmvnw?\b[^\n]*(?:\bdeploy\b|\brelease:p)"
+    r"|\bko +(?:build|publish|apply|resolve)\b|docker/login-action"
+    r"|\bdocker +login|\bmvnw?\b[^\n]*(?:\bdeploy\b|\brelease:p)"
     r"|\bsbt\b[^\n]*(?:publish|Release\b)|\bjreleaser\w*|\bgradlew?\b[^\n]*\b\w*[pP]ublish\w*"
     r"|\bgoreleaser\b|\bmix +hex\.publish|\bpod +trunk +push|\b(?:dart|flutter) +pub +publish"
     r"|\banaconda\b[^\n]*\bupload\b|\b(?:conan|luarocks|cabal) +upload|\bansible-galaxy +collection +publish"
@@ -209,8 +210,10 @@ def reads_repository(command: str) -> bool:
 
 @functools.lru_cache(maxsize=512)
 def tolerated(command: str) -> bool:
-    """Whether the step goes on whatever this one command answers, and publishes nothing: `git push ... || true`."""
-    return "\n" not in command.strip() and bool(_OR_ELSE.search(command)) and "publish" not in command
+    """Whether the step goes on whatever its commands answer, and publishes nothing: `git push ... || true`."""
+    lines = [line.strip() for line in command.split("\n") if line.strip()]
+    told = [line for line in lines if not _NEUTRAL.search(line) and not _TEXT.search(line)]
+    return bool(told) and all(_OR_ELSE.search(line) for line in told) and "publish" not in command
 
 
 @functools.lru_cache(maxsize=512)
@@ -225,6 +228,13 @@ def only_pushes_git(command: str) -> bool:
     """Whether the step writes to a repository and to no registry."""
     parts = [p for p in _SPLIT.split(command[:MOST_READ]) if not _NOT_PUBLISH.search(p.strip())]
     return any(_GIT_PUSH.search(p) for p in parts) and not any(_PUBLISH.search(p) for p in parts)
+
+
+@functools.lru_cache(maxsize=512)
+def puts_elsewhere(command: str) -> bool:
+    """Whether the step puts a site, a function or a service somewhere, and publishes no package."""
+    parts = [p.strip() for p in _SPLIT.split(command[:MOST_READ])]
+    return setting_of(command) != "publish" and any(_ELSEWHERE.search(p) for p in parts)
 
 
 def logs_in_to_cloud(command: str) -> bool:

@@ -39,6 +39,8 @@ LINES_OF_MESSAGE = 8  # that npm prints of one error
 LINES_AFTER = 6  # read after a line whose tool prints the reason below it
 # semantic-release marks each line with what it is: these are no errors, whatever they quote. choco guesses first.
 _SAYS_NOTHING = re2.compile(r"\[semantic-release\][^›\n]*› +[ℹ✔] |^An error has occurred\. It's possible ")
+_NAMES_NO_PACKAGE = ("✔ npm publish", "Published to http")  # release-it, nx: the package at hand was published
+_PASSED_OVER = re2.compile(r"(?i)\((?:ignored|ignoring[^)]*|non-fatal|not fatal|optional[^)]*)\)$")
 # Messages that a tool breaks into lines: a word they hold, how they begin, and what their other lines look like.
 _WRAPPED = (
     ("×", re2.compile(r"^(?:Error: +)?\s*×\s"), re2.compile(r"^\s*[│├╰]")),  # pnpm 12
@@ -285,7 +287,7 @@ class LogReader:
         published = "publish-succeeded" in found.clues and self._setting not in QUIET
         if published or ("step-succeeded" in found.clues and self._setting == "publish"):
             self._succeeded(line)
-            if "Package archive published" in line.text or line.text == "✔ npm publish":
+            if line.text.startswith(_NAMES_NO_PACKAGE) or "Package archive published" in line.text:
                 self._packages.archived()
         if "tests-over" in found.marks:
             self._tests_over[self._step] = line.number
@@ -298,6 +300,8 @@ class LogReader:
             rules = ()  # a guard that says why it does nothing
         if _SAYS_NOTHING.search(line.shown):
             rules = self._book.without_registries(rules)
+        if _PASSED_OVER.search(line.text):
+            rules = self._book.without_credentials(rules)
         if self._tells_what_was_read(line, found):
             rules = self._book.without_registries(rules)
         if "test-result" in found.marks or tolerated(self._steps.current.command):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from bot.diagnosis.commands import only_logs_in, only_pushes_git, program_of, reads_repository
+from bot.diagnosis.commands import only_logs_in, only_pushes_git, program_of, puts_elsewhere, reads_repository
 from bot.diagnosis.deciding import findings_of
 from bot.diagnosis.diagnosis import Alternative, Diagnosis, Outcome, PackageOutcome, Phase
 from bot.diagnosis.excerpts import Excerpts
@@ -179,7 +179,8 @@ def _phase(reading: Reading, best: Finding) -> Phase:
         return "publish"
     if best.rule.cause in ("github-auth", "oidc-cli-too-old", "version-exists") or "pushing-job" in best.rule.requires:
         return "publish"
-    return "publish" if best.publishes_by_verb else "other"
+    wrote = any(hit.step == best.hit.step and hit.shows_write for hit in reading.hits)
+    return "publish" if wrote else "other"
 
 
 def _build_failed(reading: Reading, echoes: list[Finding]) -> _Verdict:
@@ -191,7 +192,7 @@ def _build_failed(reading: Reading, echoes: list[Finding]) -> _Verdict:
         or first.hit.setting == "publish"
         or reading.steps.publishing_job
     )
-    if step.setting == "install" or first.hit.setting == "install":
+    if step.setting == "install" or first.hit.setting == "install" or puts_elsewhere(step.command):
         publishing = False
     elif reading.is_pnpm_script_alone:
         publishing = True  # the piece of a log that somebody cut out to ask about
@@ -247,7 +248,8 @@ def _nothing_found(reading: Reading) -> _Verdict:
         return _Verdict(
             cause, "failed", phase, "A step before the publish failed.", 0.6, also=[_may_be("unknown", 0.3)]
         )
-    if reading.steps.job_failed and failed is None and not reading.publishing:
+    ends_elsewhere = puts_elsewhere(reading.steps.current.command) and reading.has_errors
+    if (reading.steps.job_failed or ends_elsewhere) and failed is None and not reading.publishing:
         sentence = "The job failed and does not publish."
         return _Verdict("not-a-publish", "failed", "other", sentence, 0.6, also=[_may_be("unknown", 0.3)])
     quiet = failed is None and not reading.steps.job_failed and reading.recognised

@@ -54,7 +54,7 @@ MARKS: dict[str, tuple[str, ...]] = {
         r"^Publishing \S+ \(?\S+\)? to |PublicationTo\w+Repository",
         r"Pushing \S+ to |failed to perform \"Push\" on|The push refers",
         r"^Trusted publishing exchange|is being published because",
-        r"error occurred while publishing",
+        r"error occurred while publishing|^🚀 Let's release |^Starting \"rush publish\"",
     ),
     # A test's name may be any error text, and so may what a linter finds fault with.
     "test-result": (
@@ -88,7 +88,7 @@ MARKS: dict[str, tuple[str, ...]] = {
     ),
     "code": (
         r"npm (?:ERR!|error) code \S+|^\[?(?:Error: )?\[?ERR_PNPM_[A-Z0-9_]+|\"code\": \"E[A-Z0-9_]+\"",
-        r"^(?:lerna ERR! )?E[A-Z]{3,} [A-Z]",
+        r"^(?:lerna ERR! )?E[A-Z]{3,} [A-Z]|^code: 'E[A-Z0-9]+'",
     ),
     "address": (
         r"(?:Publishing|Staging) to https?://|^Registry: https?://|^📦 .+ → https?://|(?:PUT|POST) (?:\d+ )?https?://",
@@ -99,7 +99,7 @@ _IMAGE = re2.compile(_IMAGE_STEP)
 _DAY = re2.compile(rb"\d{4}-\d\d-\d\d")
 _CODE = re2.compile(
     r"npm (?:ERR!|error) code (\S+)|^\[?(?:Error: )?\[?(ERR_PNPM_[A-Z0-9_]+)|\"code\": \"(E[A-Z0-9_]+)\""
-    r"|^(?:lerna ERR! )?(E[A-Z]{3,}) [A-Z]"
+    r"|^(?:lerna ERR! )?(E[A-Z]{3,}) [A-Z]|^code: '(E[A-Z0-9]+)'"
 )
 _ADDRESS = re2.compile(
     r"(?:[Tt]o|Registry:|→|PUT|POST|PUT \d+|POST \d+|package: \"|registry|Request URL:) ?\"?https?://([\w.\-]+)"

@@ -68,7 +68,15 @@ _BEGINS_TEXTS = (
     rf"^Uploading \S+ to (?:https?:/)?{_MAVEN_PATH}",
     rf"^Building {_NAME} {_VERSION}$",  # mix
     rf"^Publishing {_NAME} {_VERSION} to https?://",  # dart, flutter
-    rf"^INFO +{_NAME} {_LOOSE_VERSION}: not published yet",  # release-plz
+    rf"^(?:INFO +)?{_NAME} {_LOOSE_VERSION}: (?:not published yet|[Pp]ublishing)",  # release-plz
+    rf"^(?:\d{{4}}/\d\d/\d\d [\d:]+ )?Publishing {_IMAGE}:{_TAG}$",  # ko
+    rf"^pkgid: '{_NAME}@{_VERSION}'",  # libnpmpublish
+    rf"^(?:[\w\-]+: )?PUT https?://[^/\s]+/{_IN_PATH}$",
+    r"^> nx run (?P<package>@[\w.\-]+/[\w.\-]+):nx-release-publish",
+    # A command that a script shows before it runs it.
+    rf"\btwine upload (?:[^\n]*? )?(?:\S*/)?{_PYTHON_FILE}",
+    rf"\bgem push (?:\S*/)?{_NAME}-(?P<version>\d[\w.]*)\.gem\b",
+    rf"\bcargo publish [^\n]*(?:-p|--package)[ =]{_NAME}\b",
     r"^pkg:maven/(?P<group>[\w.\-]+)/(?P<artifact>[\w.\-]+)@(?P<version>\d[\w.\-]*):?$",
     rf"oidc/token/exchange/package/{_IN_PATH}(?:\s|$)",
     rf"^(?:INFO +)?Publishing '(?P<package>[\w\-]+\.[\w\-]+) {_VERSION}'",  # vsce
@@ -113,7 +121,9 @@ _STAGED_TEXTS = (
     rf"^✅ Staged package {_NAME}@{_VERSION}",
     rf"package {_NAME}@{_VERSION} has been staged",
 )
-_FAILED_TEXTS = (rf"Package failed to publish: {_NAME}$",)  # lerna, after the reason
+# After the reason: lerna, scripts.
+_FAILED_TEXTS = (rf"Package failed to publish: {_NAME}$", rf"^Error: {_NAME}@{_VERSION}: ")
+_BETWEEN_TEXT = r"^> nx run [\w.\-]+:nx-release-publish"  # another package begins; the project's name is not its own
 _SKIPPED_TEXTS = (
     rf"Package is already published: {_NAME}@{_VERSION}",
     rf"{_NAME} is not being published because version {_VERSION} is already published",
@@ -216,6 +226,7 @@ _TOLD: tuple[tuple[str, str], ...] = (
     ("listed", _LISTED_TEXT),
     *((f"list {outcome}", pattern) for pattern, outcome in _LIST_TEXTS),
     ("bare", _BARE_TEXT),
+    ("between", _BETWEEN_TEXT),
     *(("built", pattern) for pattern in _BUILT_TEXTS),
     *(("begins", pattern) for pattern in _BEGINS_TEXTS),
     *(("staged", pattern) for pattern in _STAGED_TEXTS),
@@ -267,6 +278,9 @@ class Packages:
             self.current = Named(self.current.package, version)
             if self.current.package:
                 self._announced[self.current.package] = version
+            return False
+        if "between" in tells:
+            self.current = Named()
             return False
         if self._read_list(text, tells):
             return self._listing == "published"

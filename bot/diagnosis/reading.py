@@ -22,7 +22,7 @@ _REGISTRY_TOKEN = re2.compile(
     r"|OVSX|HEX_API|PUB_TOKEN|DOCKERHUB"
 )
 _RELEASES = re2.compile(r"(?i)releas|publish|version|changelog|\btags?\b|\bship|deliver")
-_VERB = re2.compile(r"\b(?:PUT|POST)\b")
+_WRITE = re2.compile(r"\b(?:PUT|POST)\b|https?://upload\.|/blobs/uploads/")
 _ERROR_LIKE = re2.compile(
     r"npm (?:ERR!|error) |^##\[error\]|^error(?::| )|^ERROR|ERR_PNPM|\bError: |exit code [1-9]"
     r"|exited with [1-9]|^lerna ERR!|^fatal: |^Failed |YN\d{4}: .*(?:Error|failed)|[Ff]ailed with errors"
@@ -41,6 +41,11 @@ class Hit:
     named: Named
     reason: bool = False  # right below a line that says that the reason follows
 
+    @property
+    def shows_write(self) -> bool:
+        """Whether the line itself shows a write to a registry."""
+        return bool(_WRITE.search(self.line.text))
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -55,11 +60,6 @@ class Finding:
     @property
     def confidence(self) -> float:
         return self.rule.confidence
-
-    @property
-    def publishes_by_verb(self) -> bool:
-        """Whether the line itself shows a write to a registry."""
-        return bool(_VERB.search(self.hit.line.text))
 
 
 @dataclass(slots=True)

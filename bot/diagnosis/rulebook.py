@@ -44,6 +44,7 @@ _STRUCTURE = (
         r"|did not exit|Process exited|build exited|Cleaning up orphan|received exit code"
     ),
     r"Test (?:Suites|Files)|Ran all test|Tests: |[0-9] pass|test result|# pass|assertions|examples, |Passed!  ",
+    r"twine upload |gem push |cargo publish |[a-z]: PUT http|Error: @?[a-z][^ ]*@[0-9]",
     r"\] RUN |Step [0-9]+/[0-9]+ : RUN ",
 )
 _RUNNER = (

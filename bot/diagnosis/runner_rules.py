@@ -30,7 +30,7 @@ GITHUB_RULES = (
             r"\bGH00[0-9]\b|\bGH013\b|Protected branch update failed|Repository rule violations found",
             r"protected branch hook declined|pre-receive hook declined",
             r"not permitted to create or approve pull requests",
-            r"fatal: Authentication failed for|Invalid username or (?:token|password)",
+            r"fatal: Authentication failed for|^remote: Invalid username or|Invalid username or token\b",
             r"Support for password authentication was removed",
             r"fatal: could not read Username for",
             r"unable to access 'https://github\.com/[^']*': The requested URL returned error: 40[13]",

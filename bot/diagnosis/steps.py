@@ -32,6 +32,7 @@ _TESTING_JOB = re2.compile(
     r"(?i)\b(?:tests?|testing|unit|e2e|end-to-end|integration|lint\w*|checks?|specs?|pytest|jest|vitest|cypress"
     r"|playwright|smoke|coverage|type-?check|analysis|analy[sz]e|verify|validate)\b"
 )
+_OF_IMAGES = re2.compile(r"(?i)image|docker|container|registry|chart|helm|package|artifact")
 # What is no package, though it is published.
 _OTHER_PRODUCT = re2.compile(
     r"(?i)\b(?:cloud[ \-]?run|pages|web-?site|site|docs?|documentation|blog|lambdas?|functions?|infra\w*|terraform"
@@ -155,9 +156,9 @@ class Steps:
     @property
     def pushing_job(self) -> bool:
         """Whether the job goes on to push something, also where it ended before it came to it."""
-        return (
-            self._publishes or self._named(_PUSHING_JOB) or (self.pushes_images and not _TESTING_JOB.search(self.job))
-        )
+        # GitHub lists the actions of the whole job: a name alone says less than that list.
+        named = self._named(_PUSHING_JOB) and (not self.actions or bool(_OF_IMAGES.search(self.job)))
+        return self._publishes or named or (self.pushes_images and not _TESTING_JOB.search(self.job))
 
     @property
     def _publishes(self) -> bool:

@@ -62,6 +62,7 @@ TOOLS: tuple[tuple[str, str, str], ...] = (
     ("skopeo", r"\bskopeo +(?:copy|login|sync)", r"^skopeo version"),
     ("crane", r"\bcrane +(?:push|copy|auth)", r"^crane version"),
     ("kaniko", r"\bkaniko/executor\b", r"^error checking push permissions"),
+    ("ko", r"\bko +(?:build|publish|apply|resolve)\b", r"error publishing ko://"),
     ("oras", r"\boras +(?:push|copy|attach|login)", r"^Error response from registry: "),
     ("helm", r"\bhelm +(?:push|registry +login)", r"^version\.BuildInfo"),
     (

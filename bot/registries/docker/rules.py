@@ -8,14 +8,16 @@ NAME = "docker"
 HOSTS = r"(?:^|\.)(?:docker\.(?:io|com)|ghcr\.io|gcr\.io|quay\.io)$|\.dkr\.ecr\.|\.azurecr\.io$"
 COMMANDS = (
     r"\bdocker +(?:image +)?(?:push|login)\b|\bbuildx\b[^\n]*--push|build-push-action|docker/bake-action|login-action"
-    r"|\bkaniko/executor\b|\bnerdctl +push|\bimagetools +create\b|\bdocker +manifest +push|\bjib:?(?:build)?\b"
+    r"|\bko +(?:build|publish|apply|resolve)\b|\bkaniko/executor\b|\bnerdctl +push"
+    r"|\bimagetools +create\b|\bdocker +manifest +push"
+    r"|\bjib:?(?:build)?\b"
     r"|amazon-ecr-login|\becr +get-login-password"
     r"|\b(?:podman|buildah|crane|skopeo|helm|oras) +(?:push|copy|login|registry login)"
 )
 OUTPUT = (
     r"The push refers to repository|pushing layers|failed to push [^\s/:]+[/:]|\bdigest: sha256:[0-9a-f]+ size:"
     r"|checking push permission|failed to push to destination|failed to perform \"Push\" on"
-    r"|/blobs/uploads/|jib-maven-plugin|^• pushed +image="
+    r"|/blobs/uploads/|jib-maven-plugin|^• pushed +image=|error publishing ko://"
 )
 ANCHORS = (
     r"Containerizing application|failed to perform ",

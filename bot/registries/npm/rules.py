@@ -27,7 +27,7 @@ COMMANDS = (
 OUTPUT = (
     r"npm (?:notice|ERR!|error)|^(?:Publish token|Read only token|Token) \S+ with id|^Removed \d+ token"
     r"|^added \d+ package|^🦋|^lerna |YN0000: (?:Publishing|Staging)|^bun publish v|^yarn publish v|^📦 "
-    r"|\[semantic-release\]"
+    r"|\[semantic-release\]|^name: 'HttpError|\bHttpErrorGeneral: "
     r"|ERR_PNPM|Couldn't publish package|^These packages will be published|ackages failed to publish:$"
 )
 G = r"(?:\x1b\[[0-9;]*m|[ \t])+"  # a space, or the colour codes some runners leave between two words
@@ -44,7 +44,7 @@ ANCHORS = (
         r"|packages? failed|└ E[0-9A-Z]"
     ),
     rf"lerna{G}(?:ERR!|WARN|success|http{G}fetch|info{G}(?:publish|lifecycle|Verifying|git)|notice{G}cli)| => [0-9]",
-    r"\[semantic-release\]|E[A-Z]{2,}TOKEN|E[A-Z]+PERMISSION|ENOPKG",
+    r"HttpError|pkgid: '|\bcode: 'E|\[semantic-release\]|E[A-Z]{2,}TOKEN|E[A-Z]+PERMISSION|ENOPKG",
     r"YN00(?:0[19]|27|28|33|35|36|41|82)|YN0000: @?[a-z0-9][^ ]*@workspace:",
     r"YN0000: (?:Publish|Packag|Failed|Done|Staging|· Yarn|·|┌|└)|Resolution step",
     r"ERR_PNPM|ELIFECYCLE|ECONN|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|ENEEDAUTH|EPRIVATE|EOTP|EAUTHIP|EPUBLISH|E_STAGE",

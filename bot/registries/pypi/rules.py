@@ -16,7 +16,7 @@ COMMANDS = (
 )
 OUTPUT = (
     r"^Uploading distributions to|Uploading \S+\.(?:whl|tar\.gz)|HTTPError: \d{3} [\w ]+ from https?://"
-    r"|Trusted publishing exchange|^💥 maturin failed|^🚀 Uploading \d+ package|^Publishing \S+ \(\S+\) to \S+$"
+    r"|Trusted publishing exchange|^💥 maturin failed|⛔ |^🚀 Uploading \d+ package|^Publishing \S+ \(\S+\) to \S+$"
     r"|^Publishing \d+ files? |for url:? '?https?://[^/ ]+/legacy/|repository: https?://[^/ ]+/legacy/"
 )
 ANCHORS = (
@@ -272,7 +272,7 @@ RULES = (
             r"Invalid or non-existent authentication information",
             r"(?i)invalid API token|token (?:has )?expired|HTTPError: 401\b|\b401 Unauthorized",
             r"(?i)HTTP Error 401\b|the credential may be incorrect|wrong username or password",
-            r"Username or password are incorrect|Username and/or password are possibly wrong",
+            r"Username or password are incorrect|Username and/or password are (?:possibly )?wrong|^⛔ Invalid username",
         ),
         _NEW_TOKEN,
         maybe=(Maybe("token-missing", 0.2, "the secret is empty or not passed to the step"),),
