@@ -9,6 +9,7 @@ import pytest
 from bot.diagnosis.engine import diagnose
 from bot.diagnosis.packages import plain_name
 from tests.publish_outputs import REFUSED, Steps
+from tests.refused_elsewhere import ELSEWHERE
 from tests.test_diagnosis_framing import SYSTEMS, powershell, teamcity, typed, viewed
 
 _RULE = "=" * 78
@@ -188,3 +189,10 @@ def test_what_the_code_under_test_prints_is_no_refusal(framing: Callable[[Steps]
     tests = f"PASS src/queue.test.ts\n{printed}\nFAIL src/publish.test.ts\nTests:       1 failed, 54 passed, 55 total"
     said = diagnose(framing((("npm ci", "added 9 packages in 1s"), ("npm test", tests))).encode())
     assert not said.auth, said.evidence
+
+
+@pytest.mark.parametrize("framing", [f for f in FRAMINGS if f is not end_alone], ids=lambda framing: framing.__name__)
+def test_what_another_service_refuses_is_no_refused_publish(framing: Callable[[Steps], str]) -> None:
+    assert {job: diagnose(framing(steps).encode()).auth for job, steps in ELSEWHERE.items()} == dict.fromkeys(
+        ELSEWHERE, False
+    )

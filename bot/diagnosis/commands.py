@@ -81,6 +81,7 @@ _ELSEWHERE = re2.compile(
     r"|rclone|rsync|scp|sftp|lftp|curl|wget|kamal|cap|dokku|doctl|cf|oc|newrelic|launchdarkly|ldcli|spectral|redocly"
     r"|aws +(?:-\S+ +)*(?:[abdf-z]\S*|c(?:loud\S*|onfigure)|e(?:c2|cs|ks|vents|lastic\S*))"
     r"|gcloud +(?:functions|run|app|deploy|pubsub)"
+    r"|(?:\./)?gradlew? [^\n]*\bpublish\w*(?:Bundle|Apk|Listing|Apps?|Products)"  # an app to its store
     r"|az +(?:webapp|functionapp|deployment|storage|staticwebapp|containerapp|apim|eventgrid))(?:@\S+)?(?:\s|$)"
 )
 _CLIENT_PUBLISHES = re2.compile(

@@ -43,6 +43,8 @@ _OF_PARSER = re2.compile(
     r"(?i)unexpected|syntax|\bpars(?:e|ing)\b|\bjson\b|:\d+:\d+\b|\b(?:in|at) \S+\.(?:toml|ya?ml|xml|cfg)\b"
 )  # has tokens of its own
 _BUILD_ENDED = re2.compile(r"BUILD (?:FAILURE|FAILED)|Build (?:failed|FAILED)")
+# npm asks about vulnerabilities by POST too.
+_ASKED = re2.compile(r"/-/npm/v1/(?:security|audits)\b|\baudit endpoint returned")
 _LOCAL = re2.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|verdaccio)[:/]")
 
 
@@ -159,6 +161,8 @@ def _is_foreign(reading: Reading, finding: Finding) -> bool:
     That is a call of GitHub for something else, or a client that a test set upon a registry of its own.
     """
     step = reading.steps.all[finding.hit.step]
+    if _ASKED.search(finding.hit.line.text):
+        return True
     if (
         finding.registry not in (None, *_NPM_LIKE)
         and finding.hit.setting != "install"

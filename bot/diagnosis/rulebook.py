@@ -10,6 +10,7 @@ import re2
 
 from bot.diagnosis import runner_rules
 from bot.diagnosis.ci_marks import COMMANDS, STEP_MARKS
+from bot.diagnosis.commands import puts_elsewhere
 from bot.diagnosis.last_resort import LAST_RESORT_RULES
 from bot.diagnosis.marks import MARKS
 from bot.diagnosis.packages import PACKAGE_TEXTS
@@ -255,6 +256,8 @@ class RuleBook:
     @functools.lru_cache(maxsize=512)  # noqa: B019 - there is one rule book for the life of the process
     def registry_of_command(self, command: str) -> str | None:
         """The registry whose client the command runs; npm last, because `npm run` may run any of them."""
+        if puts_elsewhere(command):
+            return None
         found = [name for name, pattern in self._commands.items() if pattern.search(command)]
         return next((n for n in found if n != "npm"), found[0] if found else None)
 

@@ -26,7 +26,7 @@ COMMANDS = (
 )
 OUTPUT = (
     r"npm (?:notice|ERR!|error)|^(?:Publish token|Read only token|Token) \S+ with id|^Removed \d+ token"
-    r"|^added \d+ package|^🦋|^lerna |YN0000: (?:Publishing|Staging)|^bun publish v|^yarn publish v|^📦 "
+    r"|^🦋|^lerna |YN0000: (?:Publishing|Staging)|^bun publish v|^yarn publish v|^📦 "
     r"|\[semantic-release\]|^name: 'HttpError|\bHttpErrorGeneral: "
     r"|ERR_PNPM|Couldn't publish package|^These packages will be published|ackages failed to publish:$"
 )
