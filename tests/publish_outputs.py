@@ -41,8 +41,8 @@ _JAR = "https://oss.sonatype.org/service/local/staging/deploy/maven2/com/dunnock
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """A job whose publish was refused: its steps, the cause, and the package as the registry spells it."""
+class Publish:
+    """A job that publishes: its steps, what becomes of it, and the package as the registry spells it."""
 
     steps: Steps
     cause: str
@@ -50,13 +50,13 @@ class Refused:
 
 
 REFUSED = {
-    "npm": Refused((*_NODE, ("npm publish --access public", _NOT_FOUND)), "no-access", "@basalt/core"),
-    "npm by script": Refused(
+    "npm": Publish((*_NODE, ("npm publish --access public", _NOT_FOUND)), "no-access", "@basalt/core"),
+    "npm by script": Publish(
         (*_NODE, ("npm run release", "\n> basalt@4.8.0 release\n> npm publish\n\n" + _NOT_FOUND)),
         "no-access",
         "@basalt/core",
     ),
-    "npm without a verb": Refused(
+    "npm without a verb": Publish(
         (
             *_NODE,
             ("npm publish", _TARBALL + "npm error code EAUTHIP\nnpm error Login is not allowed from your IP address"),
@@ -64,7 +64,7 @@ REFUSED = {
         "ip-not-allowed",
         "@basalt/core",
     ),
-    "yarn": Refused(
+    "yarn": Publish(
         (
             *_NODE,
             (
@@ -76,7 +76,7 @@ REFUSED = {
         "no-access",
         "nutmeg-ui",
     ),
-    "berry": Refused(
+    "berry": Publish(
         (
             *_NODE,
             (
@@ -88,7 +88,7 @@ REFUSED = {
         "token-missing",
         None,
     ),
-    "pnpm": Refused(
+    "pnpm": Publish(
         (
             *_NODE,
             (
@@ -100,7 +100,7 @@ REFUSED = {
         "token-rejected",
         "nutmeg-ui",
     ),
-    "bun": Refused(
+    "bun": Publish(
         (
             *_NODE,
             (
@@ -112,7 +112,7 @@ REFUSED = {
         "token-rejected",
         "nutmeg-ui",
     ),
-    "lerna": Refused(
+    "lerna": Publish(
         (
             *_NODE,
             (
@@ -125,7 +125,7 @@ REFUSED = {
         "no-access",
         "@basalt/core",
     ),
-    "changesets": Refused(
+    "changesets": Publish(
         (
             *_NODE,
             (
@@ -139,7 +139,7 @@ REFUSED = {
         "no-access",
         "@basalt/core",
     ),
-    "release-it": Refused(
+    "release-it": Publish(
         (
             *_NODE,
             (
@@ -152,7 +152,7 @@ REFUSED = {
         "otp-required",
         "basalt",
     ),
-    "rush": Refused(
+    "rush": Publish(
         (
             *_NODE,
             (
@@ -165,7 +165,7 @@ REFUSED = {
         "no-access",
         "@basalt/core",
     ),
-    "nx": Refused(
+    "nx": Publish(
         (
             *_NODE,
             (
@@ -177,7 +177,7 @@ REFUSED = {
         "no-access",
         "@basalt/core",
     ),
-    "twine": Refused(
+    "twine": Publish(
         (
             *_PYTHON,
             (
@@ -191,7 +191,7 @@ REFUSED = {
         "insufficient-scope",
         "quorum-client",
     ),
-    "uv": Refused(
+    "uv": Publish(
         (
             *_PYTHON,
             (
@@ -204,7 +204,7 @@ REFUSED = {
         "token-rejected",
         "quorum-client",
     ),
-    "poetry": Refused(
+    "poetry": Publish(
         (
             *_PYTHON,
             (
@@ -216,7 +216,7 @@ REFUSED = {
         "token-rejected",
         "quorum-client",
     ),
-    "flit": Refused(
+    "flit": Publish(
         (
             *_PYTHON,
             (
@@ -228,7 +228,7 @@ REFUSED = {
         "token-rejected",
         "quorum-client",
     ),
-    "cargo": Refused(
+    "cargo": Publish(
         (
             ("cargo test", "running 12 tests\ntest result: ok. 12 passed; 0 failed; 0 ignored"),
             (
@@ -243,7 +243,7 @@ REFUSED = {
         "insufficient-scope",
         "mote-core",
     ),
-    "gem": Refused(
+    "gem": Publish(
         (
             ("bundle install", "Bundle complete! 12 Gemfile dependencies, 40 gems now installed."),
             ("bundle exec rake test", "12 runs, 30 assertions, 0 failures, 0 errors, 0 skips"),
@@ -256,7 +256,7 @@ REFUSED = {
         "insufficient-scope",
         "mote",
     ),
-    "dotnet": Refused(
+    "dotnet": Publish(
         (
             ("dotnet test", "Passed!  - Failed:     0, Passed:    31, Skipped:     0, Total:    31"),
             ("dotnet pack -c Release", "  Successfully created package '/x/bin/Mote.Core.0.4.2.nupkg'."),
@@ -271,7 +271,7 @@ REFUSED = {
         "token-rejected",
         "Mote.Core",
     ),
-    "docker": Refused(
+    "docker": Publish(
         (
             ("docker build -t harbor/gate:1.4.0 .", "#7 naming to docker.io/harbor/gate:1.4.0 done"),
             (
@@ -283,7 +283,7 @@ REFUSED = {
         "insufficient-scope",
         "harbor/gate",
     ),
-    "maven": Refused(
+    "maven": Publish(
         (
             (
                 "mvn -B deploy",
@@ -298,7 +298,7 @@ REFUSED = {
         "token-rejected",
         "com.dunnock:bench-lib",
     ),
-    "gradle": Refused(
+    "gradle": Publish(
         (
             (
                 "./gradlew publish",
@@ -312,7 +312,7 @@ REFUSED = {
         "token-rejected",
         "com.dunnock:bench-lib",
     ),
-    "vsce": Refused(
+    "vsce": Publish(
         (
             *_NODE,
             (
@@ -324,7 +324,7 @@ REFUSED = {
         "token-rejected",
         "harbor.gate-lens",
     ),
-    "helm": Refused(
+    "helm": Publish(
         (
             ("helm package chart", "Successfully packaged chart and saved it to: /x/gate-1.4.0.tgz"),
             (
@@ -335,4 +335,78 @@ REFUSED = {
         "insufficient-scope",
         "gate",
     ),
+}
+
+PUBLISHED: dict[str, Publish] = {
+    client: Publish((*before, (command, output)), "published", package)
+    for client, before, command, output, package in (
+        ("npm", _NODE, "npm publish", _TARBALL + "+ @basalt/core@4.8.0", "@basalt/core"),
+        (
+            "release-it",
+            _NODE,
+            "npx release-it --ci",
+            "🚀 Let's release basalt (4.7.0...4.8.0)\n✔ Git push\n✔ npm publish\n🏁 Done (in 41s.)",
+            "basalt",
+        ),
+        (
+            "np",
+            _NODE,
+            "npx np --yolo",
+            "Publish a new version of basalt (current: 4.7.0)\n\n basalt 4.8.0 published 🎉",
+            "basalt",
+        ),
+        (
+            "nx",
+            _NODE,
+            "npx nx release publish",
+            "> nx run core:nx-release-publish\n\n📦  @basalt/core@4.8.0\nPublished to https://registry.npmjs.com/ with",
+            "@basalt/core",
+        ),
+        (
+            "twine",
+            _PYTHON,
+            "twine upload dist/*",
+            f"Uploading distributions to {_PYPI}\nUploading quorum_client-2.3.0-py3-none-any.whl\n\nView at:\n"
+            "https://pypi.org/project/quorum-client/2.3.0/",
+            "quorum-client",
+        ),
+        (
+            "uv",
+            _PYTHON,
+            "uv publish",
+            f"Publishing 1 file {_PYPI}\nUploading quorum_client-2.3.0-py3-none-any.whl (61.0KiB)",
+            "quorum-client",
+        ),
+        (
+            "flit",
+            _PYTHON,
+            "flit publish",
+            "Uploading dist/quorum_client-2.3.0-py3-none-any.whl...    I-flit.upload\n"
+            "Package is at https://pypi.org/project/quorum-client/     I-flit.upload",
+            "quorum-client",
+        ),
+        (
+            "ovsx",
+            _NODE,
+            "npx ovsx publish",
+            "🚀  Published harbor.gate-lens v1.4.0",
+            "harbor.gate-lens",
+        ),
+        (
+            "hex",
+            (),
+            "mix hex.publish --yes",
+            "Building gate 1.4.0\nPackage published to https://hex.pm/packages/gate/1.4.0 (abcdef)",
+            "gate",
+        ),
+        ("pod", (), "pod trunk push", "Updating spec repo `trunk`\n\n 🚀  Gate (1.4.0) successfully published", "Gate"),
+        (
+            "dart",
+            (),
+            "dart pub publish --force",
+            "Publishing gate 1.4.0 to https://pub.dev:\n"
+            "Message from server: Successfully uploaded https://pub.dev/packages/gate version 1.4.0.",
+            "gate",
+        ),
+    )
 }

@@ -8,7 +8,7 @@ import pytest
 
 from bot.diagnosis.engine import diagnose
 from bot.diagnosis.packages import plain_name
-from tests.publish_outputs import REFUSED, Steps
+from tests.publish_outputs import PUBLISHED, REFUSED, Publish, Steps
 from tests.refused_elsewhere import ELSEWHERE
 from tests.test_diagnosis_framing import SYSTEMS, powershell, teamcity, typed, viewed
 
@@ -148,6 +148,19 @@ SHOW_COMMANDS = [
     *SYSTEMS, teamcity, viewed, typed, powershell, azure_commands, azure_calls, jenkins_branches, drone,
     jenkins_windows, drone_by_its_tool, bitbucket, codebuild, act, netlify, pod,
 ]  # fmt: skip
+TELL_NO_END = [
+    typed,
+    powershell,
+    drone,
+    drone_by_its_tool,
+    bitbucket,
+    codebuild,
+    act,
+    netlify,
+    pod,
+    bamboo,
+    output_alone,
+]
 PROMPTS = [
     "$ ", "% ", "❯ ", "λ ", "PS /home/ida/src> ", "C:\\src\\ui>", "root@host:/x# ", "bash-5.1$ ", "➜  ui git:(main) ✗ ",
     "brook:ui ida$ ", "ida@brook ui % ", "[ida@brook ui]$ ", "~/src/ui (main) $ ", "ida@brook:~/src/ui (main)$ ",
@@ -160,8 +173,7 @@ def _told(log: str) -> tuple[str, str | None]:
     return said.cause, plain_name(said.package) if said.package else None
 
 
-def _wanted(client: str) -> tuple[str, str | None]:
-    job = REFUSED[client]
+def _wanted(job: Publish) -> tuple[str, str | None]:
     return job.cause, plain_name(job.package) if job.package else None
 
 
@@ -170,7 +182,7 @@ def test_a_refusal_is_told_alike_by_every_ci_system(framing: Callable[[Steps], s
     # Nothing of helm's end alone names the chart: its command does, and the line of the step before.
     clients = [client for client in REFUSED if (framing, client) != (end_alone, "helm")]
     told = {client: _told(framing(REFUSED[client].steps)) for client in clients}
-    assert told == {client: _wanted(client) for client in clients}
+    assert told == {client: _wanted(REFUSED[client]) for client in clients}
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
@@ -178,7 +190,7 @@ def test_a_refusal_is_told_alike_in_every_shell(prompt: str) -> None:
     told = {
         client: _told("".join(f"{prompt}{run}\n{out}\n" for run, out in job.steps)) for client, job in REFUSED.items()
     }
-    assert told == {client: _wanted(client) for client in REFUSED}
+    assert told == {client: _wanted(job) for client, job in REFUSED.items()}
 
 
 @pytest.mark.parametrize("client", ["npm", "pnpm", "lerna", "twine", "cargo", "dotnet", "docker"])
@@ -196,3 +208,9 @@ def test_what_another_service_refuses_is_no_refused_publish(framing: Callable[[S
     assert {job: diagnose(framing(steps).encode()).auth for job, steps in ELSEWHERE.items()} == dict.fromkeys(
         ELSEWHERE, False
     )
+
+
+@pytest.mark.parametrize("framing", TELL_NO_END, ids=lambda framing: framing.__name__)
+def test_a_success_is_told_alike_by_every_ci_system(framing: Callable[[Steps], str]) -> None:
+    told = {client: _told(framing(job.steps)) for client, job in PUBLISHED.items()}
+    assert told == {client: _wanted(job) for client, job in PUBLISHED.items()}

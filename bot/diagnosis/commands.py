@@ -27,12 +27,15 @@ _BUILD = re2.compile(
     r"|lint-staged|storybook|chromatic|lhci|typedoc|api-extractor|semantic-pull-request|super-linter)"
     r"(?:[:\-.@][\w:.\-@]*)?(?:\s|$)"
     r"|^(?:cargo (?:\+\S+ )?(?:test|build|check|clippy|fmt|nextest|doc)|go (?:test|build|vet)"
-    r"|dotnet (?:test|build|format)"
+    r"|dotnet (?:test|build|format|pack|publish)\b"
     r"|(?:\S*/)?mvnw?[^\n]* (?:test|verify|package)$|\S*gradlew? (?:test|check|build)\b"
     r"|rake +(?:test|spec)\b|rubocop\b|make (?:test|lint|build|check)"
     r"|node --test|python -m (?:pytest|build|unittest)|uv run pytest|codecov/|\S*codecov|docker build\b)"
 )
-_PUSHED_IMAGE = re2.compile(r"\bdocker\b.* --push\b|build-push-action")
+_BUILT_AND_PUSHED = re2.compile(
+    r"\bdocker\b.* --push\b|build-push-action|PublishContainer|\brattler-build +upload"
+    r"|\b(?:tox|nox)\b[^\n]*\b(?:publish|release|upload)|\b(?:skaffold|earthly)\b[^\n]* --push\b"
+)
 # Ruby's bundler, not a script named "bundle".
 _BUNDLED = re2.compile(r"^bundle +exec +")
 _BUNDLER = re2.compile(r"^bundle(?: +(?:install|config|update|check|lock|package|cache)\b.*| +--.*)?$")
@@ -52,6 +55,13 @@ _PUBLISH = re2.compile(
     r"|\bdocker\b[^\n]* --push\b|build-push-action"
     r"|\bko +(?:build|publish|apply|resolve)\b|docker/login-action"
     r"|\bdocker +login|\bmvnw?\b[^\n]*(?:\bdeploy\b|\brelease:p)"
+    r"|PublishContainer|\bearthly\b[^\n]*(?: --push\b| \+\S*(?:publish|release))|\bclj(?:ure)?\b[^\n]*\bdeploy\b"
+    r"|\b(?:stack|pixi|rattler-build|charmcraft|devpi|fez|cr) +upload\b|\bcpan-upload\b|\bsetup\.py\b[^\n]* upload\b"
+    r"|\b(?:fury|cloudsmith|package_cloud) +push\b|\bhelm +cm-push|\b(?:jf|jfrog) +rt +(?:u|upload)\b"
+    r"|\bdocker(?: |-)compose +push|\bskaffold\b[^\n]* --push\b|\bpack +build\b[^\n]*--publish|\bgradlew? [^\n]*\bjib\b"
+    r"|\bnix +run\b[^\n]*#\S*(?:publish|release)|\bclean-publish\b|^np$"
+    r"|^(?:tox|nox)\b[^\n]*\b(?:publish|release|upload)"
+    r"|\bdput +|\bcopr-cli +build|\bweb-ext +sign"
     r"|\bsbt\b[^\n]*(?:publish|Release\b)|\bjreleaser\w*|\bgradlew?\b[^\n]*\b\w*[pP]ublish\w*"
     r"|\bgoreleaser\b|\bmix +hex\.publish|\bpod +trunk +push|\b(?:dart|flutter) +pub +publish"
     r"|\banaconda\b[^\n]*\bupload\b|\b(?:conan|luarocks|cabal) +upload|\bansible-galaxy +collection +publish"
@@ -61,7 +71,9 @@ _PUBLISH = re2.compile(
     r"|release-packages)(?:[:\-.][\w:\-]+)*(?:\.(?:sh|js|mjs|cjs|ts|py))?(?:\s|$)"
 )
 _NOT_PUBLISH = re2.compile(
-    r"--release(?:\s*$|\s+-)|\bgit +(?:add|commit|config|checkout|fetch|tag)\b|^echo |^cat |^export |^#"
+    r"^(?:tar|zip|unzip|gunzip|cd|pushd|rm|mkdir|cp|mv|chmod|chown|touch|ln|test|\[)\s|\brelease-notes\b"
+    r"|\bgh +release +(?:view|list|download)|--release(?:\s*$|\s+-)"
+    r"|\bgit +(?:add|commit|config|checkout|fetch|tag)\b|^echo |^cat |^export |^#"
 )
 _INSTALL = re2.compile(
     r"\b(?:npm|pnpm|bun) +(?:[\-\w=]+ +)*(?:ci|i|install|add|clean-install|update|dedupe)\b"
@@ -157,7 +169,7 @@ def setting_of(command: str) -> Setting:
             continue
         if _BUNDLER.search(piece):
             kinds.add("install")
-        elif _BUILD.search(piece) and not _PUSHED_IMAGE.search(piece):
+        elif _BUILD.search(piece) and not _BUILT_AND_PUSHED.search(piece):
             kinds.add("build")
         elif _ELSEWHERE.search(piece) and not _CLIENT_PUBLISHES.search(piece):
             kinds.add("other")

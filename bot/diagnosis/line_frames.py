@@ -13,14 +13,15 @@ from typing import Any
 import re2
 
 MOST_LINES = 400  # looked at
-FEWEST_LINES = 4  # a shorter log has no frame to learn
+FEWEST_LINES = 3  # a shorter log has no frame to learn
 SHARE = 0.75  # of the lines, that begin with a frame
 SHARE_OF_ONE = 0.08  # of the lines, that begin with one of several frames
 # What may be a frame: a name in brackets, words before a bar, a stream's name, a day and a time.
 _FRAME = re2.compile(
     r"^(?:\[[\w.\-/:]+(?: [\w.\-/:@]+){0,3}\](?: |$)|\s*[\w.\-/:@+]+(?: [\w.\-/:@+]+){0,2} +\|(?: |$)"
     r"|(?:stdout|stderr) [FP](?: |$)"
-    r"|(?:[\w.\-]+ +)?\d{1,4}[/.\-]\w{1,3}[/.\-]\d{1,4}[ T]\d\d:\d\d:\d\d(?:[.,]\d+)? +(?:\[?\w+\]? +)?)"
+    r"|(?:[\w.\-]+ +)?\d{1,4}[/.\-]\w{1,3}[/.\-]\d{1,4}[ T]\d\d:\d\d:\d\d(?:[.,]\d+)?"
+    r"(?: +\[?(?:TRACE|DEBUG|INFO|WARN|ERROR)\]?)?(?: +|$))"
 )
 # Marks of tools and of CI systems, which say something themselves.
 _TELLING = re2.compile(
@@ -40,13 +41,16 @@ def frame_of(lines: list[str]) -> Any | None:
     if len(told) < FEWEST_LINES:
         return None
     frames: Counter[str] = Counter()
+    spaces: Counter[str] = Counter()  # behind each frame
     for line in told:
         if (match := _FRAME.search(line)) and not _TELLING.search(line):
-            frames[str(_DIGITS.sub("0", match.group(0).rstrip()))] += 1
+            frame = str(_DIGITS.sub("0", match.group(0)))
+            frames[frame.rstrip()] += 1
+            spaces[frame.rstrip()] = max(spaces[frame.rstrip()], len(frame) - len(frame.rstrip()))
     if sum(frames.values()) < SHARE * len(told):
         return None
     known = [frame for frame, count in frames.items() if count >= SHARE_OF_ONE * len(told)]
     if not known:
         return None
-    alternatives = "|".join(re2.escape(frame).replace("0", r"\d+") for frame in known)
-    return re2.compile(rf"^\s*(?:{alternatives})(?: |$)")
+    each = (re2.escape(frame).replace("0", r"\d+") + rf"(?: {{0,{spaces[frame]}}})" for frame in known)
+    return re2.compile(rf"^\s*(?:{'|'.join(each)})")

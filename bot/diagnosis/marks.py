@@ -19,6 +19,7 @@ MARKS: dict[str, tuple[str, ...]] = {
             r"|Command failed with exit code 128: git (?:ls-remote|fetch|clone)"
         ),
         r"Updating git repository `|failed to authenticate when downloading repository",
+        r"^WARNING: 40[13] Error, Credentials not correct for ",  # pip
         r"^Progress: resolved|installing dependencies",
         r"while installing a direct dependency|^Scope: all \d+",
         r"ERR_PNPM_(?:FETCH_|NO_MATCHING)|GET https?://[^ ]+ - [45]\d\d$|failed to resolve$",

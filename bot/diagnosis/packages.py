@@ -111,6 +111,11 @@ _PUBLISHED_TEXTS = (
     rf"^ *(?:Published|Uploaded) {_NAME} {_LOOSE_VERSION} (?:at|to) registry",
     rf"^Successfully (?:published|registered gem:) {_NAME} (?:v|\()?(?P<version>\d[\w.]*)",
     rf"^- {_NAME}@{_VERSION} published",
+    rf"^{_NAME} {_VERSION} published 🎉",  # np
+    rf"^🚀 +Published (?P<package>[\w\-]+\.[\w\-]+) {_VERSION}",  # ovsx
+    rf"uploaded https?://pub\.dev/packages/{_NAME} version {_VERSION},?",
+    rf"^Package published to https?://hex\.pm/packages/{_NAME}/{_VERSION}",
+    rf"^🚀 +{_NAME} \({_VERSION}\) successfully published",
     rf"^(?:\S+ )?[Pp]ublished {_NAME}@{_VERSION}(?: \(was [^)]*\))? with tag ",
     rf"^• pushed +image={_IMAGE}:{_TAG} +digest=",  # goreleaser
     rf"^https?://[^/\s]+/project/{_NAME}/(?P<version>\d[\w.!+]*)/$",
@@ -148,6 +153,7 @@ _NAMED = tuple(
         rf"(?:to|for) project:? ['‘`\"]{_NAME}['’`\"]",
         rf"with id ['‘`\"]{_NAME}['’`\"] and version ['‘`\"]{_VERSION}['’`\"]",
         rf"gem owner {_NAME} ",
+        rf"\bThe name ['‘`\"]{_NAME}['’`\"] ",
         rf"File already exists \([`'\"]{_PYTHON_FILE}",
         rf"[Ff]ailed to (?:publish|upload) [`'\"\[]+(?:[^`'\"]*/)?{_PYTHON_FILE}",
         rf"failed to push {_IMAGE}:{_TAG}(?:@sha256:\w+)?(?: after \d+ tries)?: ",
@@ -288,6 +294,8 @@ class Packages:
             package, version = _named_in(begins.search(text))
             if version == _UNRELEASED and text.startswith("> "):
                 return False  # a script of the whole repository
+            if self.current.package and plain_name(package) == plain_name(self.current.package):
+                package = self.current.package  # the file's name spells it in its own way
             if package != self.current.package or version:
                 self.current = Named(package, version or self._announced.get(package))
             if len(self._announced) < MOST_PACKAGES:
@@ -443,4 +451,4 @@ def _named_in(match: re2._Match) -> tuple[str, str | None]:
         return groups["package"], groups["tag"]  # a tag is a name: its `v` belongs to it
     if "artifact" in groups:
         return f"{groups['group'].replace('/', '.')}:{groups['artifact']}", version
-    return unquote(groups["package"]).rstrip("."), version.removeprefix("v") if version else None
+    return unquote(groups["package"]).rstrip("."), version.removeprefix("v").rstrip(".,") if version else None

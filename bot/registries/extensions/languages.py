@@ -25,6 +25,8 @@ OUTPUT = (
 ANCHORS = (
     r"\(Mix\)|hexpm|No authenticated user|\[!\] |trunk|pub\.dev|Pub needs|has no permission|anaconda|token has expired",
     r"interactive mode|Please log in",
+    r"Package published to|successfully p|Successfully uploaded",
+    r"Upload(?:ed)? co|Done: http|Collection has been|Revision ",
     r"not authenticated|HTTP Code: 4|no longer valid|NotFound|modify a release|Unknown publisher",
     r"Personal Access Token is not set|electron-builder|Galaxy|snapcraft|[Cc]lojars|Hackage|api key|API key",
     (
@@ -32,6 +34,13 @@ ANCHORS = (
         r"|Building [a-z]|already (?:exists|published|pushed)|duplicate entry|\(40[0-9]\)|\(status: 4"
         r"|macaroon|authorization to upload"
     ),
+)
+
+PUBLISHED = (
+    r"^Package published to https?://hex\.pm/|\([\w.\-]+\) successfully published"
+    r"|^(?:Message from server: )?Successfully uploaded https?://|^Upload complete|^Uploaded conan "
+    r"|^Done: https?://luarocks|^Collection has been published to|^Revision \d+ created for '"
+    r"|^Package successfully published|\bwas (?:successfully pushed|pushed successfully) to"
 )
 
 _HERE = anywhere("publish")

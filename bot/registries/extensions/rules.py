@@ -26,6 +26,7 @@ ANCHORS = (
 )
 CLUES: tuple[Clue, ...] = (
     Clue("publish-succeeded", (r"^ *DONE +Published |^🚀 +Published \S+ v\d|^Successfully published @[\w.\-/]+@\d",)),
+    Clue("step-succeeded", (languages.PUBLISHED,)),
 )
 
 _REPLACE = (

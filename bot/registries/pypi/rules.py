@@ -20,6 +20,7 @@ OUTPUT = (
     r"|^Publishing \d+ files? |for url:? '?https?://[^/ ]+/legacy/|repository: https?://[^/ ]+/legacy/"
 )
 ANCHORS = (
+    r"Package is at http",
     r"because it appears|Publishing [0-9]|HTTP Error|credential may be|Packages uploaded|Publishing \S+ \(",
     r"HTTPError|Uploading |Trusted publishing|trusted publishing|OpenID Connect|OIDC token|invalid-",
     r"Token request failed|publisher",
@@ -46,9 +47,12 @@ CLUES = (
     Clue("password-empty", (r"Your password is empty",)),
     Clue("credential-asked", (r"^(?:Enter your (?:username|password|API token)|Username:|Password:)",)),
     # uv says nothing more when all goes well.
-    Clue("publish-announced", (r"^Publishing \d+ files? to https?://",)),
+    Clue("publish-announced", (r"^Publishing \d+ files? (?:to )?https?://",)),
     Clue("nothing-to-publish", (r"^(?:WARNING +)?Skipping \S+ because it appears to already exist",)),
-    Clue("publish-succeeded", (r"^View at:|^- Uploading \S+ 100%$|^✨ Packages uploaded successfully",)),
+    Clue(
+        "publish-succeeded",
+        (r"^View at:|^- Uploading \S+ 100%$|^✨ Packages uploaded successfully|^Package is at https?://",),
+    ),
 )
 RULES = (
     Rule(
