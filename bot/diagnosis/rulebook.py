@@ -13,7 +13,7 @@ from bot.diagnosis.ci_marks import COMMANDS, STEP_MARKS
 from bot.diagnosis.commands import puts_elsewhere
 from bot.diagnosis.last_resort import LAST_RESORT_RULES
 from bot.diagnosis.marks import MARKS
-from bot.diagnosis.packages import PACKAGE_TEXTS
+from bot.diagnosis.package_texts import PACKAGE_TEXTS
 from bot.diagnosis.quotes import QUOTE_ANCHORS, QUOTE_MARKS
 from bot.diagnosis.rule import AUTH_CAUSES, Rule
 from bot.diagnosis.tools import TOOLS, VERSION_PATTERNS
