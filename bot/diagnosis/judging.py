@@ -345,6 +345,10 @@ def _package_of(reading: Reading, verdict: _Verdict, first: Any) -> tuple[str | 
             package = reading.packages.spelled(str(names[0].package), names)
             versions = [n.version for n in names if n.package in (package, names[0].package) and n.version]
             return package, versions[0] if versions else reading.packages.announced_version(str(package))
+        others = {f.hit.named.package: f.hit.named for f in verdict.stacked if f.hit.named.package}
+        if len(others) == 1:  # a log-in was refused, and then the publish of the one package
+            package, only = next(iter(others.items()))
+            return package, only.version or reading.packages.announced_version(str(package))
         if first.registry not in (None, "npm", "github-packages") and (sole := reading.packages.sole)[0]:
             return sole
         failed = [p for p in reading.packages.outcomes if p.outcome == "failed"]

@@ -28,7 +28,8 @@ _BEGINS_TEXTS = (
     rf"npm (?:notice|info) name: +{_NAME}\s*$",
     rf"npm notice (?:===? )?package: +{_NAME}@{_VERSION}",
     rf"[Pp]ublishing [\"'`]?{_NAME}[\"'`]? at [\"'`]?{_VERSION}",
-    rf"^Publishing (?:- )?[\"'`]?{_NAME}@{_VERSION}",
+    rf"\b[Pp]ublishing (?:- )?[\"'`]?{_NAME}@{_VERSION}",
+    rf"\b[Pp]ublishing (?:\S*/)?{_NAME}-{_VERSION}\.tgz",
     rf"^🚀 Let's release {_NAME} \((?:currently at |[\w.+\-]+\.\.\.)?{_LOOSE_VERSION}\)",
     rf"http fetch PUT \d{{3}} https?://[^/\s]+/{_IN_PATH}(?:\s|$)",
     rf"'{_NAME}@{_VERSION}' (?:is not in this registry|could not be found)",
@@ -70,7 +71,7 @@ _BEGINS_TEXTS = (
     rf"\btwine upload (?:[^\n]*? )?(?:\S*/)?{_PYTHON_FILE}",
     rf"\bgem push (?:\S*/)?{_NAME}-(?P<version>\d[\w.]*)\.gem\b",
     rf"\bcargo publish [^\n]*(?:-p|--package)[ =]{_NAME}\b",
-    r"^pkg:maven/(?P<group>[\w.\-]+)/(?P<artifact>[\w.\-]+)@(?P<version>\d[\w.\-]*):?$",
+    r"^pkg:maven/(?P<group>[\w.\-]+)[/:](?P<artifact>[\w.\-]+)@(?P<version>\d[\w.\-]*):?$",
     rf"oidc/token/exchange/package/{_IN_PATH}(?:\s|$)",
     rf"^(?:INFO +)?Publishing '(?P<package>[\w\-]+\.[\w\-]+) {_VERSION}'",  # vsce
 )

@@ -9,8 +9,8 @@ HOSTS = r"(?:^|\.)crates\.io$"
 COMMANDS = r"\bcargo\b[^\n]*\b(?:publish|release|yank|owner)\b|crates-io-auth-action|release-plz"
 OUTPUT = r"failed to publish [^\n]*to registry|Updating crates\.io index|registry `crates-io`|Cargo registry"
 ANCHORS = (
-    r"Uploaded |INFO .*(?:not published yet|published )",
-    r"crates?[.\-]io|failed to publish|remote server responded|Caused by|Uploading |Published |Packaging ",
+    r"Uploaded[ \x1b]|INFO .*(?:not published yet|published )",
+    r"crates?[.\-]io|failed to publish|remote server responded|Caused by|(?:Uploading|Published|Packaging)[ \x1b]",
     r"Cargo registry|Trusted Publishing",
     r"200 OK response|cargo login|already uploaded|already exists|resolve host|spurious|to select a version",
     r"not yet committed|authentication failed|cannot be published|package\.publish",
