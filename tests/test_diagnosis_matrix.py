@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -214,3 +215,27 @@ def test_what_another_service_refuses_is_no_refused_publish(framing: Callable[[S
 def test_a_success_is_told_alike_by_every_ci_system(framing: Callable[[Steps], str]) -> None:
     told = {client: _told(framing(job.steps)) for client, job in PUBLISHED.items()}
     assert told == {client: _wanted(job) for client, job in PUBLISHED.items()}
+
+
+def _first_word(line: str) -> str:
+    return re.sub(r"^(\s*)(\S+)", "\\1\x1b[1m\x1b[31m\\2\x1b[0m", line)
+
+
+def _two_words(line: str) -> str:
+    return re.sub(r"^(\s*)(\S+)(\s+)(\S+)", "\\1\x1b[32m\\2\\3\x1b[39m\x1b[35m\\4\x1b[0m", line)
+
+
+def _line_anew(line: str) -> str:
+    return f"⠋ working\r\x1b[2K\x1b[1G{line}"
+
+
+@pytest.mark.parametrize("paint", [_first_word, _two_words, _line_anew], ids=lambda paint: paint.__name__)
+def test_colours_and_redrawn_lines_change_nothing(paint: Callable[[str], str]) -> None:
+    def painted(job: Publish) -> str:
+        steps = ((run, "\n".join(paint(line) for line in out.split("\n"))) for run, out in job.steps)
+        return drone(tuple(steps))
+
+    jobs = {**REFUSED, **{f"good {client}": job for client, job in PUBLISHED.items()}}
+    assert {name: _told(painted(job)) for name, job in jobs.items()} == {
+        name: _wanted(job) for name, job in jobs.items()
+    }

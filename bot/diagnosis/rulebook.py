@@ -26,7 +26,7 @@ _STRUCTURE = (
     r"exit code [1-9]|exited with|exit status [1-9]|Job (?:failed|succeeded)",
     r"^Run [a-zA-Z./$@\"(\[#]|^#!/bin/(?:ba)?sh -e|Finished: |Done in [0-9]|Running after[_ ]script",
     # A command, or a package that was published.
-    rf"(?:^|[ZK\x07]|\]|0[0-9a-f][OE]\+?) ?{_COLOURS}[$+]{_COLOURS} {_COLOURS}[@a-zA-Z./\[]",
+    rf"(?:^|[ZKG\x07]|\]|0[0-9a-f][OE]\+?) {{0,2}}{_COLOURS}[$+]{_COLOURS} {_COLOURS}[@a-zA-Z./\[]",
     # The prompts of people's shells, pasted.
     r"@[a-z0-9.\-]+[: ][^ \n]*[$#%] +[A-Za-z.]|^(?:PS )?[A-Z]:\\[^>\n]*>|^(?:➜|❯|%|λ|») |^[~/][^ \n]* [$#%] ",
     r"[$%#>❯»λ] *" + COMMANDS,
@@ -200,8 +200,8 @@ class RuleBook:
         anchors = [*_STRUCTURE, *_RUNNER, *_REFUSALS, *QUOTE_ANCHORS]
         for registry in REGISTRIES.values():
             anchors += registry.ANCHORS
-        self.anchors: Any = re2.compile(("(?m)" + "|".join(anchors)).encode(), _options())
-        self.build_anchors: Any = re2.compile(("(?m)" + "|".join((*_STRUCTURE, *_RUNNER))).encode(), _options())
+        self.anchors: Any = _compiled(anchors)
+        self.build_anchors: Any = _compiled([*_STRUCTURE, *_RUNNER])
         self._commands = {name: re2.compile(registry.COMMANDS) for name, registry in REGISTRIES.items()}
         self._hosts = {name: re2.compile(registry.HOSTS) for name, registry in REGISTRIES.items()}
 
@@ -263,6 +263,34 @@ class RuleBook:
 
     def registry_of_host(self, host: str) -> str | None:
         return next((name for name, pattern in self._hosts.items() if pattern.search(host)), None)
+
+
+_SPACE = r"(?:(?:\x1b\[[0-9;]*m)* (?:\x1b\[[0-9;]*m)*)"
+
+
+def _coloured(pattern: str) -> str:
+    """The pattern with room for a change of colour before and behind each of its spaces."""
+    inside = escaped = False
+    parts = []
+    for sign in pattern:
+        if escaped:
+            escaped = False
+        elif sign == "\\":
+            escaped = True
+        elif sign == "[" and not inside:
+            inside = True
+        elif sign == "]":
+            inside = False
+        elif sign == " " and not inside:
+            parts.append(_SPACE)
+            continue
+        parts.append(sign)
+    return "".join(parts)
+
+
+def _compiled(anchors: list[str]) -> Any:
+    """One automaton over the anchors, on raw bytes: a client may colour its words."""
+    return re2.compile(("(?m)" + _coloured("|".join(anchors))).encode(), _options())
 
 
 def _options() -> Any:
