@@ -41,3 +41,13 @@ def m017_workspaces(db: sqlite_utils.Database) -> None:
 def m018_incidents_that_explain(db: sqlite_utils.Database) -> None:
     """Those that may explain others are looked for at each failure, however many are open."""
     run(db, "CREATE INDEX incidents_that_explain ON incidents (verdict, token_id) WHERE state <> 'resolved'")
+
+
+@MIGRATIONS()
+def m019_unexplained_incidents(db: sqlite_utils.Database) -> None:
+    """Failures elsewhere that nothing on record explains are looked for at each failure, however many are open."""
+    run(
+        db,
+        "CREATE INDEX incidents_unexplained ON incidents (last_seen_at) WHERE state <> 'resolved'"
+        " AND (verdict = cause OR verdict = 'registry-side')",
+    )
