@@ -184,15 +184,15 @@ def failed_around(
     are still open and that nothing but their log or the registry itself explains: a token that is known to have ended
     says nothing about the registry."""
     # From the few incidents that count, not from all that failed: in a storm of explained ones nothing would be found
-    # among thousands of runs, at each of them.
+    # among thousands of runs, at each of them. CROSS JOIN is how SQLite is told to go in this order.
     rows = connection.all(
         f"""
         SELECT runs.* FROM (
             SELECT id FROM incidents WHERE {UNEXPLAINED} AND last_seen_at > :since
             ORDER BY last_seen_at DESC LIMIT :most
         ) AS recent
-        JOIN occurrences ON occurrences.incident_id = recent.id
-        JOIN runs ON runs.repo = occurrences.repo AND runs.run_id = occurrences.run_id
+        CROSS JOIN occurrences ON occurrences.incident_id = recent.id
+        CROSS JOIN runs ON runs.repo = occurrences.repo AND runs.run_id = occurrences.run_id
             AND runs.attempt = occurrences.attempt
         WHERE runs.outcome = 'failed' AND runs.completed_at > :since AND runs.completed_at < :until
             AND runs.registry = :registry AND runs.repo <> :but
