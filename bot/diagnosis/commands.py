@@ -34,6 +34,7 @@ _BUILD = re2.compile(
 )
 _BUILT_AND_PUSHED = re2.compile(
     r"\bdocker\b.* --push\b|build-push-action|PublishContainer|\brattler-build +upload"
+    r"|\bbuild\S*(?:and|then)\S*publish\b|\b(?:turbo|lage|nx)\b[^\n]* publish(?:\s|$)"
     r"|\b(?:tox|nox)\b[^\n]*\b(?:publish|release|upload)|\b(?:skaffold|earthly)\b[^\n]* --push\b"
 )
 # Ruby's bundler, not a script named "bundle".
@@ -82,6 +83,10 @@ _INSTALL = re2.compile(
     r"|\bgo +(?:mod +(?:download|tidy|vendor)|get)\b|\bdotnet +restore"
     r"|\b(?:docker|podman)(?:[ \-]compose)? +(?:image +)?pull|\bnpx +playwright +install"
     r"|actions/setup-|pnpm/action-setup|setup-bun|actions/cache"
+)
+_BUILD_SCRIPT = re2.compile(
+    r"^(?:\w+=\S* +)*(?:(?:npm|pnpm|yarn|bun)(?: +run)?|make|just|task|(?:npx +)?(?:turbo|nx)(?: +run)?|(?:ba)?sh)?"
+    r" *(?:\S*/)?(?:build|compile|bundle)(?:[:\-.]\S*)?(?:\s|$)"
 )
 # Puts a site, a function, a schema or a contract somewhere: no package, whatever word stands in the command.
 _ELSEWHERE = re2.compile(
@@ -258,6 +263,14 @@ def logs_in_to_cloud(command: str) -> bool:
 def logs_in_to_images(command: str) -> bool:
     """Whether the step logs in to a registry of images, also with the credential of a cloud."""
     return bool(_REGISTRY_LOGIN.search(command))
+
+
+@functools.lru_cache(maxsize=512)
+def only_builds(command: str) -> bool:
+    """Whether the step is a script that builds, by its name, and may publish at its end; none whose tool tests too."""
+    parts = [p.strip() for p in _SPLIT.split(command[:MOST_READ])]
+    built = [p for p in parts if _BUILD.search(p)]
+    return bool(built) and all(_BUILD_SCRIPT.search(p) for p in built)
 
 
 def builds_image(command: str) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 import re2
 
 from bot.diagnosis.ci_marks import child_command
-from bot.diagnosis.commands import only_logs_in, only_pushes_git, setting_of, tolerated
+from bot.diagnosis.commands import only_builds, only_logs_in, only_pushes_git, setting_of, tolerated
 from bot.diagnosis.credential_count import CredentialCount
 from bot.diagnosis.diagnosis import Diagnosis
 from bot.diagnosis.job_log import Line, LineReader
@@ -233,6 +233,9 @@ class LogReader:
         if "shell-speaks" in found.marks:
             # Where only prompts tell the steps apart, the script that ran the last of them may be speaking.
             self._setting = "other" if step.setting in QUIET and not step.headed else step.setting
+        if "publishes-in-public" in found.marks and step.setting == "build" and only_builds(step.command):
+            step.setting = self._setting = "publish"
+            self._publishing = True
         if step.setting in QUIET and not (step.setting == "build" and self._client_publishes(line)):
             return
         if "lifecycle" in found.marks:

@@ -65,6 +65,16 @@ MARKS: dict[str, tuple[str, ...]] = {
         r"^(?:stderr \||stdout \||Passed |test .* \.\.\. )",
         r"::test_\w+|\.(?:test|spec)\.[cm]?[jt]sx?\b|\(\d+(?:\.\d+)? ?m?s\)$|\[\d+ ms\]$| \d+ms$",
     ),
+    # A client on its way to a registry that everybody uses: no test of a publish goes there.
+    "publishes-in-public": (
+        r"^npm notice (?:Publishing|Staging) to https?://registry\.npmjs\.(?:org|com)",
+        r"^Uploading distributions to https?://upload\.pypi\.org|^Publishing \d+ files? (?:to )?https?://upload\.pypi",
+        r"^Pushing gem to https?://rubygems\.org|^Pushing \S+ to 'https?://www\.nuget\.org",
+        r"^The push refers to repository",
+        r"^(?:npm (?:ERR!|error)|lerna ERR!) [^\n]* - PUT https?://registry\.npmjs\.(?:org|com)/",
+        r"^Publishing \"[^\"]+\" at \"|^(?:yarn|bun) publish v\d|^📦 \S+ → https?://registry\.npmjs",
+        r"registry at https?://crates\.io$|^lerna info publish Publishing",
+    ),
     # What test runners say last, of whatever became of the tests.
     "tests-over": (
         r"^(?:Test Suites: |Tests: +\d|Test Files +\d|Ran all test suites|=+ [^=]*\b\d+ passed|test result: )",

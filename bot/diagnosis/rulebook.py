@@ -79,6 +79,14 @@ _RUNNER = (
 )
 
 
+# A publish to a public registry, also at the end of a script that is called a build.
+_IN_PUBLIC = (
+    r"(?:Publish|Stag)ing to http|Uploading distributions|files? (?:to )?https?://upload",
+    r"Pushing gem|Pushing [^ ]+ to 'http",
+    r"The push refers|- PUT http|Publishing \"|publish v[0-9]| → http|registry at http|publish Publishing",
+)
+
+
 # The words with which clients tell a refusal, whatever stands around them.
 _REFUSALS = (
     r"(?i:error|fatal|failed|unable to|could(?: not|n't)|cannot|exception)[\]:! ]|Caused by|[✘✖×⨯] |No authenticated",
@@ -201,7 +209,7 @@ class RuleBook:
         for registry in REGISTRIES.values():
             anchors += registry.ANCHORS
         self.anchors: Any = _compiled(anchors)
-        self.build_anchors: Any = _compiled([*_STRUCTURE, *_RUNNER])
+        self.build_anchors: Any = _compiled([*_STRUCTURE, *_RUNNER, *_IN_PUBLIC])
         self._commands = {name: re2.compile(registry.COMMANDS) for name, registry in REGISTRIES.items()}
         self._hosts = {name: re2.compile(registry.HOSTS) for name, registry in REGISTRIES.items()}
 
