@@ -170,10 +170,11 @@ class LogReader:
             if self._tools.awaits_version:
                 self._tools.read(line, found)
             return
+        first = not self._matched and len(self._steps.all) == 1
         self._matched = True
         if found.code and len(self._codes) < MOST_HITS and (code := code_line(line.text)):
             self._codes.append((self._step, line.number, code))
-        if self._quotes.swallows(line) or self._quotes.quoted(line, found):
+        if self._quotes.swallows(line) or self._quotes.quoted(line, found, first=first):
             return
         self._tools.read(line, found)
         self._switch_setting(line, found)

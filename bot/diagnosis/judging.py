@@ -257,11 +257,24 @@ def _nothing_found(reading: Reading) -> _Verdict:
     if quiet and reading.announced and not reading.dry_run:
         silent = Alternative("unknown", 0.2, "the version is not on the registry: the client says nothing at its end")
         return _Verdict("published", "succeeded", "publish", _SENTENCES["published"], 0.75, also=[silent])
+    # A piece without a step in sight, with words of a refusal that could not be placed: less is sure.
+    piece = len(reading.steps.all) == 1 and any(
+        reading.book.rules[index][1].cause in AUTH_CAUSES and hit.setting == "other"
+        for hit in reading.hits
+        for index in hit.rules
+    )
     if quiet and (reading.nothing_to_publish or reading.dry_run or not reading.publishing):
         sentence = _SENTENCES["not-a-publish"]
         skipped = [p for p in reading.packages.outcomes if p.outcome == "skipped"]
         met: Phase = "publish" if len(skipped) == 1 and reading.publishing else "other"
-        return _Verdict("not-a-publish", "succeeded", met, sentence, 0.75, also=[_may_be("unknown", 0.2)])
+        return _Verdict(
+            "not-a-publish",
+            "succeeded",
+            met,
+            sentence,
+            0.5 if piece else 0.75,
+            also=[_may_be("unknown", 0.4 if piece else 0.2)],
+        )
     return _Verdict(
         "unknown",
         "unclear",

@@ -18,7 +18,7 @@ SHARE = 0.75  # of the lines, that begin with a frame
 SHARE_OF_ONE = 0.08  # of the lines, that begin with one of several frames
 # What may be a frame: a name in brackets, words before a bar, a stream's name, a day and a time.
 _FRAME = re2.compile(
-    r"^(?:\[[\w.\-/:]+(?: [\w.\-/:@]+){0,3}\](?: |$)|\s*[\w.\-/:@+]+(?: [\w.\-/:@+]+){0,2} +\|(?: |$)"
+    r"^(?:>(?: |$)|\[[\w.\-/:]+(?: [\w.\-/:@]+){0,3}\](?: |$)|\s*[\w.\-/:@+]+(?: [\w.\-/:@+]+){0,2} +\|(?: |$)"
     r"|(?:stdout|stderr) [FP](?: |$)"
     r"|(?:[\w.\-]+ +)?\d{1,4}[/.\-]\w{1,3}[/.\-]\d{1,4}[ T]\d\d:\d\d:\d\d(?:[.,]\d+)?"
     r"(?: +\[?(?:TRACE|DEBUG|INFO|WARN|ERROR)\]?)?(?: +|$))"

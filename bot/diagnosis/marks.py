@@ -33,6 +33,7 @@ MARKS: dict[str, tuple[str, ...]] = {
             r"|[^\- ?][^ ?]*%2[fF][^/ ?]+)(?: |$)"
         ),
         r"(?:Not Found|Forbidden|Unauthorized) - GET https?://[^ ?]+\.tgz(?: |$)",
+        r"'@?[\w./\-]+@(?:[\^~<>=*]|npm:|latest')[^']*' is not in th",  # no range is published
     ),
     # A package that is not there for a reader; the second: how npm goes on, also after a refused write.
     "read-missed": (

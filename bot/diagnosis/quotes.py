@@ -31,6 +31,7 @@ _REGIONS = (
     (r"^(?:Usage|usage|USAGE): ", _NOT_INDENTED, 80),
     (r"^\S+:\d+(?::\d+)?: (?:WARNING|ERROR|SEVERE|warning|error): ", _NOT_INDENTED, 6),
 )
+_FENCE = re2.compile(r"^\s*(?:```|~~~)[\w+\-]*$")
 _OPENERS = tuple((re2.compile(begins), re2.compile(ends), most) for begins, ends, most in _REGIONS)
 QUOTE_MARKS = {"quotation": tuple(begins for begins, _, _ in _REGIONS)}
 QUOTE_ANCHORS = (
@@ -92,8 +93,10 @@ class Quotes:
             return not over and line.shown.strip(" `~") == ""
         return True
 
-    def quoted(self, line: Line, found: Match) -> bool:
-        """Whether the line repeats what was said elsewhere."""
+    def quoted(self, line: Line, found: Match, *, first: bool = False) -> bool:
+        """Whether the line repeats what was said elsewhere. `first`: nothing of a log stood before it."""
+        if first and _FENCE.search(line.shown):
+            return False  # the log itself, pasted into a message
         if "quotation" in found.marks:
             for begins, ends, most in _OPENERS:
                 if begins.search(line.shown):
