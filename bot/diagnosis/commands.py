@@ -6,6 +6,7 @@ import functools
 
 import re2
 
+from bot.diagnosis.other_services import is_service
 from bot.diagnosis.rule import QUIET, Setting
 
 MOST_READ = 8000  # characters of a script
@@ -30,6 +31,7 @@ _BUILD = re2.compile(
     r"|dotnet (?:test|build|format|pack|publish)\b"
     r"|(?:\S*/)?mvnw?[^\n]* (?:test|verify|package)$|\S*gradlew? (?:test|check|build)\b"
     r"|rake +(?:test|spec)\b|rubocop\b|make (?:test|lint|build|check)"
+    r"|(?:node|python3?|tsx|ts-node|bash|sh)(?: +-\S+)* +(?:\S*/)?(?:tests?|specs?|e2e|__tests__|__mocks__|fixtures)/"
     r"|node --test|python -m (?:pytest|build|unittest)|uv run pytest|codecov/|\S*codecov|docker build\b)"
 )
 _BUILT_AND_PUSHED = re2.compile(
@@ -41,16 +43,17 @@ _BUILT_AND_PUSHED = re2.compile(
 _BUNDLED = re2.compile(r"^bundle +exec +")
 _BUNDLER = re2.compile(r"^bundle(?: +(?:install|config|update|check|lock|package|cache)\b.*| +--.*)?$")
 _PUBLISH = re2.compile(
-    r"(?:^|[\s/@'\"(])(?:npm|pnpm|yarn|bun|vlt|lerna|lerna-lite|rush|nx|uv|poetry|flit|hatch|maturin|pdm"
+    r"(?:^|[\s/@'\"(])(?:npm|pnpm|yarn|bun|vlt|lerna|lerna-lite|rush|nx|uv|poetry|flit|hatch|maturin|pdm|dagger"
     r"|gem|cargo|jsr|deno|turbo|vsce|ovsx)\b"
     r"[^\n]{0,120}?\b(?:publish|stage|push|release|unpublish|deprecate|dist-tag)\b"
     r"|\b(?:npm|pnpm|yarn)\s+(?:access|owner|team|org|token|trust|whoami|npm whoami|pm whoami)\b"
     r"|\bchangeset(?:s/action|s? +publish|s? +version|\b)|\bsemantic-release\b|\brelease-it\b"
     r"|\bmulti-semantic-release\b|\bauto +shipit\b"
     r"|(?:^|\s)(?:npx +|pnpm +(?:exec|dlx) +)np(?:@\S+)?(?:\s|$)|\bnp +--"
-    r"|\btwine +upload|gh-action-pypi-publish|\bnpm-publish\b|publish-unit|\brelease-plz\b|\bcargo-release\b"
-    r"|crates-io-auth-action"
-    r"|release-gem|configure-rubygems-credentials|\brake\b[^\n]*\brelease\b|\bnuget(?:\.exe)? +push|NuGet/login"
+    r"|\b(?:twine|maturin) +upload|gh-action-pypi-publish|\bnpm-publish\b|publish-unit|\brelease-plz\b"
+    r"|\bcargo-release\b|crates-io-auth-action"
+    r"|release-gem|configure-rubygems-credentials"
+    r"|\brake\b[^\n]*\brelease\b|\bnuget(?:\.exe)? +push|NuGet/login"
     r"|\b(?:docker|podman|buildah|nerdctl|helm|oras) +(?:image +|manifest +)?push"
     r"|\bkaniko/executor\b|docker/bake-action|\bimagetools +create\b|\bjib:build\b|\b(?:skopeo|crane) +(?:copy|push)"
     r"|\bdocker\b[^\n]* --push\b|build-push-action"
@@ -88,18 +91,16 @@ _BUILD_SCRIPT = re2.compile(
     r"^(?:\w+=\S* +)*(?:(?:npm|pnpm|yarn|bun)(?: +run)?|make|just|task|(?:npx +)?(?:turbo|nx)(?: +run)?|(?:ba)?sh)?"
     r" *(?:\S*/)?(?:build|compile|bundle)(?:[:\-.]\S*)?(?:\s|$)"
 )
-# Puts a site, a function, a schema or a contract somewhere: no package, whatever word stands in the command.
-_ELSEWHERE = re2.compile(
-    _RUNNER
-    + r"(?:firebase(?:-tools)?|wrangler|netlify(?:-cli)?|vercel|surge|gh-pages|heroku|fly|flyctl|railway|amplify"
-    r"|serverless|sls|sam|cdk|cdktf|sst|pulumi|terraform|tofu|terragrunt|kubectl|kustomize|helmfile|argocd|skaffold"
-    r"|eas|expo|fastlane|supabase|prisma|flyway|liquibase|pact|pact-broker|pactflow|rover|hive|hugo|mkdocs|mike"
-    r"|chromatic|sentry-cli|datadog-ci|ansible|ansible-playbook|octo|clasp|shopify|contentful|postman|gsutil|s3cmd"
-    r"|rclone|rsync|scp|sftp|lftp|curl|wget|kamal|cap|dokku|doctl|cf|oc|newrelic|launchdarkly|ldcli|spectral|redocly"
-    r"|aws +(?:-\S+ +)*(?:[abdf-z]\S*|c(?:loud\S*|onfigure)|e(?:c2|cs|ks|vents|lastic\S*))"
-    r"|gcloud +(?:functions|run|app|deploy|pubsub)"
-    r"|(?:\./)?gradlew? [^\n]*\bpublish\w*(?:Bundle|Apk|Listing|Apps?|Products)"  # an app to its store
-    r"|az +(?:webapp|functionapp|deployment|storage|staticwebapp|containerapp|apim|eventgrid))(?:@\S+)?(?:\s|$)"
+# Fetches, or asks some service; a package only where it sends one to a registry.
+_ASKS_BY_HTTP = re2.compile(_RUNNER + r"(?:curl|wget|http|xh|Invoke-(?:RestMethod|WebRequest))\s")
+_SENDS = re2.compile(
+    r"(?: -X ?| --request[ =]|-Method )[\"']?(?:PUT|POST)\b"
+    r"| (?:-T|--upload-file|-F|--form|--data-binary|--post-file|-InFile)[ =]"
+)
+_TO_REGISTRY = re2.compile(
+    r"https?://(?:[^@/\s]*@)?(?:[\w.\-]+\.)?(?:npmjs\.(?:org|com)|pkg\.github\.com|pypi\.org|crates\.io|rubygems\.org|nuget\.org"
+    r"|sonatype\.(?:org|com)|ghcr\.io|hex\.pm|pub\.dev|clojars\.org)/|/(?:repository|artifactory|_packaging)/|/legacy/?(?:\s|$)"
+    r"|/api/v4/projects/[^\s]*/packages/|/api/packages/|/api/v2/package|/crates/new|/api/v1/gems"
 )
 _CLIENT_PUBLISHES = re2.compile(
     r"\b(?:npm|pnpm|yarn|bun|lerna|twine|uv|poetry|cargo|gem|docker|podman|dotnet nuget|helm|mvn|vsce|ovsx)"
@@ -157,6 +158,10 @@ _REGISTRY_LOGIN = re2.compile(_LOGIN.pattern + r"|amazon-ecr-login|\bgcloud +aut
 _IMAGE_BUILD = re2.compile(
     r"\b(?:docker|podman) +(?:image +|buildx +)?build\b|\bdocker +buildx +bake\b|build-push-action"
 )
+_CLOUD_REGISTRY = re2.compile(
+    r"\bcodeartifact\b|\.dkr\.ecr\.|\bgcr\.io\b|-docker\.pkg\.dev\b|-(?:npm|python|maven)\.pkg\.dev\b|\.azurecr\.io\b"
+    r"|pkgs\.dev\.azure\.com|\bgoogle-artifactregistry-auth\b|\b(?:aws +ecr|az +acr|gcloud +artifacts)\b"
+)
 # Work on a package that publishes nothing.
 _ADMIN = re2.compile(
     r"\b(?:npm|pnpm|yarn npm|yarn)\s+(?:access|owner|team|org|token|trust|unpublish|deprecate|dist-tag"
@@ -168,16 +173,21 @@ _ADMIN = re2.compile(
 def setting_of(command: str) -> Setting:
     """What a step is for. A script that does several things is what its most telling command is: publish first."""
     kinds: set[Setting] = set()
+    serves = is_service(command.partition("\n")[0]) and bool(_ACTION.search(command))
     for part in _SPLIT.split(command[:MOST_READ]):
         piece = _BUNDLED.sub("", part.strip().lstrip("(").strip())
         if not piece:
             continue
-        if _BUNDLER.search(piece):
+        if serves and not _CLIENT_PUBLISHES.search(piece):
+            kinds.add("text")  # what such an action is given are words of its own
+        elif _BUNDLER.search(piece):
             kinds.add("install")
         elif _BUILD.search(piece) and not _BUILT_AND_PUSHED.search(piece):
             kinds.add("build")
-        elif _ELSEWHERE.search(piece) and not _CLIENT_PUBLISHES.search(piece):
-            kinds.add("other")
+        elif is_service(piece):
+            kinds.add("text")
+        elif _ASKS_BY_HTTP.search(piece):
+            kinds.add("publish" if _SENDS.search(piece) and _TO_REGISTRY.search(piece) else "other")
         elif (_PUBLISH.search(piece) or _GIT_PUSH.search(piece)) and not _NOT_PUBLISH.search(piece):
             kinds.add("publish")
         elif _INSTALL.search(piece):
@@ -252,12 +262,17 @@ def only_pushes_git(command: str) -> bool:
 def puts_elsewhere(command: str) -> bool:
     """Whether the step puts a site, a function or a service somewhere, and publishes no package."""
     parts = [p.strip() for p in _SPLIT.split(command[:MOST_READ])]
-    return setting_of(command) != "publish" and any(_ELSEWHERE.search(p) for p in parts)
+    return setting_of(command) != "publish" and any(is_service(p) or _ASKS_BY_HTTP.search(p) for p in parts)
 
 
 def logs_in_to_cloud(command: str) -> bool:
     """Whether the step gets a credential of a cloud, for whatever comes after it."""
     return bool(_CLOUD_LOGIN.search(command))
+
+
+def pushes_to_cloud(command: str) -> bool:
+    """Whether the step names a registry that a cloud keeps."""
+    return bool(_CLOUD_REGISTRY.search(command))
 
 
 def logs_in_to_images(command: str) -> bool:

@@ -6,6 +6,7 @@ import functools
 
 import re2
 
+from bot.diagnosis.other_services import said_by_service
 from bot.diagnosis.reading import Finding, Hit, Reading
 from bot.diagnosis.rule import AUTH_CAUSES, Rule
 
@@ -27,6 +28,8 @@ _IS_ERROR = re2.compile(
     r"|[✘✖×⨯] |\[!\] "
     r"|\*\* \(|Caused by\b|(?:Failed|Unable|Could not|Cannot) |(?:Upload|Publish|Deploy|Push)\w* failed|> )"
 )
+# A script's own words for a request that was refused.
+_REFUSED_WRITE = re2.compile(r"\b[45]\d\d\b[^\n]*\b(?:PUT|POST) [/h]|\b(?:PUT|POST) [/h]\S+[^\n]*\b[45]\d\d\b")
 _OF_PUBLISH = re2.compile(
     r"(?i)publish|registr|upload|\bpush|package|artifact|deploy|\bcrate\b|\bgem\b|\bPUT\b|\bPOST\b"
 )
@@ -133,7 +136,7 @@ def _client_said(reading: Reading, hit: Hit) -> bool:
     known = all(reading.book.registry_of_host(host) or host == reading.hosts.get(hit.step) for host in hosts)
     if not known or _OF_PARSER.search(text):
         return False
-    is_error = hit.reason or bool(_IS_ERROR.search(text))
+    is_error = hit.reason or bool(_IS_ERROR.search(text) or _REFUSED_WRITE.search(text))
     commanded = reading.book.registry_of_command(reading.steps.all[hit.step].command)
     spoke = bool(reading.voices.get(hit.step)) or commanded not in (None, "npm")
     return bool(hosts) or (spoke and is_error and bool(_OF_PUBLISH.search(text)))
@@ -163,6 +166,8 @@ def _is_foreign(reading: Reading, finding: Finding) -> bool:
     step = reading.steps.all[finding.hit.step]
     if _ASKED.search(finding.hit.line.text):
         return True
+    if finding.rule.cause in AUTH_CAUSES and said_by_service(finding.hit.line.text):
+        return True
     if (
         finding.registry not in (None, *_NPM_LIKE)
         and finding.hit.setting != "install"
@@ -176,7 +181,7 @@ def _is_foreign(reading: Reading, finding: Finding) -> bool:
     if finding.rule.cause == "github-auth":
         return bool(_API.search(finding.hit.line.text))
     lines = (hit.line.text for hit in reading.hits if hit.step == finding.hit.step)
-    return finding.registry == "npm" and any(_LOCAL.search(text) for text in lines)
+    return finding.registry is not None and any(_LOCAL.search(text) for text in lines)
 
 
 def _in_failed_steps(reading: Reading, found: list[Finding]) -> list[Finding]:

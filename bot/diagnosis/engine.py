@@ -14,13 +14,15 @@ from typing import Any
 
 import re2
 
+from bot.diagnosis import printed_errors
 from bot.diagnosis.ci_marks import child_command
 from bot.diagnosis.commands import only_builds, only_logs_in, only_pushes_git, setting_of, tolerated
 from bot.diagnosis.credential_count import CredentialCount
 from bot.diagnosis.diagnosis import Diagnosis
 from bot.diagnosis.job_log import Line, LineReader
 from bot.diagnosis.judging import Hit, Reading, judge
-from bot.diagnosis.marks import code_line, date_of, host_of, image_command
+from bot.diagnosis.marks import code_line, date_of, host_of, image_command, written_host
+from bot.diagnosis.other_services import is_service
 from bot.diagnosis.packages import Packages
 from bot.diagnosis.quotes import Quotes
 from bot.diagnosis.rule import QUIET, Setting
@@ -134,10 +136,14 @@ class LogReader:
 
     def _take(self, line: Line) -> None:
         if self._wrapped:
-            if self._continues is not None and self._continues.search(line.shown) and len(self._wrapped) < MOST_JOINED:
+            most = printed_errors.MOST_LINES if self._continues is printed_errors.CONTINUES else MOST_JOINED
+            if self._continues is not None and self._continues.search(line.shown) and len(self._wrapped) < most:
                 self._wrapped.append(line)
                 return
             self._close_wrapped()
+        if any(sign in line.shown for sign in printed_errors.SIGNS) and printed_errors.begins(line.shown):
+            self._wrapped, self._continues = [line], printed_errors.CONTINUES
+            return
         for sign, begins, continues in _WRAPPED:
             if sign in line.shown and begins.search(line.shown):
                 self._wrapped, self._continues = [line], continues
@@ -150,6 +156,12 @@ class LogReader:
             texts = [part.shown.strip().lstrip("│├╰─▶× ").strip() for part in self._wrapped]
             joined = " ".join(text for text in texts if text)
             parts, self._wrapped = tuple(self._wrapped), []
+            if self._continues is printed_errors.CONTINUES:
+                if said := printed_errors.in_one_line([part.shown for part in parts]):
+                    self._read(Line(first.number, said, said, parts))
+                for part in parts if not said else ():
+                    self._read(part)
+                return
             self._read(Line(first.number, joined, joined.removeprefix("Error: ").lstrip("× "), parts))
 
     def _read(self, line: Line) -> None:
@@ -243,9 +255,9 @@ class LogReader:
             self._publishing = True
         if found.child:
             kind = setting_of(child_command(line.text))
-            if kind in ("build", "publish"):
+            if kind in ("build", "publish") or is_service(child_command(line.text)):
                 self._setting = kind
-        elif "publishes" in found.marks:
+        elif "publishes" in found.marks or (found.address and self._writes(line)):
             self._setting = "publish"
             self._publishing = True
         elif (
@@ -260,6 +272,15 @@ class LogReader:
             self._good_lines.append(line)
         if "administers" in found.marks:
             step.administration = True
+
+    def _writes(self, line: Line) -> bool:
+        """Whether a script that is no client shows a request that writes to a known registry."""
+        host = written_host(line.text) if self._setting not in QUIET else ""
+        named = self._book.registry_of_host(host) if host else None
+        if named:
+            self._registry = named
+            self._voices.setdefault(self._step, set()).add(named)
+        return named is not None
 
     def _client_publishes(self, line: Line) -> bool:
         """Whether a client names itself as publishing, where only the log's own looks tell the steps apart."""

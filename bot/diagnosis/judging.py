@@ -12,6 +12,7 @@ from bot.diagnosis.deciding import findings_of
 from bot.diagnosis.diagnosis import Alternative, Diagnosis, Outcome, PackageOutcome, Phase
 from bot.diagnosis.excerpts import Excerpts
 from bot.diagnosis.naming import code_of, registry_of
+from bot.diagnosis.other_services import is_service
 from bot.diagnosis.packages import plain_name
 from bot.diagnosis.reading import Finding, Hit, Reading
 from bot.diagnosis.rule import AUTH_CAUSES
@@ -239,6 +240,9 @@ def _nothing_found(reading: Reading) -> _Verdict:
         phase: Phase = "install" if failed.setting == "install" else "other"
         sentence = "A step failed that does not publish."
         return _Verdict("not-a-publish", "failed", phase, sentence, 0.6, also=[_may_be("unknown", 0.3)])
+    if failed is not None and is_service(failed.ran) and not reading.voices.get(reading.steps.all.index(failed)):
+        sentence = "What failed deploys, reports or tells something; nothing was on its way to a registry."
+        return _Verdict("not-a-publish", "failed", "other", sentence, 0.6, also=[_may_be("unknown", 0.3)])
     if failed is not None and only_pushes_git(failed.command) and not reading.voices:
         sentence = "A push to a repository or a call of its forge failed; nothing was on its way to a registry."
         return _Verdict("not-a-publish", "failed", "other", sentence, 0.6, also=[_may_be("unknown", 0.3)])

@@ -9,7 +9,8 @@ from __future__ import annotations
 from bot.diagnosis.rule import Maybe, Rule, anywhere
 
 _SAYS = (
-    r"(?i:status(?: code)?|HTTP(?:/\d(?:\.\d)?)?|error(?: code)?|code|returned|response|got|received|failed)[ :=('\"]+"
+    r"(?i:status(?: code)?|HTTP(?:/\d(?:\.\d)?)?|error(?: code)?|code|returned|response|answered|said|got|received"
+    r"|failed)[ :=('\"]+"
 )
 _OF_LOGIN = (
     r"(?i:(?:access |auth(?:entication|orization)? |api )?(?:token|credentials?|api[ \-_]?key|password|user ?name))"

@@ -103,10 +103,21 @@ MARKS: dict[str, tuple[str, ...]] = {
         r"^(?:lerna ERR! )?E[A-Z]{3,} [A-Z]|^code: 'E[A-Z0-9]+'",
     ),
     "address": (
-        r"(?:Publishing|Staging) to https?://|^Registry: https?://|^📦 .+ → https?://|(?:PUT|POST) (?:\d+ )?https?://",
+        r"(?:[Pp]ublishing|[Ss]taging) (?:@?\S+ )?(?:to|→) https?://|POSTing to https?://",
+        r"^Registry: https?://|^📦 .+ → https?://|(?:PUT|POST) (?:\d+ )?https?://",
         r"Couldn't publish package: \"https?://|for registry https?://|Request URL: https?://|logged in to https?://",
     ),
 }
+# A request that writes, with its address: by this a script of any name shows that it publishes.
+_WRITES = re2.compile(
+    r"\b(?:PUT|POST)(?:ing|ed)?(?: to|:)? +(?:\d{3} )?[\"'`]?https?://([\w.\-]+)(/[^\s\"'`]*)?"
+    r"|^(?:\S+ )?(?i:publish|upload|push)ing [^\n]{0,120}?(?: to|→|at) [\"'`]?https?://([\w.\-]+)(/[^\s\"'`]*)?"
+)
+WRITE_ANCHORS = (r"\b(?:PUT|POST)(?:ing|ed)?(?: to|:)? +[^ ]{0,4}https?://|ing [^ \n]+ (?:to|at|→) https?://",)
+# Log-ins, audits and the like.
+_WRITES_NO_PACKAGE = re2.compile(
+    r"^/(?:-/(?:npm/v1/(?:security|tokens|user)|user|v1/|whoami)|(?:v2/)?(?:oauth2/)?token|oauth|api/v1/(?:session|me))"
+)
 _IMAGE = re2.compile(_IMAGE_STEP)
 _DAY = re2.compile(rb"\d{4}-\d\d-\d\d")
 _CODE = re2.compile(
@@ -138,6 +149,15 @@ def date_of(head: bytes) -> date | None:
         return date.fromisoformat(match.group(0).decode()) if match else None
     except ValueError:
         return None
+
+
+def written_host(text: str) -> str:
+    """The host that a line says it writes a package to by a request, or ""."""
+    match = _WRITES.search(text)
+    if not match:
+        return ""
+    host, path = match.group(1) or match.group(3), match.group(2) or match.group(4) or ""
+    return "" if _WRITES_NO_PACKAGE.search(path) else str(host)
 
 
 def host_of(text: str) -> str:

@@ -7,7 +7,7 @@ from datetime import date
 
 import re2
 
-from bot.diagnosis.commands import logs_in_to_cloud
+from bot.diagnosis.commands import logs_in_to_cloud, puts_elsewhere
 from bot.diagnosis.job_log import Line
 from bot.diagnosis.packages import Named, Packages
 from bot.diagnosis.rule import QUIET, Rule, Setting
@@ -115,7 +115,9 @@ class Reading:
         """Whether the end of the log looks like an error."""
         if self.steps.job_succeeded or self.steps.ended_quietly:
             return False
-        if self.steps.current.setting in QUIET and self.failed_step is None and not self.steps.job_failed:
+        current = self.steps.current
+        shows = current.setting in QUIET and not puts_elsewhere(current.command)
+        if shows and self.failed_step is None and not self.steps.job_failed:
             return False  # what tests print is no error of theirs
         return self._has_errors_after(0)
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import re2
 
-from bot.diagnosis import runner_rules
+from bot.diagnosis import printed_errors, runner_rules
 from bot.diagnosis.ci_marks import COMMANDS, STEP_MARKS
 from bot.diagnosis.commands import puts_elsewhere
 from bot.diagnosis.last_resort import LAST_RESORT_RULES
-from bot.diagnosis.marks import MARKS
+from bot.diagnosis.marks import MARKS, WRITE_ANCHORS
 from bot.diagnosis.package_texts import PACKAGE_TEXTS
 from bot.diagnosis.quotes import QUOTE_ANCHORS, QUOTE_MARKS
 from bot.diagnosis.rule import AUTH_CAUSES, Rule
@@ -94,7 +94,7 @@ _REFUSALS = (
     r"[Dd]enied|DENIED|[Ff]orbid|[Uu]nauthori[sz]ed|[Uu]nauthenticated|[Uu]nsupported|not (?:currently )?supported",
     r" - (?:PUT|POST|DELETE|GET)|POST [45][0-9][0-9] http|[Rr]esponse(?: [Cc]ode)?:? [45]",
     r"status(?:[^\n]* |: ?)?[45][0-9][0-9]",
-    r"HTTP/?[^ ]* [45][0-9][0-9]|response code: [45]|(?:got|returned|[Ee]rror|received) '?[45][0-9][0-9]",
+    r"HTTP/?[^ ]* [45][0-9][0-9]|response code: [45]|(?:got|returned|answered|said|[Ee]rror|received) '?[45][0-9][0-9]",
     r", [45][0-9][0-9]\)",
     r"\([45][0-9][0-9]\)|success: [45]|exchange_token|Payment Required|Conflict|Bad Request|Payload Too|Too Large",
     r"Unprocessable",
@@ -205,7 +205,7 @@ class RuleBook:
             self._add((output,), ("tool", name))
         self._add(VERSION_PATTERNS, ("mark", "version"))
         self._set.Compile()
-        anchors = [*_STRUCTURE, *_RUNNER, *_REFUSALS, *QUOTE_ANCHORS]
+        anchors = [*_STRUCTURE, *_RUNNER, *_REFUSALS, *QUOTE_ANCHORS, *printed_errors.ANCHORS, *WRITE_ANCHORS]
         for registry in REGISTRIES.values():
             anchors += registry.ANCHORS
         self.anchors: Any = _compiled(anchors)

@@ -15,6 +15,7 @@ from bot.diagnosis.commands import (
     is_administration,
     logs_in_to_images,
     only_logs_in,
+    pushes_to_cloud,
     setting_of,
     setting_of_title,
 )
@@ -27,12 +28,14 @@ MOST_HEADER_LINES = 200
 MOST_COMMAND = 8000  # characters of a script that tell what it is for
 MOST_ACTIONS = 100
 _PUBLISHING_JOB = re2.compile(r"(?i)publish|release|deploy|push|image|build|ship|deliver")
-_PUSHING_JOB = re2.compile(r"(?i)publish|release|push|image")
+_PUSHING_JOB = re2.compile(r"(?i)push|image|docker|container|registry|\b(?:ecr|acr|gar|gcr)\b|artifact|package")
+_DEPLOYING_JOB = re2.compile(
+    r"(?i)deploy|cloud-?run|function|lambda|\bsite|website|pages|\bcdn\b|notif|\bapps?\b|serverless"
+)
 _TESTING_JOB = re2.compile(
     r"(?i)\b(?:tests?|testing|unit|e2e|end-to-end|integration|lint\w*|checks?|specs?|pytest|jest|vitest|cypress"
     r"|playwright|smoke|coverage|type-?check|analysis|analy[sz]e|verify|validate)\b"
 )
-_OF_IMAGES = re2.compile(r"(?i)image|docker|container|registry|chart|helm|package|artifact")
 # What is no package, though it is published.
 _OTHER_PRODUCT = re2.compile(
     r"(?i)\b(?:cloud[ \-]?run|pages|web-?site|site|docs?|documentation|blog|lambdas?|functions?|infra\w*|terraform"
@@ -40,8 +43,15 @@ _OTHER_PRODUCT = re2.compile(
 )
 _ENV_VALUE = re2.compile(r"^\s+([A-Z][A-Z0-9_]*(?:TOKEN|KEY|PASSWORD|AUTH|API_KEY|SECRET)[A-Z0-9_]*):(.*)$")
 _WITH_VALUE = re2.compile(
-    r"^\s+(registry-url|registry|repository-url|node-version|token|npm-token|password|push|outputs):(.*)$"
+    r"^\s+(registry-url|registry|repository-url|node-version|token|npm-token|password|push|outputs|tags|verb|args"
+    r"|arguments|call):(.*)$"
 )
+# Actions named after the program that they run with the words they are given.
+_PROGRAM_OF_ACTION = re2.compile(
+    r"(?i)^(?:[\w.\-]+/(maturin|goreleaser|gradle-build|conan|lerna|poetry|semantic-release|snapcraft)-action"
+    r"|actions-rs/(cargo)|[\w.\-]+/(dagger|cargo|gradle|maven|mvn|sbt|yarn|pnpm|npm|helm|twine|uv|hatch|poetry)[\w.\-]*)@"
+)
+_WORDS_OF_ACTION = ("verb", "call", "command", "args", "arguments")
 # Actions that run what they are given: to try it again, in a virtual machine, on another host.
 _GIVEN_COMMAND = re2.compile(
     r"^  (?:command|commands|cmd|run|script|args|arguments|verb|task|tasks|goals?|targets?"
@@ -155,10 +165,15 @@ class Steps:
 
     @property
     def pushing_job(self) -> bool:
-        """Whether the job goes on to push something, also where it ended before it came to it."""
-        # GitHub lists the actions of the whole job: a name alone says less than that list.
-        named = self._named(_PUSHING_JOB) and (not self.actions or bool(_OF_IMAGES.search(self.job)))
-        return self._publishes or named or (self.pushes_images and not _TESTING_JOB.search(self.job))
+        """Whether the job goes on to push to a registry of its cloud, also where it ended before it came to it."""
+        if _TESTING_JOB.search(self.job):
+            return self._publishes
+        named = self._named(_PUSHING_JOB) and not _DEPLOYING_JOB.search(self.job)
+        return (
+            named
+            or self.pushes_images
+            or any(pushes_to_cloud(text) for s in self.all for text in (s.command, *s.inputs.values()))
+        )
 
     @property
     def _publishes(self) -> bool:
@@ -324,6 +339,7 @@ class Steps:
             step.header.append(line)
         elif (given := _GIVEN_COMMAND.search(text)) and not _GIVEN_CODE.search(step.command):
             step.command += "\n" + given.group(1)
+            step.inputs.setdefault("command", given.group(1))
         elif given := _WITH_VALUE.search(text):
             step.inputs[given.group(1)] = given.group(2).strip()
 
@@ -338,6 +354,9 @@ class Steps:
             step.header.append(line)
 
     def _close_header(self, step: Step) -> None:
+        words = [step.inputs[name] for name in _WORDS_OF_ACTION if step.inputs.get(name)]
+        if words and (ran := _PROGRAM_OF_ACTION.search(step.command)):
+            step.command += "\n" + " ".join([next(g for g in ran.groups() if g).removesuffix("-build").lower(), *words])
         step.setting = setting_of(step.command)
         step.administration = is_administration(step.command)
         if builds_image(step.command) and step.inputs.get("push") == "false":

@@ -18,11 +18,13 @@ OUTPUT = (
     r"^Uploading distributions to|Uploading \S+\.(?:whl|tar\.gz)|HTTPError: \d{3} [\w ]+ from https?://"
     r"|Trusted publishing exchange|^💥 maturin failed|⛔ |^🚀 Uploading \d+ package|^Publishing \S+ \(\S+\) to \S+$"
     r"|^Publishing \d+ files? |for url:? '?https?://[^/ ]+/legacy/|repository: https?://[^/ ]+/legacy/"
+    r"|^twine\.exceptions\.|/site-packages/twine/|HTTPSConnectionPool\(host='upload\.pypi\.org'"
 )
 ANCHORS = (
     r"Package is at http",
     r"because it appears|Publishing [0-9]|HTTP Error|credential may be|Packages uploaded|Publishing \S+ \(",
-    r"HTTPError|Uploading |Trusted publishing|trusted publishing|OpenID Connect|OIDC token|invalid-",
+    r"HTTPError|Uploading |uploading [^ ]+\.(?:whl|tar)|twine\.exc|HTTPSConnectionPool",
+    r"Trusted publishing|trusted publishing|OpenID Connect|OIDC token|invalid-",
     r"Token request failed|publisher",
     r"password is empty|Credential not found|NonInteractive|Missing required option",
     r"Enter your |maturin failed|ConnectionError|Max retries|NameResolution",
