@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from bot.diagnosis.engine import diagnose
+from bot.diagnosis.job_log import Line
+from bot.diagnosis.steps import Steps as StepReader
 
 Steps = tuple[tuple[str, str], ...]  # command, output
 
@@ -143,3 +145,12 @@ def test_a_later_success_makes_an_earlier_try_good_even_when_another_step_fails(
     )
     for system in (github, gitlab, jenkins, buildkite):
         assert diagnose(system(steps).encode()).cause == "published"
+
+
+def test_a_task_that_calls_program_after_program_is_told_by_the_first_of_them() -> None:
+    steps = StepReader()
+    lines = ["##[section]Starting: Push", *(["[command]/usr/bin/dotnet nuget push a.nupkg"] * 500)]
+    for number, text in enumerate(lines, 1):
+        steps.read(Line(number, text, text))
+    assert steps.current.setting == "publish"
+    assert len(steps.current.command) < 1000

@@ -25,6 +25,7 @@ from bot.diagnosis.task_head import TaskHead
 
 MOST_STEPS = 2000  # of one job; a log with more is not a job log
 MOST_HEADER_LINES = 200
+MOST_CALLS = 20  # of programs by one task
 MOST_COMMAND = 8000  # characters of a script that tell what it is for
 MOST_ACTIONS = 100
 _PUBLISHING_JOB = re2.compile(r"(?i)publish|release|deploy|push|image|build|ship|deliver")
@@ -99,6 +100,7 @@ class Steps:
         self._more = 0  # the line that may go on with CircleCI's script
         self._task = TaskHead(part=0)
         self._azure = False  # tasks tell the programs that they call
+        self._calls = 0  # of the current task
         self._script_end: Step | None = None
         self.job = ""  # its name, where the log tells it
         self.actions: list[str] = []  # that the job may use
@@ -240,7 +242,8 @@ class Steps:
             told = titled.groupdict()
             self._shell = told.pop("shell") == "sh"  # Jenkins shows the first command of a shell in the next line
             self._begin_titled(next((title for title in told.values() if title), ""), line.number)
-        elif self._azure and (command := ci_marks.called(text)):
+        elif self._azure and self._calls < MOST_CALLS and (command := ci_marks.called(text)):
+            self._calls += 1
             self._name(command if not self.current.told else f"{self.current.command}\n{command}")
         elif ci_marks.SUCCEEDED.search(text):
             self.job_succeeded = True
@@ -277,8 +280,10 @@ class Steps:
         return taken
 
     def _name(self, command: str) -> None:
-        """What a step runs, told after it has begun."""
+        """What a step runs, told after it has begun; of a very long script the beginning tells."""
         step = self.current
+        if step.told and len(step.command) > MOST_COMMAND:
+            return
         step.command, step.setting, step.told = command, setting_of(command), True
         step.administration = is_administration(command)
         step.entered = False
@@ -290,7 +295,7 @@ class Steps:
 
     def _begin(self, command: str, number: int) -> None:
         step = Step(command, setting_of(command), number, told=bool(command))
-        self._variables, self._clients = False, 0
+        self._variables, self._clients, self._calls = False, 0, 0
         step.administration = is_administration(command)
         if len(self.all) < MOST_STEPS:
             self.all.append(step)
