@@ -81,6 +81,11 @@ def clean(raw: bytes, frame: Any | None = None) -> Iterator[tuple[str, str]]:
 
     `frame`: what this log puts before its lines, beside stamps.
     """
+    for shown in _shown(raw, frame):
+        yield shown, unwrap(shown)
+
+
+def _shown(raw: bytes, frame: Any | None) -> Iterator[str]:
     decoded = raw.decode("utf-8", "replace")
     segments = [s for s in decoded.split("\r") if s.strip()] if "\r" in decoded else [decoded]
     stamped = True
@@ -93,8 +98,7 @@ def clean(raw: bytes, frame: Any | None = None) -> Iterator[tuple[str, str]]:
             shown = without_stamp(_ESCAPES.sub("", shown))
         if frame is not None and (framed := frame.match(shown)):
             shown = shown[framed.end() :]
-        shown = shown.rstrip()
-        yield shown, unwrap(shown)
+        yield shown.rstrip()
 
 
 def without_stamp(text: str) -> str:
@@ -143,7 +147,7 @@ def _may_be_wrapped(text: str) -> bool:
 def _frame_of(block: bytes) -> Any | None:
     """The frame of a log that begins with this block; most logs have none."""
     raws = block[:LONGEST].split(b"\n")[:MOST_LINES]
-    return frame_of([shown for raw in raws for shown, _ in clean(raw)][:MOST_LINES])
+    return frame_of((shown for raw in raws for shown in _shown(raw, None)), len(raws))
 
 
 class LineReader:

@@ -8,6 +8,7 @@ of the log begins with them; digits in them may change.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import re2
@@ -32,24 +33,30 @@ _OF_THE_JOB = ("[Pipeline]", "ERROR: script returned", "Finished: ")  # Jenkins'
 _DIGITS = re2.compile(r"\d+")
 
 
-def frame_of(lines: list[str]) -> Any | None:
+def frame_of(lines: Iterable[str], count: int) -> Any | None:
     """The pattern of the frames that stand before nearly all of these lines; None when there is none.
 
-    The lines come without stamps and colours.
+    The lines come without stamps and colours. `count`: how many there are about; most logs are known to have no frame
+    long before the last of them.
     """
-    told = [line for line in lines[:MOST_LINES] if line.strip() and not line.startswith(_OF_THE_JOB)]
-    if len(told) < FEWEST_LINES:
-        return None
     frames: Counter[str] = Counter()
     spaces: Counter[str] = Counter()  # behind each frame
-    for line in told:
+    told = 0
+    for line in lines:
+        if not line.strip() or line.startswith(_OF_THE_JOB):
+            continue
+        told += 1
         if (match := _FRAME.search(line)) and not _TELLING.search(line):
             frame = str(_DIGITS.sub("0", match.group(0)))
             frames[frame.rstrip()] += 1
             spaces[frame.rstrip()] = max(spaces[frame.rstrip()], len(frame) - len(frame.rstrip()))
-    if sum(frames.values()) < SHARE * len(told):
+        elif told - frames.total() > (1 - SHARE) * max(count, told):
+            return None
+    if told < FEWEST_LINES:
         return None
-    known = [frame for frame, count in frames.items() if count >= SHARE_OF_ONE * len(told)]
+    if sum(frames.values()) < SHARE * told:
+        return None
+    known = [frame for frame, count in frames.items() if count >= SHARE_OF_ONE * told]
     if not known:
         return None
     each = (re2.escape(frame).replace("0", r"\d+") + rf"(?: {{0,{spaces[frame]}}})" for frame in known)
