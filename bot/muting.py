@@ -115,7 +115,8 @@ def _explaining(connection: Connection, incident: Incident) -> Incident | None:
 
 
 def _mute_others(connection: Connection, parent: Incident, now: datetime) -> None:
-    for other in incidents.unresolved(connection, parent.registry or "npm"):
+    may_be_explained = _BY_OUTAGE if is_outage(parent) else _BY_DEAD_TOKEN
+    for other in incidents.unresolved(connection, parent.registry or "npm", may_be_explained):
         if other.id == parent.id or other.muted_by is not None or not _fits(connection, parent, other):
             continue
         if is_outage(other) or _of_a_dead_token(other) or explains_others(connection, other):
