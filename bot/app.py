@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
@@ -214,6 +215,9 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     while True:
         async with Bot.start(settings) as bot:
+            # What stands now stands as long as the process: a full collection that looks through all of it holds every
+            # card up by 60 ms, every few seconds in a storm.
+            gc.freeze()
             _say_how_it_stands(bot)
             waits = [asyncio.create_task(one) for one in (stop.wait(), bot.failed(), bot.registered.wait())]
             try:

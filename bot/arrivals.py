@@ -14,9 +14,10 @@ from datetime import datetime
 from functools import partial
 
 from bot.github import webhook
-from storage import deliveries
+from storage import arrivals, deliveries
+from storage.arrivals import Arrival
 from storage.database import Conflict, Connection, Database
-from storage.deliveries import Arrival, Received
+from storage.deliveries import Received
 
 MOST_AT_ONCE = 256
 ENOUGH = 12  # to begin with while others are still being read
@@ -47,7 +48,7 @@ class Arrivals:
         """Returns once it is durable; raises StorageError. A caller that is cancelled does not stop it."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Received] = loop.create_future()
-        packed = deliveries.packed(arrival.body) if len(arrival.body) <= SMALL else None
+        packed = arrivals.packed(arrival.body) if len(arrival.body) <= SMALL else None
         self._waiting.append((arrival, packed, future))
         self._on_their_way += 1
         if not self._asked:
@@ -84,10 +85,10 @@ class Arrivals:
         if taken:
             cleaned = webhook.cleaned([arrival for arrival, _, _ in taken])
             bodies = [
-                packed if packed is not None and clean is arrival else deliveries.packed(clean.body)
+                packed if packed is not None and clean is arrival else arrivals.packed(clean.body)
                 for clean, (arrival, packed, _) in zip(cleaned, taken, strict=True)
             ]
-            deliveries.receive_new(connection, cleaned, bodies, self._now())
+            arrivals.keep(connection, cleaned, bodies, self._now())
         return [Received.NEW] * len(taken)
 
     def _receive_known(self, taken: list[_Waiting], connection: Connection) -> list[Received]:

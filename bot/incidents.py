@@ -18,9 +18,9 @@ from storage.incidents import Incident
 from storage.runs import RunRecord
 from storage.tokens import Token
 
-# A failure of these is nobody's alert: the release was not tried, or it worked.
 # Causes of incidents that no failed run began.
 WITHOUT_A_RUN = frozenset({"forecast", "release-missing", "leak", "probe"})
+# A failure of these is nobody's alert: the release was not tried, or it worked.
 QUIET_CAUSES = frozenset({"build-failed", "not-a-publish", "published"})
 # The registry itself, whoever asks it.
 OUTAGES = EVERYWHERE | {"registry-outage"}

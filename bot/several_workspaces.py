@@ -30,8 +30,9 @@ from bot.sealing import Seal
 from bot.settings import Settings, SettingsError
 from bot.workspace_settings import workspace_settings
 from handlers.slack.teams import gone, team_of
+from storage.arrivals import Arrival
 from storage.database import Database, StorageError
-from storage.deliveries import Arrival, Received
+from storage.deliveries import Received
 
 log = structlog.get_logger("workspaces")
 

@@ -29,8 +29,9 @@ from bot.github.inventory import InventoryCalls
 from bot.github.run import REPO, Run, run_of
 from bot.metrics import METRICS
 from storage import deliveries, due_jobs, runs, sweeps, tokens
+from storage.arrivals import Arrival
 from storage.database import Connection, StorageError
-from storage.deliveries import Arrival, Received
+from storage.deliveries import Received
 from storage.sweeps import Swept
 
 log = structlog.get_logger("sweep")

@@ -25,8 +25,9 @@ from handlers.bodies import Bodies, NotRead
 from handlers.calendar import calendar
 from handlers.install import Install
 from handlers.setup import SetUp
+from storage.arrivals import Arrival
 from storage.database import StorageError
-from storage.deliveries import Arrival, Received
+from storage.deliveries import Received
 
 log = structlog.get_logger("http")
 

@@ -5,7 +5,6 @@ States: new -> working -> done | waiting (tried, due again later) | dead (tried 
 
 from __future__ import annotations
 
-import functools
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,17 +12,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
+from storage import arrivals
+from storage.arrivals import Arrival, packed
 from storage.database import Connection, Row, from_ms, moment, to_ms
-
-try:
-    # The same format in a third of the time; it is not built for every machine.
-    from isal.isal_zlib import compress
-
-    FASTEST = 0
-except ImportError:
-    from zlib import compress
-
-    FASTEST = 1
 
 # Word for word the condition of the index `deliveries_unfinished`: without it the engine reads the whole table.
 UNFINISHED = "state IN ('new', 'waiting', 'working')"
@@ -31,6 +22,7 @@ PER_REPOSITORY_IN_ORDER = """
     NOT EXISTS (SELECT 1 FROM deliveries w WHERE w.repository = d.repository AND w.state = 'working')
 """
 
+TAKEN_OVER = 32  # arrivals at once, when there is nothing else to claim
 INTERRUPTED = "interrupted"  # the process that worked it died
 KEPT_AT_LEAST = timedelta(days=4)  # GitHub shows deliveries for three: one that we forgot would look lost
 
@@ -41,17 +33,6 @@ class Received(StrEnum):
     NEW = "stored"
     PENDING = "waiting"
     DONE = "done"
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A delivery to be stored. `body`: the JSON bytes as received."""
-
-    guid: str
-    event: str
-    action: str | None
-    repository: str
-    body: bytes
 
 
 class LeaseLost(Exception):
@@ -83,6 +64,18 @@ class Stored:
         return self.source != "webhook"
 
 
+def receive_all(connection: Connection, came: Sequence[Arrival], now: datetime) -> list[Received]:
+    """Keep deliveries of which some may be known. GitHub redelivers under the same GUID: a dead one comes to life
+    again, a done one stays."""
+    received = []
+    for arrival in came:
+        known = _known(connection, arrival.guid, now)
+        if known is None:
+            arrivals.keep(connection, [arrival], [packed(arrival.body)], now)
+        received.append(known or Received.NEW)
+    return received
+
+
 def receive(
     connection: Connection,
     *,
@@ -92,40 +85,42 @@ def receive(
     repository: str,
     body: bytes,
     now: datetime,
+    source: str = "webhook",
 ) -> Received:
-    """Keep one delivery."""
-    return receive_all(connection, [Arrival(guid, event, action, repository, body)], now)[0]
-
-
-def receive_new(connection: Connection, arrivals: Sequence[Arrival], bodies: Sequence[bytes], now: datetime) -> None:
-    """Keep deliveries of which none is known, nearly always the case, in one statement. `bodies`: `packed` theirs.
-
-    Raises Conflict, and keeps none of them, if one is known.
-    """
-    connection.execute(_insertion(len(arrivals)), _inserted(arrivals, bodies, now))
-
-
-def receive_all(connection: Connection, arrivals: Sequence[Arrival], now: datetime) -> list[Received]:
-    """Keep deliveries. GitHub redelivers under the same GUID: a dead one comes to life again, a done one stays."""
-    insertion = _insertion(len(arrivals)) + " ON CONFLICT (guid) DO NOTHING RETURNING guid"
-    bodies = [packed(arrival.body) for arrival in arrivals]
-    new = {row["guid"] for row in connection.all(insertion, _inserted(arrivals, bodies, now))}
-    received = []
-    for arrival in arrivals:
-        if arrival.guid in new:
-            received.append(Received.NEW)
-            new.remove(arrival.guid)  # the same one twice in one breath is new once
-        else:
-            received.append(_known(connection, arrival.guid, now))
-    return received
+    """Keep one delivery that did not come over the wire."""
+    known = _known(connection, guid, now)
+    if known is not None:
+        return known
+    connection.execute(
+        """
+        INSERT INTO deliveries (guid, event, action, repository, body, received_at, due_at, state, source)
+        VALUES (:guid, :event, :action, :repository, :body, :at, :at, 'new', :source)
+        """,
+        {
+            "guid": guid,
+            "event": event,
+            "action": action,
+            "repository": repository,
+            "body": packed(body),
+            "at": to_ms(now),
+            "source": source,
+        },
+    )
+    return Received.NEW
 
 
 def receive_late(connection: Connection, arrival: Arrival, now: datetime) -> Received:
-    """Keep a delivery that did not come by itself. If it has come meanwhile, nothing changes."""
-    received = receive_all(connection, [arrival], now)[0]
-    if received is Received.NEW:
-        connection.execute("UPDATE deliveries SET source = 'sweep' WHERE guid = :guid", {"guid": arrival.guid})
-    return received
+    """Keep a delivery that was lost on its way. If it has come meanwhile, nothing changes."""
+    return receive(
+        connection,
+        guid=arrival.guid,
+        event=arrival.event,
+        action=arrival.action,
+        repository=arrival.repository,
+        body=arrival.body,
+        now=now,
+        source="sweep",
+    )
 
 
 def not_stored(connection: Connection, guids: Iterable[str]) -> set[str]:
@@ -134,39 +129,26 @@ def not_stored(connection: Connection, guids: Iterable[str]) -> set[str]:
         guid
         for guid in guids
         if connection.value("SELECT 1 FROM deliveries WHERE guid = :guid", {"guid": guid}) is None
+        and not arrivals.holds(connection, guid)
     }
 
 
 def first_received(connection: Connection) -> datetime | None:
     """When the oldest delivery that is still kept came."""
-    return from_ms(connection.value("SELECT received_at FROM deliveries ORDER BY seq LIMIT 1"))
+    at = connection.value("SELECT received_at FROM deliveries ORDER BY seq LIMIT 1")
+    return from_ms(arrivals.oldest(connection) if at is None else at)
 
 
-@functools.cache
-def _insertion(count: int) -> str:
-    """One statement for all: each one more is a change between threads while others wait."""
-    insertion = "INSERT INTO deliveries (guid, event, action, repository, body, received_at, due_at, state) VALUES "
-    return insertion + ", ".join(["(?, ?, ?, ?, ?, ?, ?, 'new')"] * count)
-
-
-def _inserted(arrivals: Sequence[Arrival], bodies: Sequence[bytes], now: datetime) -> list[object]:
-    at = to_ms(now)
-    values: list[object] = []
-    for arrival, body in zip(arrivals, bodies, strict=True):
-        values += (arrival.guid, arrival.event, arrival.action, arrival.repository, body, at, at)
-    return values
-
-
-def _known(connection: Connection, guid: str, now: datetime) -> Received:
-    if _again(connection, guid, now, "dead"):
-        return Received.NEW
+def _known(connection: Connection, guid: str, now: datetime) -> Received | None:
+    if arrivals.holds(connection, guid):
+        return Received.PENDING
     state = connection.value("SELECT state FROM deliveries WHERE guid = :guid", {"guid": guid})
+    if state is None:
+        return None
+    if state == "dead":
+        _again(connection, guid, now, "dead")
+        return Received.NEW
     return Received.DONE if state == "done" else Received.PENDING
-
-
-def packed(body: bytes) -> bytes:
-    """A body as the `body` column holds it: zlib's format, whoever made it. A real payload shrinks to a seventh."""
-    return compress(body, FASTEST)
 
 
 def claim(
@@ -183,6 +165,13 @@ def claim(
     that kills whoever works it.
     """
     _recover(connection, now, wait)
+    claimed = _claim(connection, owner, now, now + lease)
+    while claimed is None and arrivals.take_over(connection, now, most=TAKEN_OVER):
+        claimed = _claim(connection, owner, now, now + lease)
+    return claimed
+
+
+def _claim(connection: Connection, owner: str, now: datetime, until: datetime) -> Stored | None:
     row = connection.one(
         f"""
         UPDATE deliveries SET state = 'working', tries = tries + 1, lease_owner = :owner, lease_until = :until
@@ -193,7 +182,7 @@ def claim(
         )
         RETURNING *
         """,  # noqa: S608 - the inserted texts are the constants above
-        {"now": to_ms(now), "until": to_ms(now + lease), "owner": owner},
+        {"now": to_ms(now), "until": to_ms(until), "owner": owner},
     )
     return _stored(row) if row else None
 
@@ -309,6 +298,8 @@ def latest(connection: Connection, *, state: str | None = None, limit: int = 50)
 
 def next_due(connection: Connection) -> datetime | None:
     """When the next unfinished delivery is due or its lease ends."""
+    if (came := arrivals.oldest(connection)) is not None:
+        return moment(came)
     at = connection.value(
         f"SELECT MIN(CASE state WHEN 'working' THEN lease_until ELSE due_at END) FROM deliveries WHERE {UNFINISHED}"  # noqa: S608
     )
@@ -317,15 +308,16 @@ def next_due(connection: Connection) -> datetime | None:
 
 def heard_anything(connection: Connection) -> bool:
     """Whether GitHub ever sent something that is still kept."""
-    return bool(connection.value("SELECT 1 FROM deliveries LIMIT 1"))
+    return bool(connection.value("SELECT 1 FROM deliveries LIMIT 1")) or arrivals.oldest(connection) is not None
 
 
 def unfinished(connection: Connection) -> tuple[int, datetime | None]:
     """How many deliveries wait or are being worked, and when the oldest of them came."""
     row = connection.one(
         f"SELECT COUNT(*) AS n, MIN(received_at) AS oldest FROM deliveries WHERE {UNFINISHED}"  # noqa: S608 - constant
-    )
-    return (row["n"], from_ms(row["oldest"])) if row else (0, None)
+    ) or {"n": 0, "oldest": None}
+    since = [at for at in (row["oldest"], arrivals.oldest(connection)) if at is not None]
+    return row["n"] + arrivals.count(connection), from_ms(min(since, default=None))
 
 
 def dead(connection: Connection) -> int:

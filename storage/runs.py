@@ -8,6 +8,10 @@ from datetime import datetime, timedelta
 
 from storage.database import Connection, Row, from_ms, moment, to_ms
 
+# Of incidents: open, and nothing but the log or the registry itself explains them. As their index has it.
+UNEXPLAINED = "state <> 'resolved' AND (verdict = cause OR verdict = 'registry-side')"
+MOST_INCIDENTS = 200
+
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
@@ -179,22 +183,28 @@ def failed_around(
     """Attempts that failed at the registry about then in other repositories than `but`, newest first; only those that
     are still open and that nothing but their log or the registry itself explains: a token that is known to have ended
     says nothing about the registry."""
+    # From the few incidents that count, not from all that failed: in a storm of explained ones nothing would be found
+    # among thousands of runs, at each of them. CROSS JOIN is how SQLite is told to go in this order.
     rows = connection.all(
-        """
-        SELECT * FROM runs WHERE outcome = 'failed' AND completed_at > :since AND completed_at < :until
-            AND registry = :registry AND repo <> :but AND EXISTS (
-                SELECT 1 FROM occurrences JOIN incidents ON incidents.id = occurrences.incident_id
-                WHERE occurrences.repo = runs.repo AND occurrences.run_id = runs.run_id
-                    AND occurrences.attempt = runs.attempt AND incidents.state <> 'resolved'
-                    AND (incidents.verdict = incidents.cause OR incidents.verdict = 'registry-side'))
-        ORDER BY completed_at DESC LIMIT :limit
-        """,
+        f"""
+        SELECT runs.* FROM (
+            SELECT id FROM incidents WHERE {UNEXPLAINED} AND last_seen_at > :since
+            ORDER BY last_seen_at DESC LIMIT :most
+        ) AS recent
+        CROSS JOIN occurrences ON occurrences.incident_id = recent.id
+        CROSS JOIN runs ON runs.repo = occurrences.repo AND runs.run_id = occurrences.run_id
+            AND runs.attempt = occurrences.attempt
+        WHERE runs.outcome = 'failed' AND runs.completed_at > :since AND runs.completed_at < :until
+            AND runs.registry = :registry AND runs.repo <> :but
+        ORDER BY runs.completed_at DESC LIMIT :limit
+        """,  # noqa: S608 - the constant above
         {
             "since": to_ms(at - within),
             "until": to_ms(at + within),
             "registry": registry,
             "but": but,
             "limit": limit,
+            "most": MOST_INCIDENTS,
         },
     )
     return [_record(row) for row in rows]

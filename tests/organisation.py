@@ -34,7 +34,7 @@ jobs:
     steps:
       - uses: actions/checkout@v5
       - uses: actions/setup-node@v5
-        with: {node-version: 24, registry-url: "https://registry.npmjs.org"}
+        with: {node-version: 24, registry-url: "https://registry.npmjs.com"}
       - run: npm publish
         env:
           NODE_AUTH_TOKEN: ${{ secrets.NPM_TOKEN }}
@@ -49,7 +49,7 @@ jobs:
     environment: npm
     steps:
       - uses: actions/setup-node@v5
-        with: {node-version: 24, registry-url: "https://registry.npmjs.org"}
+        with: {node-version: 24, registry-url: "https://registry.npmjs.com"}
       - run: npm publish
 """
 IN_ENVIRONMENT = BY_TOKEN.replace("    steps:", "    environment: production\n    steps:", 1)
@@ -121,7 +121,7 @@ def populate(outside: Outside, count: int, owner: str = OWNER) -> Truth:
         elif kind == 7:
             value = "npm_" + f"{number:036d}"
             github.add_file(
-                repo, ".npmrc", f"registry=https://registry.npmjs.org/\n//registry.npmjs.org/:_authToken={value}\n"
+                repo, ".npmrc", f"registry=https://registry.npmjs.com/\n//registry.npmjs.com/:_authToken={value}\n"
             )
             truth.exposed.add(repo)
     return truth

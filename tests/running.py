@@ -14,6 +14,7 @@ from bot.demo.github import job_from_log
 from bot.demo.outside import Outside
 from bot.demo.slack.workspace import OPS, RELEASES, Message
 from bot.settings import Settings
+from storage import deliveries
 from storage.database import Database
 
 SIGNING_SECRET = "signing-secret-of-the-tests"
@@ -74,12 +75,15 @@ class Running:
         """Until every delivery is finished (`count`: at least so many) and nothing waits in the outbox."""
 
         def look(connection: Any) -> bool:
-            open_ = connection.value("SELECT COUNT(*) FROM deliveries WHERE state NOT IN ('done', 'dead')")
+            open_, _ = deliveries.unfinished(connection)
             unsent = connection.value("SELECT COUNT(*) FROM messages WHERE state NOT IN ('sent', 'dead')")
             done = connection.value("SELECT COUNT(*) FROM deliveries")
             return not open_ and not unsent and (count is None or done >= count)
 
         await self.outside.slack.until(lambda: self.db.read_now(look), what="all work to be done")
+
+
+KEPT = "SELECT (SELECT COUNT(*) FROM arrivals) + (SELECT COUNT(*) FROM deliveries)"  # looked at already or not
 
 
 def settings_for(outside: Outside, tmp_path: Path, **changes: Any) -> Settings:

@@ -29,14 +29,14 @@ from handlers import bodies
 from storage import deliveries
 from tests import npm_logs
 from tests.crashing import Child
-from tests.running import SIGNING_SECRET, WEBHOOK_SECRET, Running, running_bot, settings_for
+from tests.running import KEPT, SIGNING_SECRET, WEBHOOK_SECRET, Running, running_bot, settings_for
 
 MIB = 1024 * 1024
 SLACK_FORM = "application/x-www-form-urlencoded"
 
 
 def count(running: Running) -> int:
-    return int(running.db.read_now(lambda c: c.value("SELECT COUNT(*) FROM deliveries")))
+    return int(running.db.read_now(lambda c: c.value(KEPT)))
 
 
 async def drip(pieces: int, piece: bytes, every_s: float) -> AsyncIterator[bytes]:

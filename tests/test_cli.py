@@ -13,12 +13,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from bot.__main__ import COMMANDS
 from bot.github import webhook
+from storage import arrivals
+from storage.arrivals import Arrival
+from storage.database import Database
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 ROOT = Path(__file__).parent.parent
@@ -100,6 +104,17 @@ def test_a_saved_body_is_stored_shown_and_made_due_again(run: Run, tmp_path: Pat
     assert one["body"] == BODY
     assert run("deliveries", "replay", "1").returncode == 0
     assert "acme/ui" in run("deliveries", "list").stdout
+
+
+def test_what_came_before_the_bot_was_killed_is_shown_as_well(run: Run, tmp_path: Path) -> None:
+    assert run("deliveries", "list").stdout == "No deliveries.\n"
+    (database,) = tmp_path.rglob("*.db")
+    db = Database.open(f"sqlite:///{database}")
+    came = Arrival("0f8c1a3e-0000-4000-8000-000000000001", "workflow_run", "completed", "acme/ui", b"{}")
+    db.write_now(arrivals.keep, [came], [arrivals.packed(came.body)], datetime.now(UTC))
+    db.close()
+    assert came.guid in run("deliveries", "list", "--json").stdout
+    assert run("deliveries", "show", came.guid).returncode == 0
 
 
 @pytest.mark.parametrize("body", ["", "[]", "{", "\0"])

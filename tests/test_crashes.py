@@ -173,7 +173,8 @@ class Lane:
         self.time_passes()
         await self.child.start(self.session)
         unfinished = (
-            "SELECT (SELECT COUNT(*) FROM deliveries WHERE state NOT IN ('done', 'dead'))"
+            "SELECT (SELECT COUNT(*) FROM arrivals)"
+            " + (SELECT COUNT(*) FROM deliveries WHERE state NOT IN ('done', 'dead'))"
             " + (SELECT COUNT(*) FROM messages WHERE state NOT IN ('sent', 'dead'))"
         )
         stored = "SELECT COUNT(*) FROM deliveries"

@@ -58,8 +58,8 @@ class Change:
 
 
 TRUSTED, BY_A_TOKEN = {RELEASE: BY_TRUST}, {RELEASE: BY_TOKEN}
-WRITES = "echo '//registry.npmjs.org/:_authToken=${NODE_AUTH_TOKEN}' > .npmrc"
-NO_REGISTRY_URL = BY_TOKEN.replace(', registry-url: "https://registry.npmjs.org"', "")
+WRITES = "echo '//registry.npmjs.com/:_authToken=${NODE_AUTH_TOKEN}' > .npmrc"
+NO_REGISTRY_URL = BY_TOKEN.replace(', registry-url: "https://registry.npmjs.com"', "")
 CHANGES = (
     # By trust.
     Change(
@@ -118,7 +118,7 @@ CHANGES = (
     Change(
         "another registry",
         TRUSTED,
-        {RELEASE: BY_TRUST.replace("registry.npmjs.org", "npm.pkg.github.com")},
+        {RELEASE: BY_TRUST.replace("registry.npmjs.com", "npm.pkg.github.com")},
         "registry-changed",
         ("no longer to npm",),
         (RECORD,),

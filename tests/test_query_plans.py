@@ -42,8 +42,12 @@ class Explaining(Connection):
         return super().all(sql, params)
 
     def _explain(self, sql: str, params: Mapping[str, object] | None) -> None:
+        tables = {row["name"] for row in super().all("SELECT name FROM sqlite_master WHERE type = 'table'")}
         for row in super().all(f"EXPLAIN QUERY PLAN {sql}", params):
-            if row["detail"].startswith("SCAN") and "INDEX" not in row["detail"]:
+            # What a limited part of a statement gave is looked through as well, but is no table.
+            aliases = {"d", "m", "w"}
+            words = row["detail"].split()
+            if words[0] == "SCAN" and words[1] in tables | aliases and "INDEX" not in row["detail"]:
                 self.whole_tables.append(f"{row['detail']}: {sql}")
 
 

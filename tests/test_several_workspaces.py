@@ -81,12 +81,12 @@ async def test_what_one_of_two_cannot_store_is_sent_again_and_the_other_has_it_o
             await two.install(workspace)
         broken = two.db(GLOBEX_ID)
         with sqlite3.connect(broken.path) as other:
-            other.execute("ALTER TABLE deliveries RENAME TO elsewhere")
+            other.execute("ALTER TABLE arrivals RENAME TO elsewhere")
         delivery = await two.deliver("acme/ui", npm_logs.rejected())
         assert delivery.status == 503
         await two.worked(TEAM_ID, 1)
         with sqlite3.connect(broken.path) as other:
-            other.execute("ALTER TABLE elsewhere RENAME TO deliveries")
+            other.execute("ALTER TABLE elsewhere RENAME TO arrivals")
         assert (await outside.github.redeliver(delivery)).status == 202
         await two.worked(GLOBEX_ID, 1)
         assert len(cards(two.acme)) == len(cards(two.globex)) == 1

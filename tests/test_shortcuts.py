@@ -39,7 +39,7 @@ async def answer_to(running: Running, message: Message, user: Any = MARA) -> str
 def escaped(text: str) -> str:
     """As Slack stores what a person typed."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return text.replace("https://registry.npmjs.org/", "<https://registry.npmjs.org/>")
+    return text.replace("https://registry.npmjs.com/", "<https://registry.npmjs.com/>")
 
 
 async def test_a_pasted_log_is_diagnosed_for_the_one_who_asked(running: Running) -> None:
@@ -140,9 +140,9 @@ def test_the_manifest_has_each_shortcut_within_slacks_limits() -> None:
 
 def test_what_was_pasted_comes_back_as_it_was() -> None:
     dressed = (
-        "```npm error &lt;b&gt; &amp;amp; <https://registry.npmjs.org/@acme%2fui> <mailto:a@b.example|a@b.example>```"
+        "```npm error &lt;b&gt; &amp;amp; <https://registry.npmjs.com/@acme%2fui> <mailto:a@b.example|a@b.example>```"
     )
-    assert undressed(dressed) == "npm error <b> &amp; https://registry.npmjs.org/@acme%2fui a@b.example"
+    assert undressed(dressed) == "npm error <b> &amp; https://registry.npmjs.com/@acme%2fui a@b.example"
     assert undressed("<http://acme.example|acme.example> <#C1|general> <@U1>") == "acme.example general @U1"
     quoted = {"text": "see", "attachments": [{"text": "npm error code E404"}, {"fallback": "x"}, "odd"]}
     assert pasted(quoted) == "see\nnpm error code E404\nx"

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from bot.github import webhook
 from bot.github.webhook import Refused
 from storage import deliveries
-from tests.running import WEBHOOK_SECRET, Running
+from tests.running import KEPT, WEBHOOK_SECRET, Running
 
 BODY = json.dumps({"zen": "Keep it logically awesome.", "hook_id": 7, "repository": {"full_name": "acme/ui"}}).encode()
 GUID = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
@@ -45,7 +45,7 @@ async def post(running: Running, body: bytes, sent: dict[str, str]) -> tuple[int
 
 
 def stored(running: Running) -> int:
-    return int(running.db.read_now(lambda c: c.value("SELECT COUNT(*) FROM deliveries")))
+    return int(running.db.read_now(lambda c: c.value(KEPT)))
 
 
 async def test_a_new_delivery_is_stored_and_answered_202(running: Running) -> None:
@@ -156,11 +156,11 @@ async def test_a_body_that_grows_beyond_the_limit_is_refused_while_reading(runni
 
 
 async def test_when_nothing_can_be_stored_github_is_told_to_come_again(running: Running) -> None:
-    running.db.write_now(lambda c: c.execute("ALTER TABLE deliveries RENAME TO elsewhere"))
+    running.db.write_now(lambda c: c.execute("ALTER TABLE arrivals RENAME TO elsewhere"))
     try:
         status, body, answered = await post(running, BODY, headers())
     finally:
-        running.db.write_now(lambda c: c.execute("ALTER TABLE elsewhere RENAME TO deliveries"))
+        running.db.write_now(lambda c: c.execute("ALTER TABLE elsewhere RENAME TO arrivals"))
     assert (status, body["status"]) == (503, "cannot store")
     assert int(answered["Retry-After"]) > 0
 
@@ -272,6 +272,7 @@ async def test_what_looks_like_a_credential_is_not_stored(
         *(post(running, other, headers(other, X_GitHub_Delivery=f"other-{n}")) for n, other in enumerate(others)),
     )
     assert {status for status, _, _ in answers} == {202}
+    await running.worked(5)
     kept = running.db.read_now(deliveries.latest)
     assert len(kept) == 5
     for one in kept:

@@ -18,7 +18,7 @@ from bot.cli.terminal import Group
 from bot.credentials import mask
 from bot.github import webhook
 from bot.token_fields import iso
-from storage import audit
+from storage import arrivals, audit
 from storage import deliveries as store
 from storage.database import Connection, Database
 from storage.deliveries import Stored
@@ -40,6 +40,7 @@ def deliveries() -> None:
 def list_(state: str | None, limit: int, as_json: bool) -> None:
     """The latest deliveries, newest first."""
     with open_database() as db:
+        _take_over(db)
         found = db.read_now(store.latest, state=state, limit=limit)
     if as_json:
         for delivery in found:
@@ -73,6 +74,7 @@ def list_(state: str | None, limit: int, as_json: bool) -> None:
 def show(ident: str, as_json: bool) -> int:
     """One delivery, by number or GUID."""
     with open_database() as db:
+        _take_over(db)
         delivery = db.read_now(store.get, ident)
     if delivery is None:
         click.echo(f"Error: there is no delivery {mask(ident)[0]}", err=True)
@@ -99,12 +101,19 @@ def replay_stored(ident: str) -> int:
         return found
 
     with open_database() as db:
+        _take_over(db)
         found = db.write_now(write)
     if found is None:
         click.echo(f"Error: there is no delivery {mask(ident)[0]}", err=True)
         return 1
     click.echo(f"Delivery {found.seq} is due: the running bot works it now, or the next one that starts.")
     return 0
+
+
+def _take_over(db: Database) -> None:
+    """What came and nobody has looked at yet has no number before."""
+    while db.write_now(arrivals.take_over, datetime.now(UTC), most=1_000):
+        pass
 
 
 @click.command()

@@ -150,6 +150,10 @@ def _frame_of(block: bytes) -> Any | None:
     return frame_of((shown for raw in raws for shown in _shown(raw, None)), len(raws))
 
 
+# An install prints them by the hundred, in words that refusals have too ("is not supported").
+_SAYS_NOTHING = (b"npm warn deprecated ", b"npm WARN deprecated ")
+
+
 class LineReader:
     """Cuts a stream of bytes into lines and gives those to `take` that `anchors()` hit; for None, every line.
 
@@ -220,7 +224,9 @@ class LineReader:
             number += block.count(b"\n", counted, start)
             counted = start
             low, high = self._piece(block, start)
-            self._give(number, block[low:high])
+            raw = block[low:high]
+            if anchors is None or not any(notice in raw for notice in _SAYS_NOTHING):
+                self._give(number, raw)
             position = high + 1 if block[high : high + 1] == b"\n" else high
         self._number = number + block.count(b"\n", counted)
         newline = block.rfind(b"\n")

@@ -294,7 +294,7 @@ def _of_job(state: State, job: FleetJob) -> Iterator[Forecast]:
             job.path,
             f"{file} sets NODE_AUTH_TOKEN and no `registry-url` any more, so nothing tells npm to use it:"
             " its next release will have no credential.",
-            ("Give setup-node `registry-url: https://registry.npmjs.org` again, or write the `.npmrc` line yourself.",),
+            ("Give setup-node its `registry-url` again, or write the `.npmrc` line yourself.",),
             subject=job.registry,
         )
     if not state.secrets:

@@ -20,7 +20,7 @@ class LeakKind:
 _NPM = "Revoke it now: `npm token list`, then `npm token revoke ID`, or on npmjs.com under Access Tokens."
 _KINDS: dict[str, LeakKind] = {
     "npm_access_token": LeakKind("npm", "npm token", _NPM),
-    "pypi_api_token": LeakKind("pypi", "PyPI token", "Revoke it now on pypi.org under Account settings, API tokens."),
+    "pypi_api_token": LeakKind("pypi", "PyPI token", "Revoke it now on PyPI under Account settings, API tokens."),
     "rubygems_api_key": LeakKind("rubygems", "RubyGems key", "Delete it now on rubygems.org under Settings, API keys."),
     "crates_io_api_token": LeakKind("crates", "crates.io token", "Revoke it now on crates.io under Account settings."),
     "cratesio_api_token": LeakKind("crates", "crates.io token", "Revoke it now on crates.io under Account settings."),

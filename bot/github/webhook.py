@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from bot.credentials import ANY_SHAPE_IN_BYTES, kind_of, mask_shapes
-from storage.deliveries import Arrival
+from storage.arrivals import Arrival
 
 BODY_LIMIT = 25 * 1024 * 1024  # GitHub does not send bigger ones
 SEARCHED_TOGETHER = 64 * 1024  # bytes: larger bodies are not copied for it

@@ -15,7 +15,7 @@ from bot import policy
 from bot.diagnosis.diagnosis import Alternative, Diagnosis
 from bot.evidence import Evidence
 from bot.matching import Candidate, Match, PublishAttempt, covers
-from bot.verdict import commands, registry, secrets, tokens, trust, trust_refused
+from bot.verdict import absent_secrets, commands, registry, secrets, tokens, trust, trust_refused
 from bot.verdict.case import OIDC, TRUSTED, Case
 from bot.verdict.contradictions import contradictions
 from bot.verdict.phrases import ago, day, file_name, named, span
@@ -54,9 +54,9 @@ _ORDER = (
     _Explanation(frozenset({"github-auth"}), registry.only_the_push_failed),
     _Explanation(_DEAD | _RIGHTS | _FACTOR | _MISSING | {"stage-required"}, secrets.renewed_since),
     # GitHub hands nothing over.
-    _Explanation(_NO_SECRETS, secrets.from_fork),
-    _Explanation(_NO_SECRETS, secrets.from_dependabot),
-    _Explanation(_MISSING, secrets.not_passed_on),
+    _Explanation(_NO_SECRETS, absent_secrets.from_fork),
+    _Explanation(_NO_SECRETS, absent_secrets.from_dependabot),
+    _Explanation(_MISSING, absent_secrets.not_passed_on),
     # Trusted publishing, in the order in which it has to be mended.
     _Explanation(OIDC | _SILENT_OIDC, trust.new_name),
     _Explanation(_SILENT_OIDC | {"oidc-permission-missing"}, trust.id_token_missing),
@@ -73,9 +73,9 @@ _ORDER = (
     _Explanation(_DEAD - {"install-auth"}, trust.token_shadows_trust),
     # No credential came along.
     # Not for a refusal: an environment that an expression names has secrets nobody can look up.
-    _Explanation(_MISSING, secrets.absent),
-    _Explanation(_MISSING, secrets.unnamed),
-    _Explanation(_MISSING, secrets.not_received),
+    _Explanation(_MISSING, absent_secrets.absent),
+    _Explanation(_MISSING, absent_secrets.unnamed),
+    _Explanation(_MISSING, absent_secrets.not_received),
     # The credential was another one, or is recorded as dead.
     _Explanation(_DEAD, secrets.wrong_level),
     _Explanation(_DEAD | _RIGHTS | _FACTOR | {"stage-required"}, secrets.never_updated),

@@ -56,16 +56,21 @@ def opens_form(handler: Handler[R]) -> Handler[R]:
                 if not opening.spent:
                     opening.view_id = await _open(deps, request.trigger_id, loading_form("Tokenwatch"))
         try:
-            reply = await work
-        except TokenwatchError as error:
-            if not opening.view_id:
-                raise
+            await asyncio.wait({work})
+        finally:
+            work.cancel()  # of a request that is given up; one that has ended is not touched
+        error = work.exception()
+        if error is None:
+            reply = work.result()
+        elif opening.view_id and isinstance(error, TokenwatchError):
             await fill_view(deps, opening.view_id, closing_form("Tokenwatch", error.message))
             return None
-        except Exception:
+        else:
             # The person is told with a number, by whoever catches it; the empty form must not promise more.
-            await fill_view(deps, opening.view_id, closing_form("Tokenwatch", "That did not work. Please try again."))
-            raise
+            if opening.view_id:
+                said = "That did not work. Please try again."
+                await fill_view(deps, opening.view_id, closing_form("Tokenwatch", said))
+            raise error
         if reply is not None and opening.view_id:
             await fill_view(deps, opening.view_id, closing_view("Tokenwatch", reply.message))
             return None

@@ -14,7 +14,7 @@ from typing import Any
 
 from bot.demo.github import payloads
 from bot.demo.github.world import Run, sha_for
-from storage import deliveries, tokens
+from storage import arrivals, tokens
 from storage.database import Connection, Database
 from storage.tokens import Token, Use
 
@@ -71,7 +71,7 @@ def add_deliveries(path: Path, count: int) -> None:
 
 def _delivery_rows(count: int) -> Iterator[tuple[object, ...]]:
     chance = random.Random(1)
-    bodies = [deliveries.packed(body_of(f"acme/service-{number}", number)) for number in range(_BODIES)]
+    bodies = [arrivals.packed(body_of(f"acme/service-{number}", number)) for number in range(_BODIES)]
     end = datetime.now(UTC).timestamp() * 1000
     step = _KEPT.total_seconds() * 1000 / count
     for number in range(count):

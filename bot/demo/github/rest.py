@@ -24,7 +24,8 @@ from bot.demo.github.dispatching import dispatches
 from bot.demo.github.payloads import Json
 from bot.demo.github.registering import Registering
 from bot.demo.github.repositories import Repositories
-from bot.demo.github.world import LogManners, Run, Secret, World, stamp
+from bot.demo.github.secrets import Secrets
+from bot.demo.github.world import LogManners, Run, World, stamp
 from bot.demo.serving import MAX_BODY, Asked, Faults, Handler, faulty
 from bot.manifests import GITHUB_EVENTS, GITHUB_PERMISSIONS
 
@@ -61,6 +62,7 @@ class Rest:
         self._blobs = blobs
         self._deliveries = deliveries
         self._hosting = Repositories(world, lambda: self.own_url)
+        self._kept = Secrets(world, lambda: self.own_url)
         self._installation_tokens: set[str] = set()
         self._used = 0
         # The recorder sees faults too; the headers go around whatever was answered.
@@ -95,17 +97,20 @@ class Rest:
         post(repo + "/dispatches", self._guard("contents:write", dispatches(self._deliveries)))
         get(repo + "/contents/{path:.*}", self._guard("contents", self._hosting.contents))
         get(repo + "/git/matching-refs/tags/{prefix:.*}", self._guard("contents", self._tags))
-        get(repo + "/environments", self._guard("actions", self._environments))
-        get(repo + "/actions/secrets", self._guard("secrets", self._secrets))
-        get(repo + "/actions/secrets/{name}", self._guard("secrets", self._secret))
-        get(repo + "/dependabot/secrets", self._guard("dependabot_secrets", self._dependabot_secrets))
-        get("/orgs/{org}/dependabot/secrets", self._guard("organization_dependabot_secrets", self._dependabot_secrets))
-        get(repo + "/actions/organization-secrets", self._guard("secrets", self._organization_secrets))
-        get(repo + "/environments/{environment}/secrets", self._guard("environments", self._secrets))
-        get(repo + "/environments/{environment}/secrets/{name}", self._guard("environments", self._secret))
-        get("/orgs/{org}/actions/secrets", self._guard("organization_secrets", self._secrets))
-        get("/orgs/{org}/actions/secrets/{name}", self._guard("organization_secrets", self._secret))
-        get("/orgs/{org}/actions/secrets/{name}/repositories", self._guard("organization_secrets", self._selected))
+        get(repo + "/environments", self._guard("actions", self._kept.environments))
+        get(repo + "/actions/secrets", self._guard("secrets", self._kept.secrets))
+        get(repo + "/actions/secrets/{name}", self._guard("secrets", self._kept.secret))
+        get(repo + "/dependabot/secrets", self._guard("dependabot_secrets", self._kept.dependabot_secrets))
+        get(
+            "/orgs/{org}/dependabot/secrets",
+            self._guard("organization_dependabot_secrets", self._kept.dependabot_secrets),
+        )
+        get(repo + "/actions/organization-secrets", self._guard("secrets", self._kept.organization_secrets))
+        get(repo + "/environments/{environment}/secrets", self._guard("environments", self._kept.secrets))
+        get(repo + "/environments/{environment}/secrets/{name}", self._guard("environments", self._kept.secret))
+        get("/orgs/{org}/actions/secrets", self._guard("organization_secrets", self._kept.secrets))
+        get("/orgs/{org}/actions/secrets/{name}", self._guard("organization_secrets", self._kept.secret))
+        get("/orgs/{org}/actions/secrets/{name}/repositories", self._guard("organization_secrets", self._kept.selected))
         get(
             "/orgs/{org}/personal-access-tokens",
             self._guard("organization_personal_access_tokens", self._hosting.personal_tokens),
@@ -347,60 +352,6 @@ class Rest:
         repo, prefix = repo_of(request).lower(), request.match_info["prefix"]
         names = sorted(name for name in self._world.tags.get(repo, ()) if name.startswith(prefix))
         return answer(request, [{"ref": f"refs/tags/{name}"} for name in names])
-
-    # --- secrets -----------------------------------------------------------------------------------------------------
-
-    def _scope(self, request: web.Request) -> dict[str, Secret]:
-        org = request.match_info.get("org")
-        scope = f"orgs/{org}" if org else f"repos/{repo_of(request)}"
-        if environment := request.match_info.get("environment"):
-            if environment not in self._world.environments.get(repo_of(request).lower(), []):
-                raise refuse(404, "Not Found", {})
-            scope += f"/environments/{environment}"
-        return self._world.secrets.get(scope.lower(), {})
-
-    async def _secrets(self, request: web.Request) -> web.Response:
-        org = request.match_info.get("org")
-        found = list(self._scope(request).values())
-        page, headers = paged(request, self.own_url, found)
-        shown = [payloads.secret_object(secret, of_organization=org) for secret in page]
-        return answer(request, {"total_count": len(found), "secrets": shown}, headers)
-
-    async def _selected(self, request: web.Request) -> web.Response:
-        secret = self._scope(request).get(request.match_info["name"])
-        if secret is None or secret.visibility != "selected":
-            raise refuse(404, "Not Found", {})
-        page, headers = paged(request, self.own_url, secret.selected)
-        shown = [payloads.repository(name) for name in page]
-        return answer(request, {"total_count": len(secret.selected), "repositories": shown}, headers)
-
-    async def _dependabot_secrets(self, request: web.Request) -> web.Response:
-        org = request.match_info.get("org")
-        scope = f"orgs/{org}/dependabot" if org else f"repos/{repo_of(request)}/dependabot"
-        found = list(self._world.secrets.get(scope.lower(), {}).values())
-        page, headers = paged(request, self.own_url, found)
-        shown = [payloads.secret_object(secret, of_organization=org) for secret in page]
-        body = {"total_count": len(found), "secrets": shown}
-        return answer(request, body, headers)
-
-    async def _secret(self, request: web.Request) -> web.Response:
-        secret = self._scope(request).get(request.match_info["name"])
-        if secret is None:
-            raise refuse(404, "Not Found", {})
-        return answer(request, payloads.secret_object(secret, of_organization=request.match_info.get("org")))
-
-    async def _organization_secrets(self, request: web.Request) -> web.Response:
-        repo = repo_of(request)
-        held = self._world.secrets.get(f"orgs/{repo.split('/')[0]}".lower(), {}).values()
-        seen = [secret for secret in held if secret.visibility != "selected" or repo in secret.selected]
-        page, headers = paged(request, self.own_url, seen)
-        shown = [payloads.secret_object(secret) for secret in page]
-        return answer(request, {"total_count": len(seen), "secrets": shown}, headers)
-
-    async def _environments(self, request: web.Request) -> web.Response:
-        names = self._world.environments.get(repo_of(request).lower(), [])
-        body = {"total_count": len(names), "environments": [{"name": name} for name in names]}
-        return answer(request, body)
 
     # --- deliveries --------------------------------------------------------------------------------------------------
 
