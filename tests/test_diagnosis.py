@@ -116,6 +116,7 @@ def test_rules_require_only_clues_that_exist() -> None:
         "step-published",
         "cloud-login",
         "pushing-job",
+        "sends-package",
     }
     for _, rule in rule_book().rules:
         assert rule.requires | rule.excludes <= clues | told_by_the_step, rule.name

@@ -89,6 +89,8 @@ def test_a_service_that_refuses_after_a_publish_undoes_nothing(run: str, says: s
         "gcloud artifacts print-settings npm",
         "doppler run -- npm publish",
         "railway run -- npm publish",
+        "sst shell npm publish",
+        "kubectl exec builder -- npm publish",
         "op run --env-file .env -- twine upload dist/*",
         "npm publish",
         "pnpm -r publish",
@@ -126,3 +128,46 @@ def test_what_an_action_for_a_service_is_given_is_no_publish() -> None:
 )
 def test_a_line_that_names_a_service_is_of_that_service(text: str, service: bool) -> None:
     assert said_by_service(text) is service
+
+
+_AWS = (
+    "aws-actions/configure-aws-credentials@v4",
+    "Assuming role with OIDC\nError: Could not assume role with OIDC: "
+    "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+)
+
+
+@pytest.mark.parametrize(
+    ("job", "fetched", "cause"),
+    [
+        ("publish-site", (), "not-a-publish"),
+        ("release-cloud-run", (), "not-a-publish"),
+        ("push-notifications", (), "not-a-publish"),
+        ("publish", (), "not-a-publish"),
+        ("publish", ("aws-actions/amazon-ecs-deploy-task-definition",), "not-a-publish"),
+        ("publish", ("aws-actions/amazon-ecr-login", "docker/build-push-action"), "oidc-publisher-mismatch"),
+        ("push-image", (), "oidc-publisher-mismatch"),
+    ],
+)
+def test_a_log_in_to_a_cloud_counts_where_the_job_pushes_to_its_registry(
+    job: str, fetched: tuple[str, ...], cause: str
+) -> None:
+    log = github(_AWS).replace(b"Complete job name: publish", f"Complete job name: {job}".encode())
+    actions = "".join(f"Download action repository '{name}' (SHA:0a1b)\n" for name in fetched).encode()
+    assert diagnose(actions + log).cause == cause
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ("gh issue comment 19 -b done || true", "GraphQL: Resource not accessible by integration (addComment)"),
+        ("git tag v1.2.3 || echo there", "fatal: tag 'v1.2.3' already exists"),
+        ("git push origin v1.2.3 || true", "remote: Permission to acme/ui.git denied to github-actions[bot]."),
+        ("curl -fsS https://hooks.slack.com/services/x || true", "curl: (22) The requested URL returned error: 403"),
+    ],
+)
+def test_what_is_refused_after_a_publish_and_fails_nothing_is_passed_over(more: str, says: str) -> None:
+    run, said = PUBLISHED
+    for log in (github((run, said), (more, says), refused=False), github((run, f"{said}\n{says}"), refused=False)):
+        found = diagnose(log)
+        assert (found.cause, found.package) == ("published", "@acme/ui")

@@ -265,6 +265,13 @@ def puts_elsewhere(command: str) -> bool:
     return setting_of(command) != "publish" and any(is_service(p) or _ASKS_BY_HTTP.search(p) for p in parts)
 
 
+@functools.lru_cache(maxsize=512)
+def sends_package(command: str) -> bool:
+    """Whether the step sends a package to a registry by a plain request, whose answer is a status alone."""
+    parts = (part.strip() for part in _SPLIT.split(command[:MOST_READ]))
+    return any(_ASKS_BY_HTTP.search(p) and _SENDS.search(p) and _TO_REGISTRY.search(p) for p in parts)
+
+
 def logs_in_to_cloud(command: str) -> bool:
     """Whether the step gets a credential of a cloud, for whatever comes after it."""
     return bool(_CLOUD_LOGIN.search(command))

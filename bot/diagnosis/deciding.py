@@ -120,6 +120,11 @@ def _without_test_output(reading: Reading, found: list[Finding]) -> list[Finding
     return kept
 
 
+def _git_says(finding: Finding) -> bool:
+    """Whether the line is git's own."""
+    return finding.hit.line.text.startswith(("fatal: ", "remote: "))
+
+
 def _without_last_resort(reading: Reading, found: list[Finding]) -> list[Finding]:
     """Words that any service may say count where a registry's client has spoken, and where nothing else tells why."""
     known = [f for f in found if not f.rule.last_resort]
@@ -191,7 +196,9 @@ def _in_failed_steps(reading: Reading, found: list[Finding]) -> list[Finding]:
         return [f for f in found if f.registry is not None and f.hit.setting == "publish"]
     if not failed and reading.steps.ended_quietly:  # what a later step came after was not fatal
         last = len(reading.steps.all) - 1
-        return [f for f in found if f.hit.step == last or (f.registry is not None and f.hit.setting == "publish")]
+        told = [f for f in found if f.hit.step == last or (f.registry is not None and f.hit.setting == "publish")]
+        # Of a tag or a comment that was refused after a publish, and failed nothing, there is nothing to tell.
+        return [f for f in told if not (reading.succeeded and (f.rule.cause == "github-auth" or _git_says(f)))]
     if not failed:
         return found
     inside = [f for f in found if f.hit.step in failed]

@@ -42,6 +42,7 @@ LINES_AFTER = 6  # read after a line whose tool prints the reason below it
 # semantic-release marks each line with what it is: these are no errors, whatever they quote. choco guesses first.
 _SAYS_NOTHING = re2.compile(r"\[semantic-release\][^›\n]*› +[ℹ✔] |^An error has occurred\. It's possible ")
 _NAMES_NO_PACKAGE = ("✔ npm publish", "Published to http")  # release-it, nx: the package at hand was published
+_BUILD_PART = re2.compile(r"^#(\d+) (?:\d+\.\d+ )?((?:im|ex)porting (?:to )?cache\b)?")
 _PASSED_OVER = re2.compile(r"(?i)\((?:ignored|ignoring[^)]*|non-fatal|not fatal|optional[^)]*)\)$")
 # Messages that a tool breaks into lines: a word they hold, how they begin, and what their other lines look like.
 _WRAPPED = (
@@ -78,6 +79,7 @@ class LogReader:
         self._hosts: dict[int, str] = {}
         self._voices: dict[int, set[str]] = {}
         self._quotes = Quotes()
+        self._cache_parts: set[str] = set()  # the numbers under which an image's build reads and writes caches
         self._tests_over: dict[int, int] = {}
         self._read_missed = -LINES_OF_MESSAGE - 1
         self._credentials = CredentialCount()
@@ -184,6 +186,7 @@ class LogReader:
             return
         first = not self._matched and len(self._steps.all) == 1
         self._matched = True
+        self._of_cache(line)
         if found.code and len(self._codes) < MOST_HITS and (code := code_line(line.text)):
             self._codes.append((self._step, line.number, code))
         if self._quotes.swallows(line) or self._quotes.quoted(line, found, first=first):
@@ -325,7 +328,7 @@ class LogReader:
             rules = ()  # a guard that says why it does nothing
         if _SAYS_NOTHING.search(line.shown):
             rules = self._book.without_registries(rules)
-        if _PASSED_OVER.search(line.text):
+        if _PASSED_OVER.search(line.text) or self._of_cache(line):
             rules = self._book.without_credentials(rules)
         if self._tells_what_was_read(line, found):
             rules = self._book.without_registries(rules)
@@ -341,6 +344,13 @@ class LogReader:
             )
             reason = line.number - self._reason_after == 1
             self._hits.append(Hit(line, rules, self._step, self._setting, self._registry, named_package, reason))
+
+    def _of_cache(self, line: Line) -> bool:
+        """Whether the line is about a cache of image layers: a build goes on without it."""
+        part = _BUILD_PART.search(line.shown) if line.shown.startswith("#") else None
+        if part and part.group(2):
+            self._cache_parts.add(part.group(1))
+        return part is not None and part.group(1) in self._cache_parts
 
     def _tells_what_was_read(self, line: Line, found: Match) -> bool:
         """Whether the line is the rest of a message about a package that could not be read; writes are told alike."""

@@ -58,7 +58,7 @@ def judge(reading: Reading) -> Diagnosis:
     """The one entry."""
     excerpts = Excerpts(reading)
     findings = findings_of(reading)
-    real = [f for f in findings if not f.rule.echo]
+    real = _without_checks_afterwards(reading, [f for f in findings if not f.rule.echo])
     echoes = [f for f in findings if f.rule.echo]
     published = [p for p in reading.packages.outcomes if p.outcome in ("published", "staged")]
     if real and _only_to_pull(reading, real):
@@ -75,6 +75,13 @@ def judge(reading: Reading) -> Diagnosis:
         names = ", ".join(p.package for p in published[:3])
         verdict.also.insert(0, Alternative("published", 0.9, f"published in the same run: {names}"))
     return _compose(reading, verdict, excerpts)
+
+
+def _without_checks_afterwards(reading: Reading, real: list[Finding]) -> list[Finding]:
+    """Nothing where all that failed is an install of what had just been published: it takes a while to be found."""
+    last = max(reading.success_lines, default=0)
+    after = last and all(f.rule.cause == "not-a-publish" and f.hit.line.number > last for f in real)
+    return [] if after else real
 
 
 def _failed(reading: Reading, findings: list[Finding]) -> _Verdict:

@@ -84,6 +84,7 @@ MARKS: dict[str, tuple[str, ...]] = {
     # One instruction of a Dockerfile begins (BuildKit, then the old builder).
     "image-step": (_IMAGE_STEP,),
     "image-push": (r"^(?:exporting to image|pushing (?:layers|manifest))|\bfailed to push\b|^The push refers to ",),
+    "image-cache": (r"^(?:im|ex)porting (?:to )?cache\b",),
     "dry-run": (r"\(dry-run\)|\bdry[ -]run\b",),
     "lifecycle": (r"^(?:> @?[\w./\-]+@\S+ )(?:prepublishOnly|prepublish|publish|postpublish)\b|\bprepublishOnly\b",),
     "manifest": (r"^(?:\"(?:name|version)\": |(?:name|version) = )\"",),
@@ -113,6 +114,7 @@ _WRITES = re2.compile(
     r"\b(?:PUT|POST)(?:ing|ed)?(?: to|:)? +(?:\d{3} )?[\"'`]?https?://([\w.\-]+)(/[^\s\"'`]*)?"
     r"|^(?:\S+ )?(?i:publish|upload|push)ing [^\n]{0,120}?(?: to|→|at) [\"'`]?https?://([\w.\-]+)(/[^\s\"'`]*)?"
 )
+CACHE_ANCHORS = (r"[mx]porting (?:to )?cache",)
 WRITE_ANCHORS = (r"\b(?:PUT|POST)(?:ing|ed)?(?: to|:)? +[^ ]{0,4}https?://|ing [^ \n]+ (?:to|at|→) https?://",)
 # Log-ins, audits and the like.
 _WRITES_NO_PACKAGE = re2.compile(

@@ -83,7 +83,10 @@ _MESSAGE = re2.compile(
     r"|[\w.\-]+\.atlassian\.net|codecov\.io|coveralls\.io|purge\.\S+|api\.fastly\.com)"
 )
 # Runs what stands behind it with something in its environment.
-_WRAPS = re2.compile(r" -- +\S")
+_WRAPS = re2.compile(
+    r" -- +\S| (?:run|exec|shell) +(?:npm|pnpm|yarn|bun|twine|cargo|gem|poetry|uv|docker) +(?:\S+ +){0,2}"
+    r"(?:publish|push|upload)\b"
+)
 _ACTION = re2.compile(r"^([\w.\-]+)/([\w.\-]+)(?:/[\w.\-/]+)?@\S+\s*$")
 _SERVICE_OWNERS = frozenset(
     {

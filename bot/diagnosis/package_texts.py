@@ -43,7 +43,8 @@ _BEGINS_TEXTS = (
         rf"|release)[\w:\-]*(?: \S+)?$"
     ),
     rf"npm notice run {_NAME}@{_VERSION} ",
-    rf"^\s*(?:Uploading|Packaging|Verifying) {_NAME} {_LOOSE_VERSION} \(",
+    rf"^\s*(?:Uploading|Packaging|Verifying) {_NAME} {_LOOSE_VERSION}(?: \(|$)",
+    rf"^\s*Uploading (?:recipe|package) '{_NAME}/{_LOOSE_VERSION}[#:']",  # conan
     rf"^(?:- |[\w.\-]+: )?[Uu]ploading (?:\S*/)?{_PYTHON_FILE}",
     rf"\bPOST https?://\S+/legacy/ (?:\S*/)?{_PYTHON_FILE}",
     rf"^(?:[\w.\-]+: )?publishing {_NAME}@{_VERSION} (?:to|→|on) ",

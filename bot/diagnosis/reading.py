@@ -7,7 +7,7 @@ from datetime import date
 
 import re2
 
-from bot.diagnosis.commands import logs_in_to_cloud, puts_elsewhere
+from bot.diagnosis.commands import logs_in_to_cloud, puts_elsewhere, sends_package
 from bot.diagnosis.job_log import Line
 from bot.diagnosis.packages import Named, Packages
 from bot.diagnosis.rule import QUIET, Rule, Setting
@@ -183,6 +183,8 @@ class Reading:
             clues.add("step-published")
         if logs_in_to_cloud(step.command):
             clues.add("cloud-login")
+        if sends_package(step.command):
+            clues.add("sends-package")
         if self.steps.pushing_job:
             clues.add("pushing-job")
         if version := self.tools.npm_version:

@@ -12,7 +12,7 @@ from bot.diagnosis import printed_errors, runner_rules
 from bot.diagnosis.ci_marks import COMMANDS, STEP_MARKS
 from bot.diagnosis.commands import puts_elsewhere
 from bot.diagnosis.last_resort import LAST_RESORT_RULES
-from bot.diagnosis.marks import MARKS, WRITE_ANCHORS
+from bot.diagnosis.marks import CACHE_ANCHORS, MARKS, WRITE_ANCHORS
 from bot.diagnosis.package_texts import PACKAGE_TEXTS
 from bot.diagnosis.quotes import QUOTE_ANCHORS, QUOTE_MARKS
 from bot.diagnosis.rule import AUTH_CAUSES, Rule
@@ -205,7 +205,15 @@ class RuleBook:
             self._add((output,), ("tool", name))
         self._add(VERSION_PATTERNS, ("mark", "version"))
         self._set.Compile()
-        anchors = [*_STRUCTURE, *_RUNNER, *_REFUSALS, *QUOTE_ANCHORS, *printed_errors.ANCHORS, *WRITE_ANCHORS]
+        anchors = [
+            *_STRUCTURE,
+            *_RUNNER,
+            *_REFUSALS,
+            *QUOTE_ANCHORS,
+            *printed_errors.ANCHORS,
+            *WRITE_ANCHORS,
+            *CACHE_ANCHORS,
+        ]
         for registry in REGISTRIES.values():
             anchors += registry.ANCHORS
         self.anchors: Any = _compiled(anchors)

@@ -148,6 +148,41 @@ INSTALL_AUTH_RULES = (
     ),
 )
 
+_BY_CURL = r"^curl: \(22\) The requested URL returned error: "
+REQUEST_RULES = tuple(
+    Rule(
+        f"request/{cause}",
+        cause,
+        sentence,
+        (_BY_CURL + status,),
+        fix,
+        confidence=0.7,
+        settings=anywhere("publish"),
+        requires=frozenset({"sends-package"}),
+        registry="other",
+        maybe=maybe,
+    )
+    for cause, status, sentence, fix, maybe in (
+        (
+            "token-rejected",
+            "401",
+            "The registry refused the credential with which the package was sent.",
+            ("Replace the credential that the step sends, then re-run.",),
+            (Maybe("token-missing", 0.3, "the secret is empty or not passed to the step"),),
+        ),
+        (
+            "insufficient-scope",
+            "403",
+            "The registry forbids to send this package with this credential.",
+            ("Use a credential that may write there, then re-run.",),
+            (Maybe("token-rejected", 0.35, "the credential no longer works at all"),),
+        ),
+        ("version-exists", "409", "This version is already on the registry.", ("Raise the version.",), ()),
+        ("rate-limited", "429", "The registry is limiting the rate of requests.", ("Wait, then re-run.",), ()),
+        ("registry-outage", "5\\d\\d", "The registry itself failed (5xx).", ("Re-run later.",), ()),
+    )
+)
+
 _VARIABLE = (
     r"\b(?:[A-Z0-9]+_)*(?:NPM|NODE_AUTH|YARN|BUN|PNPM|PUBLISH|REGISTRY|PYPI|TWINE|CARGO|CRATES|RUBYGEMS|GEM_HOST|NUGET"
     r"|DOCKER|DOCKERHUB|MAVEN|OSSRH|SONATYPE|CENTRAL|VSCE|OVSX|JSR)(?:_[A-Z0-9]+)*_(?:TOKEN|KEY|PASSWORD|PAT)\b"
@@ -311,4 +346,4 @@ CLUES = (
 )
 
 FIRST_RULES = (*GITHUB_RULES, *CLOUD_RULES, *INSTALL_AUTH_RULES)  # whatever the registry
-LAST_RULES = (*GUARD_RULES, *DEPENDENCY_RULES, *BUILD_RULES, *TEST_RULES)
+LAST_RULES = (*GUARD_RULES, *REQUEST_RULES, *DEPENDENCY_RULES, *BUILD_RULES, *TEST_RULES)

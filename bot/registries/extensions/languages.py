@@ -24,7 +24,7 @@ OUTPUT = (
 )
 ANCHORS = (
     r"\(Mix\)|hexpm|No authenticated user|\[!\] |trunk|pub\.dev|Pub needs|has no permission|anaconda|token has expired",
-    r"interactive mode|Please log in",
+    r"Wrong user|ERROR: 40[13]: |interactive mode|Please log in",
     r"Package published to|successfully p|Successfully uploaded",
     r"Upload(?:ed)? co|Done: http|Collection has been|Revision ",
     r"not authenticated|HTTP Code: 4|no longer valid|NotFound|modify a release|Unknown publisher",
@@ -101,6 +101,7 @@ RULES = (
         "token-rejected",
         "The registry refused the credential: it is expired, revoked or wrong.",
         (
+            r"^ERROR: 401: |^ERROR: Wrong user or password",  # conan
             r"(?i)invalid (?:API )?key|\(401\)|, 401\)|HTTP/?\S* 401\b|\b401 Unauthorized|(?i)status(?: code)?:? 401\b",
             r"Authentication token is invalid or unverified|\binvalidBearerToken\b|HTTP Code: 401\b|server error 401\b",
             (
@@ -118,6 +119,7 @@ RULES = (
         "insufficient-scope",
         "The credential is alive but may not publish this package.",
         (
+            r"^ERROR: (?:Permission denied for user|403: )",
             r"has no permission to upload package|Insufficient permissions to the resource",
             r"(?i)(?:you are not|is not) (?:allowed|authorized|permitted|an owner)[^\n]{0,40}",
             r"Insufficient access rights for publisher|Unknown publisher: |\b(?:scope|package)NotFound\b",
