@@ -62,6 +62,11 @@ _WRAPPERS = frozenset("#🦋[:'\"`│├╰└─▶×|")
 _MAY_BE_STAMPED = frozenset("0123456789[stbec\ufeff")
 
 
+# Docker compose puts the container before each line, in one step of a job among others.
+_COMPOSE = re2.compile(r"^[a-z0-9][\w.\-]*-\d+ +\| ")
+LONGEST_NAME = 64
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line worth reading. `shown`: without stamps and colours; `text`: also without the tools' prefixes.
@@ -96,7 +101,10 @@ def _shown(raw: bytes, frame: Any | None) -> Iterator[str]:
             stamped = shown == ""
         if "\x1b" in shown or "\x08" in shown or "\x00" in shown or "\x07" in shown:
             shown = without_stamp(_ESCAPES.sub("", shown))
-        if frame is not None and (framed := frame.match(shown)):
+        framed = frame.match(shown) if frame is not None else None
+        if framed is None and "| " in shown[:LONGEST_NAME]:
+            framed = _COMPOSE.match(shown)
+        if framed is not None:
             shown = shown[framed.end() :]
         yield shown.rstrip()
 

@@ -65,6 +65,8 @@ def judge(reading: Reading) -> Diagnosis:
         verdict = _login_to_pull_failed(real)
     elif real:
         verdict = _failed(reading, real)
+    elif echoes and _only_afterwards(reading, echoes):
+        verdict = _went_out_before(reading, published)
     elif echoes:
         verdict = _build_failed(reading, echoes)
     elif published or reading.succeeded:
@@ -82,6 +84,24 @@ def _without_checks_afterwards(reading: Reading, real: list[Finding]) -> list[Fi
     last = max(reading.success_lines, default=0)
     after = last and all(f.rule.cause == "not-a-publish" and f.hit.line.number > last for f in real)
     return [] if after else real
+
+
+def _only_afterwards(reading: Reading, echoes: list[Finding]) -> bool:
+    """Whether all that failed is in steps after the one in which the last thing was published."""
+    last = max(reading.success_lines, default=0)
+    published_in = max((i for i, step in enumerate(reading.steps.all) if step.line <= last), default=0)
+    everything = all(p.outcome in ("published", "staged") for p in reading.packages.outcomes)
+    steps = [reading.steps.all[f.hit.step] for f in echoes]
+    others = all(f.hit.step > published_in and f.hit.setting != "publish" for f in echoes)
+    return bool(last) and everything and others and not any(step.setting == "publish" for step in steps)
+
+
+def _went_out_before(reading: Reading, published: list[PackageOutcome]) -> _Verdict:
+    verdict = _succeeded(reading, published)
+    verdict.sentence = f"{verdict.sentence} A step after it failed."
+    verdict.confidence = 0.8
+    verdict.also = [Alternative("not-a-publish", 0.3, "it is about what failed afterwards"), *verdict.also]
+    return verdict
 
 
 def _failed(reading: Reading, findings: list[Finding]) -> _Verdict:

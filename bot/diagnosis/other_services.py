@@ -65,7 +65,7 @@ _BY_SUBCOMMAND = re2.compile(
     _BEFORE
     + r"(?:helm +(?:upgrade|install|uninstall|rollback|lint|template|unittest|test|diff|get|status|list|history)\b"
     r"|docker +(?:stack|service|swarm|scout|context)\b"
-    r"|docker(?:-| +)compose +(?:-\S+ +\S+ +)*(?:up|down|logs|exec)\b"
+    r"|docker(?:-| +)compose +(?:-\S+ +\S+ +)*(?:down|logs|up\b[^\n]* (?:-d|--detach|--wait))\b"
     r"|mkdocs +gh-deploy|docusaurus +deploy|dotnet +(?:sonarscanner|ef)\b|rails +db:|rake +(?:db|deploy|sonar)[:\s]"
     r"|php +artisan|mix +(?:ecto|sentry)\.|npm +run +(?:deploy|sentry)\S*:?(?:docs|site|pages|web)\b"
     r"|gcloud +container +(?:clusters|fleet|hub)\b"

@@ -117,6 +117,7 @@ _PUBLISHED_TEXTS = (
     rf"^• pushed +image={_IMAGE}:{_TAG} +digest=",  # goreleaser
     rf"^https?://[^/\s]+/project/{_NAME}/(?P<version>\d[\w.!+]*)/$",
     rf"pushing manifest for {_IMAGE}:{_TAG}@sha256:\w+.* done$",
+    rf"^(?:INFO\[\d+\] )?Pushed {_IMAGE}@sha256:\w+$",  # kaniko
 )
 _STAGED_TEXTS = (
     rf"^\+ {_NAME}@{_VERSION} \(staged with id",

@@ -32,7 +32,10 @@ ANCHORS = (
 CLUES = (
     Clue(
         "publish-succeeded",
-        (r"\bdigest: sha256:[0-9a-f]+ size:|pushing manifest for .* done|^Pushed:? \S+[:@]\S+|^• pushed +image=",),
+        (
+            r"\bdigest: sha256:[0-9a-f]+ size:|pushing manifest for .* done|^• pushed +image=",
+            r"^(?:INFO\[\d+\] )?Pushed:? \S+[:@]\S+",
+        ),
     ),
 )
 
