@@ -65,9 +65,12 @@ def _worth_a_line(record: logging.LogRecord) -> bool:
 
 def masked(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Replace everything shaped like a credential in every text of the line."""
-    for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = mask(value)[0]
-        elif isinstance(value, (list, tuple, dict)):
-            event[key] = mask(repr(value))[0]
+    texts = {
+        key: value if isinstance(value, str) else repr(value)
+        for key, value in event.items()
+        if isinstance(value, (str, list, tuple, dict))
+    }
+    # One search nearly always tells that there is none; each search lets other threads take the interpreter.
+    suspicious = mask("\n".join(texts.values()))[1] > 0
+    event.update({key: mask(text)[0] for key, text in texts.items()} if suspicious else texts)
     return event
