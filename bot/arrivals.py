@@ -20,7 +20,7 @@ from storage.database import Conflict, Connection, Database
 from storage.deliveries import Received
 
 MOST_AT_ONCE = 256
-ENOUGH = 12  # to begin with while others are still being read
+ENOUGH = 20  # to begin with while others are still being read: each lot costs some changes of threads
 CROWD = 8
 SMALL = 64 * 1024  # bytes: packed in the loop, in less time than a change of threads takes
 
