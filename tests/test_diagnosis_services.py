@@ -43,13 +43,13 @@ REFUSED = (
 PUBLISHED = (
     "npm publish",
     "npm notice 📦  @acme/ui@1.2.3\n"
-    "npm notice Publishing to https://registry.npmjs.org/ with tag latest and public access\n+ @acme/ui@1.2.3",
+    "npm notice Publishing to https://registry.npmjs.com/ with tag latest and public access\n+ @acme/ui@1.2.3",
 )
 
 
 def github(*steps: tuple[str, str], refused: bool = True) -> bytes:
     """A job called `publish`, set up for the registry, whose last step fails."""
-    setup = "actions/setup-node@v4", "with:\n  registry-url: https://registry.npmjs.org\n##[endgroup]"
+    setup = "actions/setup-node@v4", "with:\n  registry-url: https://registry.npmjs.com\n##[endgroup]"
     parts = [f"##[group]Run {run}\n{out}" for run, out in (setup,)]
     parts += [f"##[group]Run {run}\nshell: /usr/bin/bash -e {{0}}\n##[endgroup]\n{out}" for run, out in steps]
     end = "##[error]Process completed with exit code 1.\n" if refused else ""
@@ -123,7 +123,7 @@ def test_what_an_action_for_a_service_is_given_is_no_publish() -> None:
         ("An error occurred (AccessDenied) when calling the PublishPackageVersion operation: denied", False),
         ("ERROR: (gcloud.run.deploy) PERMISSION_DENIED", True),
         ("ERROR: (gcloud.artifacts.print-settings.npm) PERMISSION_DENIED", False),
-        ("npm error 403 403 Forbidden - PUT https://registry.npmjs.org/@acme%2fui", False),
+        ("npm error 403 403 Forbidden - PUT https://registry.npmjs.com/@acme%2fui", False),
     ],
 )
 def test_a_line_that_names_a_service_is_of_that_service(text: str, service: bool) -> None:
