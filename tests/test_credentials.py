@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.credentials import MASK, kind_of, mask
+from bot.logs import masked
 
 A36 = "aB3" * 12
 SECRETS = [
@@ -29,8 +32,8 @@ SECRETS = [
 @pytest.mark.parametrize(("kind", "secret"), SECRETS)
 @pytest.mark.parametrize("around", ["{}", "token {} end", "'{}'", "X={}", "https://x?t={}", "[{}]"])
 def test_a_credential_is_hidden_wherever_it_stands(kind: str, secret: str, around: str) -> None:
-    masked, found = mask(around.format(secret))
-    assert secret not in masked and MASK in masked
+    hidden, found = mask(around.format(secret))
+    assert secret not in hidden and MASK in hidden
     assert found >= 1
     assert kind_of(around.format(secret)) is not None
 
@@ -51,9 +54,9 @@ def test_a_credential_is_hidden_wherever_it_stands(kind: str, secret: str, aroun
     ],
 )
 def test_what_a_name_gives_away_is_hidden(line: str) -> None:
-    masked, found = mask(line)
+    hidden, found = mask(line)
     assert found == 1
-    assert masked.count(MASK) == 1
+    assert hidden.count(MASK) == 1
 
 
 @pytest.mark.parametrize(
@@ -87,5 +90,34 @@ def test_a_variable_named_as_a_secret_is_hidden_but_no_proof_of_one() -> None:
 
 @given(st.text())
 def test_masking_is_done_once(text: str) -> None:
-    masked, _ = mask(text)
-    assert mask(masked)[0] == masked
+    hidden, _ = mask(text)
+    assert mask(hidden)[0] == hidden
+
+
+PIECES = st.sampled_from(
+    [
+        *(secret for _, secret in SECRETS),
+        "Bearer",
+        "_authToken=",
+        "NPM_TOKEN:",
+        "--otp",
+        "***",
+        "xxxxxxxxxxxxxxxxxxxx",
+        "[REDACTED]",
+        "-----BEGIN PRIVATE KEY-----",
+        "https://bot:s3cretpass@github.com/a/b",
+        "://x:",
+        "@acme/ui",
+        "-",
+        '"',
+    ]
+)
+TEXTS = st.lists(PIECES, max_size=3).map(" ".join)
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), TEXTS | st.lists(TEXTS, max_size=2)))
+@settings(max_examples=500)
+def test_a_line_of_our_log_hides_in_each_of_its_texts_what_that_text_alone_would(event: dict[str, Any]) -> None:
+    """One search over all of them must not miss what a search in one of them finds, whatever stands before it."""
+    alone = {key: mask(value if isinstance(value, str) else repr(value))[0] for key, value in event.items()}
+    assert masked(None, "info", dict(event)) == alone

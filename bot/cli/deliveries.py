@@ -111,7 +111,7 @@ def replay_stored(ident: str) -> int:
 
 
 def _take_over(db: Database) -> None:
-    """What came and nobody has looked at yet has no number before."""
+    """Give a number to what came and waits for a worker to look at it, also when no bot is running."""
     while db.write_now(arrivals.take_over, datetime.now(UTC), most=1_000):
         pass
 

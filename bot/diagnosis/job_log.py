@@ -50,7 +50,6 @@ _PREFIX = re2.compile(
     r"|Step #\d+(?: - \"[^\"]*\")?: "  # Google Cloud Build
     r"|\[[\w.\-]+ : [\w.\-]+\] "  # Tekton
     r"|\[[\w /.\-]+\] +\| "  # act
-    r"|[\w.\-]+-\d+ +\| "  # docker compose
     r"|##\[(?:error|warning|notice)\]|::(?:error|warning|notice)(?: [^:]*)?::"
     r"|\d+ +: ┆ (?:\[\d+\.\d+s\] \| )?"  # dagger
     r"|[│├╰└─▶×|]+ +"
